@@ -1,0 +1,1 @@
+"""See, cap, cut and prove what language models cost in LangChain."""

@@ -1,0 +1,116 @@
+"""The errors and warnings of the package, and what each of them carries.
+
+```
+CostGuardError (LangChainException)
+├── UnknownPriceError (LookupError)        .model .provider .suggestions
+├── PriceFormatError (ValueError)          .path
+├── StoreError                             the backend's exception is its __cause__
+│   └── StoreVersionError                  .found .supported
+└── OptionalDependencyError (ImportError)  .package .extra
+
+CostGuardWarning (UserWarning)
+├── UnpricedUsageWarning      a call was recorded whose price is not known
+├── StalePricesWarning        the price list is older than 60 days
+└── UntrackedStoreWarning     lines wait in memory because the store cannot be written
+```
+
+Every message ends with the argument or the command that mends the fault.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from langchain_core.exceptions import LangChainException
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class CostGuardError(LangChainException):
+    """Base class of every error this package raises on purpose."""
+
+
+class UnknownPriceError(CostGuardError, LookupError):
+    """No price is known for a model and the caller asked for one.
+
+    Attributes:
+        model: the model as it was asked for.
+        provider: the provider as it was asked for, `None` when it was not given.
+        suggestions: known models with similar names, nearest first.
+    """
+
+    def __init__(
+        self, message: str, *, model: str, provider: str | None = None, suggestions: Sequence[str] = ()
+    ) -> None:
+        """Keep the facts of the lookup beside its message."""
+        super().__init__(message)
+        self.model = model
+        self.provider = provider
+        self.suggestions = tuple(suggestions)
+
+
+class PriceFormatError(CostGuardError, ValueError):
+    """A price, an override or a price list could not be understood.
+
+    Attributes:
+        path: where in the input the fault is, such as `"models[3].rates.input"`; `None` for a single value.
+    """
+
+    def __init__(self, message: str, *, path: str | None = None) -> None:
+        """Keep where the fault is beside its message."""
+        super().__init__(message)
+        self.path = path
+
+
+class StoreError(CostGuardError):
+    """A store could not be opened, read or written; the backend's own exception is `__cause__`."""
+
+
+class StoreVersionError(StoreError):
+    """A store has a schema that this release does not understand.
+
+    Attributes:
+        found: the revision the store has.
+        supported: the newest revision this release knows.
+    """
+
+    def __init__(self, message: str, *, found: str, supported: str) -> None:
+        """Keep both revisions beside the message."""
+        super().__init__(message)
+        self.found = found
+        self.supported = supported
+
+
+class OptionalDependencyError(CostGuardError, ImportError):
+    """A feature needs a package that is not installed.
+
+    Attributes:
+        package: the import name that is missing.
+        extra: the extra of this package that installs it.
+    """
+
+    def __init__(self, package: str, *, extra: str, purpose: str) -> None:
+        """Write the install line into the message."""
+        super().__init__(
+            f"{purpose} needs the package {package!r}, which is not installed: "
+            f"pip install 'langchain-costguard[{extra}]'"
+        )
+        self.package = package
+        self.extra = extra
+
+
+class CostGuardWarning(UserWarning):
+    """Base class of every warning this package gives."""
+
+
+class UnpricedUsageWarning(CostGuardWarning):
+    """Usage was recorded whose price is not known; it is counted apart and never as zero."""
+
+
+class StalePricesWarning(CostGuardWarning):
+    """The price list in use is older than 60 days."""
+
+
+class UntrackedStoreWarning(CostGuardWarning):
+    """The store could not be written; its lines wait in memory and are written when it answers again."""

@@ -1,0 +1,102 @@
+"""What a store can do: keep the ledger. (Budgets and cache entries are further abilities, each a class of its own.)"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Self
+
+from langchain_costguard.ledger import LedgerQuery
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import TracebackType
+
+    from langchain_costguard.ledger import GroupKey, LedgerEntry, LedgerTotals
+
+EVERYTHING = LedgerQuery()
+
+
+class LedgerStore(ABC):
+    """Keeps ledger lines: one per run id, written once, corrected only as `CallStatus` allows.
+
+    Implementations are safe to use from many threads. Methods that touch a database raise `StoreError`, with the
+    backend's own exception as its cause; the recorder keeps the line and tries again.
+    """
+
+    @property
+    @abstractmethod
+    def location(self) -> str:
+        """Where lines are kept, for people to read; without user name and password."""
+
+    @property
+    @abstractmethod
+    def is_durable(self) -> bool:
+        """Whether lines outlive the process."""
+
+    @property
+    @abstractmethod
+    def may_block(self) -> bool:
+        """Whether a write can wait for something outside the process (a disk, a lock, a network)."""
+
+    @property
+    @abstractmethod
+    def digest_key(self) -> bytes:
+        """The secret under which this store's prompt digests are made: 32 bytes, random per store, kept with it."""
+
+    def open_call(self, entry: LedgerEntry) -> None:
+        """Note that a call has begun, so that it is known even if its process dies.
+
+        Args:
+            entry: the line as far as it is known, with status `open`.
+        """
+
+    @abstractmethod
+    def append(self, entry: LedgerEntry) -> bool:
+        """Write a finished line.
+
+        A line whose run id is new is inserted. A line that is there as `open`, `cancelled` or `lost` is replaced. One
+        that is there with a final status is left as it is: a run is booked once.
+
+        Returns:
+            Whether the store changed.
+        """
+
+    @abstractmethod
+    def entries(self, query: LedgerQuery = EVERYTHING) -> Iterator[LedgerEntry]:
+        """The lines that match, oldest first (with a `limit`: the newest so many, newest first)."""
+
+    @abstractmethod
+    def totals(
+        self, query: LedgerQuery = EVERYTHING, *, by: Sequence[GroupKey] = (), tz: str = "UTC"
+    ) -> list[LedgerTotals]:
+        """Sums over the lines that match.
+
+        Args:
+            query: which lines; its `limit` is not used.
+            by: the group keys, see `GROUP_KEYS`. Empty: one row over everything, also when no line matches.
+            tz: the IANA time zone whose days and hours are meant by `"day"` (`YYYY-MM-DD`) and `"hour"`
+                (`YYYY-MM-DD HH:00`).
+
+        Returns:
+            One row per group, ordered by group.
+
+        Raises:
+            ValueError: an unknown group key or time zone.
+        """
+
+    def orphans(self) -> list[LedgerEntry]:
+        """Lines still `open` whose process is gone, as they stand; the recorder prices and closes them."""
+        return []
+
+    def close(self) -> None:
+        """Let go of connections; the store can be used again afterwards."""
+
+    def __enter__(self) -> Self:
+        """The store itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the store."""
+        self.close()

@@ -1,0 +1,28 @@
+"""The names of the metadata keys by which a run tells the recorder what it is.
+
+A technique, or a user, puts them into `config["metadata"]`; the recorder reads them off the run and takes them out of
+the user's own metadata. Keys that the ledger gives a column of their own are named here too.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+TECHNIQUE: Final = "costguard_technique"
+"""What made the call cheaper, such as `"cascade"`; a string or a list of strings."""
+
+BASELINE_MODEL: Final = "costguard_baseline_model"
+"""The model the user would have called without the technique."""
+
+BATCH: Final = "costguard_batch"
+"""True for a call that went through a provider's Batch API."""
+
+SERVICE_TIER: Final = "costguard_service_tier"
+"""The service tier, where the response does not say it."""
+
+USER_KEYS: Final = ("user", "user_id")
+SESSION_KEYS: Final = ("session", "session_id")
+THREAD_KEYS: Final = ("thread_id", "thread", "conversation_id")
+
+RESERVED_PREFIXES: Final = ("ls_", "lc_", "langgraph_", "__", "costguard_", "checkpoint_")
+"""Keys with these beginnings belong to a framework; the ledger does not keep them as user metadata."""

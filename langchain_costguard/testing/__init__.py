@@ -1,0 +1,1 @@
+"""What we test with, for users too."""
