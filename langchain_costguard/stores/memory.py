@@ -1,0 +1,154 @@
+"""Keeps lines in this process: the newest as they are, older ones as sums."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+
+from langchain_costguard.ledger import FINAL_STATUSES
+from langchain_costguard.stores.base import EVERYTHING, LedgerStore
+from langchain_costguard.stores.folding import Folded
+from langchain_costguard.stores.forks import watch_forks
+from langchain_costguard.stores.matching import matcher
+from langchain_costguard.stores.sums import LocalClock, Tally, addends, check_group_keys, grouper
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from langchain_costguard.ledger import GroupKey, LedgerEntry, LedgerQuery, LedgerTotals
+
+_DIGEST_KEY_BYTES: Final = 32
+
+
+class InMemoryStore(LedgerStore):
+    """The ledger of one process, gone when it ends: for a notebook, a test, a script.
+
+    It holds at most `max_entries` finished lines (and as many cancelled or lost ones, which a late end may still
+    correct). Beyond that the oldest are folded into sums: `totals()` still counts them, `entries()` no longer yields
+    them, and `folded` says how many there are. What folding forgets is listed in `forgotten_keys`.
+
+    Args:
+        max_entries: how many finished lines are held, one or more.
+
+    Raises:
+        ValueError: `max_entries` is below one.
+
+    Example:
+        >>> store = InMemoryStore()
+        >>> store.totals()[0].calls
+        0
+    """
+
+    forgotten_keys: Final = ("tag", "user", "session", "thread", "metadata", "root_run_id", "run_id")
+    """What cannot be asked of folded lines: as group keys they read `None`, as conditions they never match."""
+
+    def __init__(self, max_entries: int = 10_000) -> None:
+        """Begin with an empty ledger and a fresh digest key."""
+        if max_entries < 1:
+            msg = f"max_entries={max_entries} holds nothing: give 1 or more"
+            raise ValueError(msg)
+        self._max_entries = max_entries
+        self._digest_key = os.urandom(_DIGEST_KEY_BYTES)
+        self._lock = Lock()
+        self._final: OrderedDict[int, LedgerEntry] = OrderedDict()
+        self._correctable: OrderedDict[int, LedgerEntry] = OrderedDict()
+        self._folded = Folded(remembered_ids=max_entries)
+        watch_forks(self)
+
+    @property
+    def location(self) -> str:
+        """`"memory"`."""
+        return "memory"
+
+    @property
+    def is_durable(self) -> bool:
+        """False: lines end with the process."""
+        return False
+
+    @property
+    def may_block(self) -> bool:
+        """False: a write takes about a microsecond."""
+        return False
+
+    @property
+    def digest_key(self) -> bytes:
+        """32 random bytes, made with the store."""
+        return self._digest_key
+
+    @property
+    def max_entries(self) -> int:
+        """How many finished lines are held."""
+        return self._max_entries
+
+    @property
+    def folded(self) -> LedgerTotals:
+        """The sums over the lines that are no longer held one by one."""
+        with self._lock:
+            return self._folded.totals
+
+    def append(self, entry: LedgerEntry) -> bool:
+        """Write a finished line; see `LedgerStore.append`.
+
+        A run id is remembered for as long as its line is held, and for `max_entries` lines after that.
+        """
+        key = entry.run_id.int
+        with self._lock:
+            if key in self._final or (self._folded and key in self._folded):
+                return False
+            if entry.status not in FINAL_STATUSES:
+                lines = self._correctable
+            else:
+                lines = self._final
+                if self._correctable:
+                    self._correctable.pop(key, None)
+            lines[key] = entry
+            if len(lines) > self._max_entries:
+                self._folded.add(lines.popitem(last=False)[1])
+        return True
+
+    def entries(self, query: LedgerQuery = EVERYTHING) -> Iterator[LedgerEntry]:
+        """The held lines that match, oldest first (with a `limit`: the newest so many, newest first)."""
+        matches = matcher(query)
+        lines = sorted(filter(matches, self._lines()), key=_age, reverse=query.limit is not None)
+        return iter(lines[: query.limit])
+
+    def totals(
+        self, query: LedgerQuery = EVERYTHING, *, by: Sequence[GroupKey] = (), tz: str = "UTC"
+    ) -> list[LedgerTotals]:
+        """Sums over the lines that match, folded ones included; see `LedgerStore.totals`.
+
+        Folded lines know their time to the quarter of an hour: a `since` or `until` inside one leaves or takes it
+        whole.
+        """
+        check_group_keys(by)
+        groups, matches, tally = grouper(by, LocalClock(tz)), matcher(query), Tally()
+        with self._lock:
+            sums = self._folded.groups()
+            lines = [*self._final.values(), *self._correctable.values()]
+        for example, amounts in sums + [(line, None) for line in lines]:
+            if matches(example):
+                for group in groups(example):
+                    tally.add(group, addends(example) if amounts is None else amounts)
+        return tally.rows(by)
+
+    def before_fork(self) -> None:
+        """Hold still while the process forks."""
+        self._lock.acquire()
+
+    def after_fork(self) -> None:
+        """Go on, in the parent and in the child, each with lines of its own from here."""
+        self._lock.release()
+
+    def __repr__(self) -> str:
+        """How many lines are held."""
+        return f"InMemoryStore(max_entries={self._max_entries}, held={len(self._final) + len(self._correctable)})"
+
+    def _lines(self) -> list[LedgerEntry]:
+        with self._lock:
+            return [*self._final.values(), *self._correctable.values()]
+
+
+def _age(entry: LedgerEntry) -> tuple[int, int]:
+    return entry.started_at_us, entry.run_id.int
