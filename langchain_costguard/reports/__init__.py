@@ -1,1 +1,10 @@
 """Reading the ledger."""
+
+from __future__ import annotations
+
+from langchain_costguard.reports.notes import Note, PriceListUse, UnpricedCalls
+from langchain_costguard.reports.replay import Replay
+from langchain_costguard.reports.report import CostReport, DayStatistics
+from langchain_costguard.reports.rows import ReportRow
+
+__all__ = ["CostReport", "DayStatistics", "Note", "PriceListUse", "Replay", "ReportRow", "UnpricedCalls"]

@@ -1,0 +1,162 @@
+"""What a reader must know beside the sums: what they leave out, what is counted by us, and how to mend it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from langchain_costguard.reports.money import counted, dollars, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from langchain_costguard.ledger import LedgerEntry
+    from langchain_costguard.reports.rows import ReportRow
+
+_NOT_READ: Final = "only their sums were read"
+_SHOWN: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One sentence beside the sums."""
+
+    text: str
+    """The sentence."""
+    is_warning: bool = False
+    """Whether the sums cannot be trusted without it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnpricedCalls:
+    """Calls without a cost that share their reason."""
+
+    reason: str
+    """Why there is no cost, in a few words."""
+    model: str | None
+    """The model that was called."""
+    provider: str | None
+    """Who served it."""
+    calls: int
+    """How many calls."""
+    fix: str
+    """What to pass so that the next such call is priced."""
+
+    def __str__(self) -> str:
+        """The reason and its fix in one line."""
+        return f"{counted(self.calls, 'call')}: {plain(self.reason)}. {self.fix}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceListUse:
+    """A price list that priced calls of the report."""
+
+    source: str
+    """The name of the list, see `PriceSource.source`."""
+    version: str
+    """Its version or date."""
+    calls: int
+    """How many of the lines that were read it priced."""
+
+    def __str__(self) -> str:
+        """The list, its version and its calls."""
+        return f"{plain(self.source)} {plain(self.version)} ({counted(self.calls, 'call')})".replace("  ", " ")
+
+
+def unpriced_among(lines: Iterable[LedgerEntry], unpriced_calls: int) -> tuple[UnpricedCalls, ...]:
+    """The reasons why calls have no cost, most frequent first.
+
+    Args:
+        lines: the lines that were read; priced and open ones are passed over.
+        unpriced_calls: how many unpriced calls there are; those not among `lines` get a row of their own.
+    """
+    found = Counter(
+        (line.unpriced_reason or "no reason was noted", line.model, line.provider, line.usage is None)
+        for line in lines
+        if line.billed_nano is None and line.status != "open"
+    )
+    rows = [
+        UnpricedCalls(reason=reason, model=model, provider=provider, calls=calls, fix=_fix(model, no_tokens=no_tokens))
+        for (reason, model, provider, no_tokens), calls in found.most_common()
+    ]
+    missing = unpriced_calls - found.total()
+    if missing > 0:
+        fix = "Ask for a shorter time to see why: query=LedgerQuery(since=...)."
+        rows.append(UnpricedCalls(reason=_NOT_READ, model=None, provider=None, calls=missing, fix=fix))
+    return tuple(rows)
+
+
+def price_lists_among(lines: Iterable[LedgerEntry]) -> tuple[PriceListUse, ...]:
+    """The price lists that priced these lines, most used first."""
+    found = Counter((line.price.source, line.price.version) for line in lines if line.price is not None)
+    return tuple(
+        PriceListUse(source=source, version=version, calls=calls) for (source, version), calls in found.most_common()
+    )
+
+
+def notes_on(total: ReportRow, unpriced: Sequence[UnpricedCalls], *, stale: str | None) -> tuple[Note, ...]:
+    """The sentences that belong beside these sums, warnings first.
+
+    Args:
+        total: the sums over all calls.
+        unpriced: the reasons of the unpriced calls.
+        stale: the sentence about an old price list; `None` for a fresh one.
+    """
+    warnings = [*_unpriced(total, unpriced), *_estimated(total), *_open(total), *([stale] if stale else [])]
+    remarks = [*_cached(total), *_failed(total)]
+    return (*(Note(text, is_warning=True) for text in warnings), *(Note(text) for text in remarks))
+
+
+def _unpriced(total: ReportRow, reasons: Sequence[UnpricedCalls]) -> list[str]:
+    if not total.unpriced_calls:
+        return []
+    more = [f"{counted(len(reasons) - _SHOWN, 'more reason')}: see report.unpriced()."] if len(reasons) > _SHOWN else []
+    first = (
+        f"{_share(total.unpriced_calls, total.calls)} unpriced: the sums do not cover {_them(total.unpriced_calls)}."
+    )
+    return [first, *map(str, reasons[:_SHOWN]), *more]
+
+
+def _estimated(total: ReportRow) -> list[str]:
+    if not total.estimated_calls:
+        return []
+    share = _share(total.estimated_calls, total.calls)
+    return [f"{share} estimated: the provider reported no tokens, so they were counted here."]
+
+
+def _open(total: ReportRow) -> list[str]:
+    if not total.open_calls:
+        return []
+    share = _share(total.open_calls, total.calls)
+    return [f"{share} still open: the sums do not cover {_them(total.open_calls)} yet."]
+
+
+def _cached(total: ReportRow) -> list[str]:
+    if not total.cached_calls:
+        return []
+    avoided = f", {dollars(total.avoided_cost)} avoided" if total.avoided_cost else ""
+    return [f"{total.cached_calls:,} of {counted(total.calls, 'call')} came from the cache: free{avoided}."]
+
+
+def _failed(total: ReportRow) -> list[str]:
+    if not total.failed_calls:
+        return []
+    return [f"{total.failed_calls:,} of {counted(total.calls, 'call')} failed or ended early."]
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part:,} of {counted(whole, 'call')} {'is' if part == 1 else 'are'}"
+
+
+def _them(number: int) -> str:
+    return "it" if number == 1 else "them"
+
+
+def _fix(model: str | None, *, no_tokens: bool) -> str:
+    if no_tokens:
+        return "Ask the provider for usage (ChatOpenAI: stream_usage=True), or book it with record(usage=...)."
+    if model is None:
+        return "Name the model: ChatOpenAI(model=...), or record(model=...)."
+    name = plain(model)
+    return f"Give its price: PriceBook(overrides={{{name!r}: per_token(input=..., output=...)}}), or free()."

@@ -1,0 +1,361 @@
+"""What a ledger says: `CostReport`, which answers questions and draws itself."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from datetime import date
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from langchain_costguard.exceptions import OptionalDependencyError
+from langchain_costguard.ledger import LedgerQuery, LedgerTotals
+from langchain_costguard.reports.money import counted
+from langchain_costguard.reports.notes import notes_on, price_lists_among, unpriced_among
+from langchain_costguard.reports.replay import Replay, replayed
+from langchain_costguard.reports.rows import ReportRow, as_text, ordered, regrouped
+from langchain_costguard.reports.view import View, footer_of, kept_in, scope_of, tables_of, tiles_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from decimal import Decimal
+
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+    from rich.console import RenderableType
+
+    from langchain_costguard.ledger import GroupKey, LedgerEntry
+    from langchain_costguard.pricing.book import PriceBook
+    from langchain_costguard.reports.notes import Note, PriceListUse, UnpricedCalls
+    from langchain_costguard.stores.base import LedgerStore
+
+EXPLAINED_LINES: Final = 10_000
+"""So many lines, the newest, are read to say why calls are unpriced and which lists priced them."""
+
+_READ_KEYS: Final = ("day", "model", "provider")
+
+
+class DayStatistics(NamedTuple):
+    """What one day used and cost."""
+
+    tokens: int
+    """Input and output tokens together."""
+    cost: Decimal | None
+    """What is owed for the calls whose price is known, in US dollars; `None` if none is."""
+
+
+class CostReport:
+    """What the calls of a ledger used and cost.
+
+    Sums by day, model and provider are read once, together, when the report is made, and do not change afterwards.
+    Answers that need more (`by` other keys, `at_model`, `unpriced`, `to_pandas`) read the store when they are asked.
+
+    `print(report)` shows text, a notebook shows tables and figures. Costs are `Decimal` US dollars; a sum covers the
+    calls whose price is known, `unpriced_calls` counts the others, and `None` means that nothing is known.
+
+    Args:
+        store: the ledger.
+        query: which lines; its `limit` is not used.
+        tz: the IANA time zone whose days are meant.
+        prices: for `at_model` and for the age of the price list; `None` takes this package's own list.
+        title: stands above the report.
+
+    Raises:
+        ValueError: an unknown time zone.
+        StoreError: the store cannot be read.
+
+    Example:
+        >>> from langchain_costguard.stores.memory import InMemoryStore
+        >>> report = CostReport(InMemoryStore())
+        >>> report.calls, report.total_cost
+        (0, Decimal('0'))
+    """
+
+    def __init__(
+        self,
+        store: LedgerStore,
+        *,
+        query: LedgerQuery | None = None,
+        tz: str = "UTC",
+        prices: PriceBook | None = None,
+        title: str = "Cost report",
+    ) -> None:
+        """Read the sums."""
+        self._store = store
+        self._query = replace(query or LedgerQuery(), limit=None)
+        self._tz = tz
+        self._prices = prices
+        self._title = title
+        self._parts = tuple(store.totals(self._query, by=_READ_KEYS, tz=tz))
+        self._total = ReportRow.of((), next(iter(regrouped(self._parts, ())), LedgerTotals()))
+
+    # -- sums --------------------------------------------------------------------------------------------------------
+
+    @property
+    def total(self) -> ReportRow:
+        """The sums over everything, as one row."""
+        return self._total
+
+    @property
+    def total_cost(self) -> Decimal | None:
+        """What is owed for the calls whose price is known; `None` if there are calls and none of them is priced."""
+        return self._total.billed_cost
+
+    @property
+    def list_cost(self) -> Decimal | None:
+        """The same at list price, before discounts of your own."""
+        return self._total.list_cost
+
+    @property
+    def avoided_cost(self) -> Decimal | None:
+        """What the answers from LangChain's cache would have cost."""
+        return self._total.avoided_cost
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether `total_cost` covers every call: none is unpriced, and none is still open."""
+        return not self._total.unpriced_calls and not self._total.open_calls
+
+    @property
+    def calls(self) -> int:
+        """All calls, cached and failed ones included."""
+        return self._total.calls
+
+    @property
+    def unpriced_calls(self) -> int:
+        """Calls whose cost is not known; `unpriced()` says why."""
+        return self._total.unpriced_calls
+
+    @property
+    def estimated_calls(self) -> int:
+        """Calls whose tokens were counted here because the provider did not report them."""
+        return self._total.estimated_calls
+
+    @property
+    def cached_calls(self) -> int:
+        """Calls LangChain's cache answered."""
+        return self._total.cached_calls
+
+    @property
+    def failed_calls(self) -> int:
+        """Calls that raised, were cancelled or were lost."""
+        return self._total.failed_calls
+
+    @property
+    def open_calls(self) -> int:
+        """Calls that have not ended."""
+        return self._total.open_calls
+
+    @property
+    def input_tokens(self) -> int:
+        """Input tokens a provider billed."""
+        return self._total.input_tokens
+
+    @property
+    def output_tokens(self) -> int:
+        """Output tokens a provider billed, reasoning included."""
+        return self._total.output_tokens
+
+    @property
+    def total_tokens(self) -> int:
+        """Input and output tokens together."""
+        return self._total.total_tokens
+
+    @property
+    def cache_read(self) -> int:
+        """Input tokens read from a provider's prompt cache."""
+        return self._total.cache_read
+
+    @property
+    def cache_creation(self) -> int:
+        """Input tokens written to a provider's prompt cache."""
+        return self._total.cache_creation
+
+    @property
+    def reasoning(self) -> int:
+        """Output tokens spent on thinking."""
+        return self._total.reasoning
+
+    # -- questions ---------------------------------------------------------------------------------------------------
+
+    def by(self, *keys: GroupKey) -> tuple[ReportRow, ...]:
+        """The sums by any keys of the ledger, such as `by("user")`, `by("day", "model")` or `by("metadata:team")`.
+
+        Args:
+            keys: names from `ledger.GROUP_KEYS`, or `"metadata:<key>"`.
+
+        Returns:
+            One row per group: time in its order, everything else dearest first, groups of unknown cost last. A call
+            with two tags counts under both of them.
+
+        Raises:
+            ValueError: an unknown key.
+            StoreError: the store cannot be read.
+        """
+        if set(keys) <= set(_READ_KEYS):
+            sums = regrouped(self._parts, [_READ_KEYS.index(key) for key in keys])
+        else:
+            sums = self._store.totals(self._query, by=keys, tz=self._tz)
+        return ordered(ReportRow.of(keys, part) for part in sums)
+
+    def by_day(self) -> tuple[ReportRow, ...]:
+        """The sums of each day that had calls, oldest first, in the report's time zone."""
+        return self.by("day")
+
+    def by_model(self) -> tuple[ReportRow, ...]:
+        """The sums of each model, dearest first."""
+        return self.by("model")
+
+    @property
+    def daily(self) -> Mapping[date, DayStatistics]:
+        """Tokens and cost of each day that had calls, in the report's time zone."""
+        days = {date.fromisoformat(str(row.group[0])): row for row in self.by_day()}
+        return MappingProxyType({day: DayStatistics(row.total_tokens, row.billed_cost) for day, row in days.items()})
+
+    def at_model(self, model: str, *, provider: str | None = None) -> Decimal | None:
+        """What the same tokens would have cost on another model, at list price, in US dollars.
+
+        Returns:
+            The exact sum over all calls; `None` if any of them cannot be priced so. `replay` says which, and how much
+            the others are.
+        """
+        return self.replay(model, provider=provider).cost
+
+    def replay(self, model: str, *, provider: str | None = None) -> Replay:
+        """The same tokens on another model, call by call, with what had to be left out and why.
+
+        Args:
+            model: the model to compare with.
+            provider: its provider, where the name alone does not tell.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        lines = self._store.entries(self._query)
+        return replayed(lines, model=model, provider=provider, prices=self._book, expected_calls=self.calls)
+
+    def unpriced(self) -> tuple[UnpricedCalls, ...]:
+        """Why calls have no cost, most frequent reason first, each with what mends it.
+
+        The reasons come from the newest 10,000 lines; calls beyond them are counted in a row of their own.
+        """
+        return unpriced_among(self._explained, self.unpriced_calls) if self.unpriced_calls else ()
+
+    def price_lists(self) -> tuple[PriceListUse, ...]:
+        """The price lists that priced the newest 10,000 lines, most used first."""
+        return price_lists_among(self._explained)
+
+    def notes(self) -> tuple[Note, ...]:
+        """What a reader must know beside the sums, warnings first."""
+        return notes_on(self._total, self.unpriced(), stale=None)
+
+    # -- elsewhere ---------------------------------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything the report shows as JSON-safe values: money as decimal strings, `None` where it is unknown."""
+        return {
+            "title": self._title,
+            "query": scope_of(self._query),
+            "time_zone": self._tz,
+            "kept_in": kept_in(self._store),
+            "total_cost": as_text(self.total_cost),
+            "is_complete": self.is_complete,
+            "totals": self._total.to_dict(),
+            "by_day": [row.to_dict() for row in self.by_day()],
+            "by_model": [row.to_dict() for row in self.by_model()],
+            "unpriced": [asdict(reason) for reason in self.unpriced()],
+            "price_lists": [asdict(used) for used in self.price_lists()],
+            "notes": [note.text for note in self.notes()],
+        }
+
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """`to_dict` as JSON."""
+        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False)
+
+    def to_pandas(self) -> DataFrame:
+        """One row per call that is still kept line by line, oldest first.
+
+        Money columns hold `Decimal`, so that sums stay exact, and `None` where it is unknown; token columns are
+        nullable integers; `started_at_utc` knows its time zone.
+
+        Raises:
+            OptionalDependencyError: pandas is not installed.
+            StoreError: the store cannot be read.
+        """
+        from langchain_costguard.reports.frame import frame_of
+
+        return frame_of(self._store.entries(self._query))
+
+    def figure(self) -> Figure:
+        """Bars by day and by model, as a figure of matplotlib.
+
+        Raises:
+            OptionalDependencyError: matplotlib is not installed.
+        """
+        from langchain_costguard.reports.figures import draw
+
+        return draw(self.by_day(), self.by_model())
+
+    def text(self, width: int | None = None) -> str:
+        """The report as plain text.
+
+        Args:
+            width: characters per line; `None` takes the terminal's, or 100 where there is none.
+        """
+        from langchain_costguard.reports import text
+
+        return text.as_text(self._view, width=width)
+
+    def __str__(self) -> str:
+        """The report as plain text."""
+        return self.text()
+
+    def __repr__(self) -> str:
+        """The sums in one line."""
+        return f"CostReport({self._total.cost}, {counted(self.calls, 'call')}, {counted(self.total_tokens, 'token')})"
+
+    def __rich__(self) -> RenderableType:
+        """The report for `rich.print`."""
+        from langchain_costguard.reports.text import layout
+
+        return layout(self._view)
+
+    def _repr_html_(self) -> str:
+        """The report for a notebook: tables, and figures where matplotlib is installed."""
+        from langchain_costguard.reports.html import as_html
+
+        return as_html(self._view, figure_png=self._figure_png() if self.calls else None)
+
+    def _figure_png(self) -> bytes | None:
+        from langchain_costguard.reports.figures import png_of
+
+        try:
+            return png_of(self.figure())
+        except OptionalDependencyError:
+            return None
+
+    # -- reading once ------------------------------------------------------------------------------------------------
+
+    @property
+    def _view(self) -> View:
+        return View(
+            title=self._title,
+            scope=scope_of(self._query),
+            tiles=tiles_of(self._total),
+            notes=self.notes(),
+            tables=tables_of(self.by_model(), self.by_day(), tz=self._tz),
+            footer=footer_of(self.price_lists(), None, self._store),
+        )
+
+    @cached_property
+    def _explained(self) -> tuple[LedgerEntry, ...]:
+        return tuple(self._store.entries(replace(self._query, limit=EXPLAINED_LINES)))
+
+    @cached_property
+    def _book(self) -> PriceBook:
+        if self._prices is not None:
+            return self._prices
+        from langchain_costguard.pricing.book import PriceBook
+
+        return PriceBook()

@@ -1,0 +1,173 @@
+"""What one row of a report says, and which rows stand in which order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Self
+
+from langchain_costguard.cost import NANO_PER_USD, to_usd
+from langchain_costguard.ledger import LedgerTotals
+from langchain_costguard.reports.money import counted, dollars, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from langchain_costguard.ledger import GroupKey
+
+_IN_TIME = frozenset({"day", "hour"})
+_MONEY = ("billed_cost", "list_cost", "avoided_cost")
+_COUNTS = (
+    "calls",
+    "unpriced_calls",
+    "estimated_calls",
+    "cached_calls",
+    "failed_calls",
+    "open_calls",
+    "input_tokens",
+    "output_tokens",
+    "total_tokens",
+    "cache_read",
+    "cache_creation",
+    "reasoning",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRow:
+    """The sums of one group of calls; money in US dollars, exact, `None` when none of it is known.
+
+    `billed_cost` covers the calls whose price is known; `unpriced_calls` and `open_calls` say what it leaves out, and
+    `cost` writes both.
+
+    Example:
+        >>> row = ReportRow.of((), LedgerTotals(calls=2, unpriced_calls=1, billed_nano=12_300_000))
+        >>> row.billed_cost, row.cost
+        (Decimal('0.0123'), '$0.0123 + 1 unpriced call')
+    """
+
+    keys: tuple[GroupKey, ...] = ()
+    """What the rows are grouped by."""
+    group: tuple[str | None, ...] = ()
+    """The value of each key; `None` for calls that have none."""
+    calls: int = 0
+    """All calls, cached and failed ones included."""
+    unpriced_calls: int = 0
+    """Calls whose cost is not known."""
+    estimated_calls: int = 0
+    """Calls whose tokens were counted here because the provider did not report them."""
+    cached_calls: int = 0
+    """Calls LangChain's cache answered; they are free."""
+    failed_calls: int = 0
+    """Calls that raised, were cancelled or were lost."""
+    open_calls: int = 0
+    """Calls that have not ended."""
+    input_tokens: int = 0
+    """Input tokens a provider billed."""
+    output_tokens: int = 0
+    """Output tokens a provider billed, reasoning included."""
+    cache_read: int = 0
+    """Input tokens read from a provider's prompt cache."""
+    cache_creation: int = 0
+    """Input tokens written to a provider's prompt cache."""
+    reasoning: int = 0
+    """Output tokens spent on thinking."""
+    billed_cost: Decimal | None = None
+    """What is owed, over the calls whose price is known; `None` if there is no such call among them."""
+    list_cost: Decimal | None = None
+    """The same at list price."""
+    avoided_cost: Decimal | None = None
+    """What the cached answers would have cost."""
+
+    @classmethod
+    def of(cls, keys: Sequence[GroupKey], totals: LedgerTotals) -> Self:
+        """The row over these sums of a store."""
+        unknown = totals.calls > 0 and totals.calls <= totals.unpriced_calls + totals.open_calls
+        return cls(
+            keys=tuple(keys),
+            group=totals.group,
+            calls=totals.calls,
+            unpriced_calls=totals.unpriced_calls,
+            estimated_calls=totals.estimated_calls,
+            cached_calls=totals.cached_calls,
+            failed_calls=totals.failed_calls,
+            open_calls=totals.open_calls,
+            input_tokens=totals.input_tokens,
+            output_tokens=totals.output_tokens,
+            cache_read=totals.cache_read,
+            cache_creation=totals.cache_creation,
+            reasoning=totals.reasoning,
+            billed_cost=None if unknown else to_usd(totals.billed_nano, NANO_PER_USD),
+            list_cost=None if unknown else to_usd(totals.list_nano, NANO_PER_USD),
+            avoided_cost=None if unknown else totals.avoided_cost,
+        )
+
+    @property
+    def total_tokens(self) -> int:
+        """Input and output tokens together."""
+        return self.input_tokens + self.output_tokens
+
+    @property
+    def name(self) -> str:
+        """The group for people to read: `"gpt-4o"`, `"gpt-4o / u1"`, `"(no user)"`."""
+        return " / ".join(
+            f"(no {key})" if value is None else plain(value) for key, value in zip(self.keys, self.group, strict=True)
+        )
+
+    @property
+    def remainder(self) -> str:
+        """What the cost leaves out, such as `"+ 1 unpriced call"`; empty when nothing is, or when nothing is known."""
+        if self.billed_cost is None:
+            return ""
+        missing = ((self.unpriced_calls, "unpriced call"), (self.open_calls, "open call"))
+        return " ".join(f"+ {counted(number, noun)}" for number, noun in missing if number)
+
+    @property
+    def cost(self) -> str:
+        """The cost for people to read: `"$0.0123"`, `"$0.0123 + 1 unpriced call"`, `"unknown"`."""
+        return f"{dollars(self.billed_cost)} {self.remainder}".rstrip()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The row as JSON-safe values: money as decimal strings, `None` when unknown."""
+        money = {name: as_text(getattr(self, name)) for name in _MONEY}
+        counts = {name: getattr(self, name) for name in _COUNTS}
+        return dict(zip(self.keys, self.group, strict=True)) | counts | money
+
+
+def as_text(amount: Decimal | None) -> str | None:
+    """An amount as a decimal string without an exponent."""
+    return None if amount is None else f"{amount:f}"
+
+
+def regrouped(totals: Iterable[LedgerTotals], positions: Sequence[int]) -> list[LedgerTotals]:
+    """Sums over finer groups, added up to the groups that keep the values at these positions."""
+    sums: dict[tuple[str | None, ...], LedgerTotals] = {}
+    for part in totals:
+        group = tuple(part.group[position] for position in positions)
+        sums[group] = sums.get(group, LedgerTotals(group)).plus(part)
+    return list(sums.values())
+
+
+def ordered(rows: Iterable[ReportRow]) -> tuple[ReportRow, ...]:
+    """Rows grouped by time in their order, all others dearest first; those without a known cost stand last."""
+    return tuple(sorted(rows, key=_place))
+
+
+def _place(row: ReportRow) -> tuple[Any, ...]:
+    moments = tuple(value or "" for key, value in zip(row.keys, row.group, strict=True) if key in _IN_TIME)
+    cost = row.billed_cost
+    return (moments, cost is None, -(cost or 0), -row.total_tokens, tuple(value or "" for value in row.group))
+
+
+def shortened(rows: Sequence[ReportRow], keep: int, *, rest: str) -> tuple[ReportRow, ...]:
+    """The first `keep` rows and, if there are more, one row over the others, named `rest` and their number."""
+    if len(rows) <= keep + 1:
+        return tuple(rows)
+    others = rows[keep:]
+    sums: dict[str, Any] = {
+        name: sum(getattr(row, name) for row in others) for name in _COUNTS if name != "total_tokens"
+    }
+    for name in _MONEY:
+        known = [amount for row in others if (amount := getattr(row, name)) is not None]
+        sums[name] = sum(known, Decimal(0)) if known else None
+    return (*rows[:keep], ReportRow(keys=(rest,), group=(f"{len(others):,} {rest}",), **sums))

@@ -1,0 +1,190 @@
+"""What a report answers."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from langchain_costguard.ledger import LedgerQuery
+from langchain_costguard.reports import CostReport
+from langchain_costguard.stores.memory import InMemoryStore
+from langchain_costguard.usage import TokenUsage
+
+if TYPE_CHECKING:
+    from tests.unit_tests.reports.conftest import Book
+
+
+def test_the_required_tracker_is_there(store: InMemoryStore, book: Book) -> None:
+    """Total tokens in and out, total cost, requests, and tokens and cost per day were asked for by name."""
+    book(cost="0.0075", tokens=(2000, 250), at="2026-03-02T10:00")
+    book(cost="0.0025", tokens=(1000, 0), at="2026-03-03T10:00")
+    report = CostReport(store)
+    assert (report.input_tokens, report.output_tokens, report.calls) == (3000, 250, 2)
+    assert report.total_cost == Decimal("0.01")
+    assert report.daily == {
+        date(2026, 3, 2): (2250, Decimal("0.0075")),
+        date(2026, 3, 3): (1000, Decimal("0.0025")),
+    }
+
+
+def test_the_kinds_of_tokens_are_told_apart(store: InMemoryStore, book: Book) -> None:
+    """Cached and reasoning tokens explain a bill that the totals do not."""
+    book(usage=TokenUsage(uncached_input=10, cache_read=20, cache_write_5m=30, output_text=5, reasoning=7))
+    report = CostReport(store)
+    assert (report.cache_read, report.cache_creation, report.reasoning) == (20, 30, 7)
+    assert (report.input_tokens, report.output_tokens, report.total_tokens) == (60, 12, 72)
+
+
+def test_list_price_and_bill_are_both_told(store: InMemoryStore, book: Book) -> None:
+    """Who negotiated a discount wants to see both."""
+    book(cost="0.02", billed_nano=15_000_000)
+    report = CostReport(store)
+    assert (report.total_cost, report.list_cost) == (Decimal("0.015"), Decimal("0.02"))
+    assert "List price" in report.text(100)
+
+
+def test_rows_answer_by_any_key(store: InMemoryStore, book: Book) -> None:
+    """Whose calls, and for what, is what a team asks."""
+    book(cost="0.01", user="ann", tags=("checkout",), metadata={"team": "shop"})
+    book(cost="0.03", user="bob", tags=("checkout", "search"))
+    report = CostReport(store)
+    assert [(row.group, row.billed_cost) for row in report.by("user")] == [
+        (("bob",), Decimal("0.03")),
+        (("ann",), Decimal("0.01")),
+    ]
+    assert {row.group[0]: row.calls for row in report.by("tag")} == {"checkout": 2, "search": 1}
+    assert {row.group[0]: row.calls for row in report.by("metadata:team")} == {"shop": 1, None: 1}
+
+
+def test_tables_by_day_and_model_agree_with_the_store(store: InMemoryStore, book: Book) -> None:
+    """What is added up here must be what the store itself would say."""
+    for day in range(1, 6):
+        book("gpt-4o", cost="0.01", at=f"2026-03-0{day}T23:30")
+        book("o3", cost="0.002", provider="azure", at=f"2026-03-0{day}T00:10")
+    report = CostReport(store, tz="Asia/Tokyo")
+    for keys in ((), ("day",), ("model",), ("provider", "day"), ("day", "model", "provider")):
+        own = {row.group: (row.calls, row.billed_cost, row.input_tokens) for row in report.by(*keys)}
+        told = store.totals(by=keys, tz="Asia/Tokyo")
+        assert own == {row.group: (row.calls, row.billed_cost, row.input_tokens) for row in told}
+
+
+def test_an_unknown_key_is_refused(store: InMemoryStore) -> None:
+    """A typing error must not come back as an empty table."""
+    with pytest.raises(ValueError, match="colour"):
+        CostReport(store).by("colour")
+
+
+def test_an_unknown_time_zone_is_refused(store: InMemoryStore) -> None:
+    """Days of a zone nobody knows are wrong days."""
+    with pytest.raises(ValueError, match="Mars"):
+        CostReport(store, tz="Mars/Olympus")
+
+
+def test_the_query_narrows_every_answer(store: InMemoryStore, book: Book) -> None:
+    """A report on one user must not leak another's calls into any table."""
+    book(cost="0.01", user="ann")
+    book("o3", cost="5", user="bob")
+    report = CostReport(store, query=LedgerQuery(user="ann", limit=1))
+    assert report.total_cost == Decimal("0.01")
+    assert [row.group for row in report.by_model()] == [("gpt-4o",)]
+    assert list(report.to_pandas()["user"]) == ["ann"]
+    assert "user ann" in report.text(100)
+    assert "bob" not in report.text(100) + report._repr_html_()
+
+
+def test_the_sums_stay_as_they_were_read(store: InMemoryStore, book: Book) -> None:
+    """A report that is passed on must not change under its reader."""
+    book(cost="0.01")
+    report = CostReport(store)
+    book(cost="0.02")
+    assert (report.calls, report.total_cost) == (1, Decimal("0.01"))
+    assert [row.calls for row in report.by_day()] == [1]
+
+
+def test_a_partial_sum_is_a_sum_and_says_so(store: InMemoryStore, book: Book) -> None:
+    """The priced part is worth knowing, as long as nobody takes it for the whole."""
+    book(cost="0.0123")
+    book("mystery-1", cost=None)
+    report = CostReport(store)
+    assert (report.total_cost, report.unpriced_calls, report.is_complete) == (Decimal("0.0123"), 1, False)
+    assert "$0.0123 + 1 unpriced call" in str(report)
+    assert repr(report) == "CostReport($0.0123 + 1 unpriced call, 2 calls, 2,200 tokens)"
+
+
+def test_only_unpriced_calls_have_no_cost_anywhere(store: InMemoryStore, book: Book) -> None:
+    """Nothing in the report may read like free."""
+    book("mystery-1", cost=None)
+    report = CostReport(store)
+    assert (report.total_cost, report.list_cost, report.daily[date(2026, 3, 2)].cost) == (None, None, None)
+    assert "$0" not in report.text(100)
+    assert report.to_dict()["total_cost"] is None
+
+
+def test_only_cached_calls_are_free_and_say_what_they_avoided(store: InMemoryStore, book: Book) -> None:
+    """A cache hit costs nothing and uses no tokens of a provider."""
+    book(cost="0", status="cached", avoided_nano=435_000)
+    report = CostReport(store)
+    assert (report.total_cost, report.avoided_cost, report.cached_calls) == (Decimal(0), Decimal("0.000435"), 1)
+    assert (report.input_tokens, report.output_tokens) == (0, 0)
+    assert "1 of 1 call came from the cache: free, $0.000435 avoided." in report.text(100)
+
+
+def test_failed_and_open_calls_are_counted(store: InMemoryStore, book: Book) -> None:
+    """A call that raised or never ended is a call."""
+    book(cost="0", status="error", error="TimeoutError")
+    book(cost=None, tokens=None, status="open", unpriced_reason=None)
+    report = CostReport(store)
+    assert (report.calls, report.failed_calls, report.open_calls, report.unpriced_calls) == (2, 1, 1, 0)
+    assert report.is_complete is False
+
+
+def test_an_empty_ledger_makes_a_report(store: InMemoryStore) -> None:
+    """The first thing a newcomer prints is an empty report."""
+    report = CostReport(store)
+    assert (report.calls, report.total_cost, report.by_day(), report.unpriced()) == (0, Decimal(0), (), ())
+    assert "$0.00" in report.text(100)
+    assert "<table>" not in report._repr_html_()
+    assert report.to_pandas().empty
+
+
+def test_the_day_the_clocks_change_is_one_day(store: InMemoryStore, book: Book) -> None:
+    """23 hours in Zurich on 29 March 2026: its last hour must not slip into the next day, nor its first be lost."""
+    book(cost="0.01", at="2026-03-28T23:00+00:00")  # 00:00 in Zurich, still winter
+    book(cost="0.02", at="2026-03-29T21:59+00:00")  # 23:59 in Zurich, summer by now
+    book(cost="0.04", at="2026-03-29T22:00+00:00")  # midnight
+    report = CostReport(store, tz="Europe/Zurich")
+    assert {day: cost for day, (_, cost) in report.daily.items()} == {
+        date(2026, 3, 29): Decimal("0.03"),
+        date(2026, 3, 30): Decimal("0.04"),
+    }
+
+
+def test_folded_lines_stay_in_every_sum(book: Book) -> None:
+    """A long-running process holds few lines and must still know what it spent."""
+    store = InMemoryStore(max_entries=2)
+    for line in [book(cost="0.01"), book(cost="0.02"), book("o3", cost="0.04"), book("mystery-1", cost=None)]:
+        store.append(line)
+    report = CostReport(store)
+    assert (report.calls, report.total_cost, report.unpriced_calls) == (4, Decimal("0.07"), 1)
+    assert {row.group[0]: row.billed_cost for row in report.by_model()} == {
+        "gpt-4o": Decimal("0.03"),
+        "o3": Decimal("0.04"),
+        "mystery-1": None,
+    }
+
+
+def test_json_is_exact_and_complete(store: InMemoryStore, book: Book) -> None:
+    """What another program reads must be what a person reads."""
+    book(cost="0.000000001")
+    book("mystery-1", cost=None)
+    told = json.loads(CostReport(store, title="March").to_json())
+    assert (told["title"], told["total_cost"], told["is_complete"]) == ("March", "0.000000001", False)
+    assert told["totals"]["unpriced_calls"] == 1
+    assert [row["model"] for row in told["by_model"]] == ["gpt-4o", "mystery-1"]
+    assert told["by_day"][0]["day"] == "2026-03-02"
+    assert told["unpriced"][0]["model"] == "mystery-1"
+    assert told["price_lists"] == [{"source": "genai-prices", "version": "0.2.3", "calls": 1}]
