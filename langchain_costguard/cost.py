@@ -8,7 +8,7 @@ booked, and up when it is reserved.
 from __future__ import annotations
 
 from decimal import Context, Decimal
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 PICO_PER_USD: Final = 10**12
 NANO_PER_USD: Final = 10**9
@@ -74,7 +74,7 @@ class Cost:
         *,
         list_pico_usd: int | None = None,
         source: PriceSource | None = None,
-        breakdown_of: Breakdown | None = None,
+        breakdown_of: tuple[Explains, Any, int] | None = None,
     ) -> None:
         """Hold an amount of pico-USD.
 
@@ -82,7 +82,8 @@ class Cost:
             pico_usd: what is owed, in pico-USD.
             list_pico_usd: the same at list price; `None` if no discount applied.
             source: the price that was applied.
-            breakdown_of: what can explain the amount, asked only when somebody reads `breakdown`.
+            breakdown_of: the price that can explain the amount, with what was measured (`TokenUsage` or busy
+                nanoseconds) and the number of calls; asked only when somebody reads `breakdown`.
         """
         self.pico_usd = pico_usd
         self.list_pico_usd = pico_usd if list_pico_usd is None else list_pico_usd
@@ -117,7 +118,10 @@ class Cost:
     @property
     def breakdown(self) -> tuple[CostLine, ...]:
         """Every bucket times its rate, in the order of `TokenUsage`; empty for sums and for amounts given as such."""
-        return () if self.breakdown_of is None else self.breakdown_of.lines()
+        if self.breakdown_of is None:
+            return ()
+        price, measured, calls = self.breakdown_of
+        return price.lines(measured, calls)
 
     def __add__(self, other: object) -> Cost:
         """The sum of two costs."""
@@ -140,14 +144,11 @@ class Cost:
         return f"Cost({self.total} USD)"
 
 
-class Breakdown:
-    """What can say how a cost came about, computed only when it is asked."""
+class Explains(Protocol):
+    """A price that can say how a cost came about."""
 
-    __slots__ = ()
-
-    def lines(self) -> tuple[CostLine, ...]:
-        """The cost's lines."""
-        raise NotImplementedError
+    def lines(self, measured: Any, calls: int) -> tuple[CostLine, ...]:  # noqa: ANN401 - each price measures its own
+        """The lines of the cost of `calls` calls for which so much was measured."""
 
 
 def to_usd(amount: int, units_per_usd: int) -> Decimal:

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 _TIER_PREFIXES: Final = ("flex_", "priority_")
+_TIER_MARKS: Final = ("flex", "priority")
+_new_tuple = tuple.__new__
 
 
 class TokenUsage(NamedTuple):
@@ -82,18 +84,17 @@ class TokenUsage(NamedTuple):
             The usage, or `None` if the mapping holds no token count at all (a replayed cache entry may hold only
             `total_cost`). Impossible figures are flagged and never raise.
         """
+        return _clean_usage(usage) or cls._from_unclean(usage)
+
+    @classmethod
+    def _from_unclean(cls, usage: Mapping[str, Any]) -> TokenUsage | None:
         input_total = usage.get("input_tokens")
         output_total = usage.get("output_tokens")
         if input_total is None and output_total is None:
             return None
-        inputs = usage.get("input_token_details")
-        outputs = usage.get("output_token_details")
-        clean = _clean_buckets(input_total, output_total, inputs, outputs, usage.get("total_tokens"))
-        if clean is not None:
-            return clean
         flags: list[str] = []
-        in_details = _details(inputs, "input", flags)
-        out_details = _details(outputs, "output", flags)
+        in_details = _details(usage.get("input_token_details"), "input", flags)
+        out_details = _details(usage.get("output_token_details"), "output", flags)
         input_total = _count(input_total, "input_tokens", flags)
         output_total = _count(output_total, "output_tokens", flags)
         total = usage.get("total_tokens")
@@ -124,11 +125,13 @@ class TokenUsage(NamedTuple):
 
 def service_tier_of(usage: Mapping[str, Any]) -> str | None:
     """The service tier that LangChain's OpenAI integration wrote into the names of the details, if it did."""
-    for details in (usage.get("input_token_details"), usage.get("output_token_details")):
-        if isinstance(details, Mapping):
-            for key in details:
-                if key.startswith(_TIER_PREFIXES) or key in {"flex", "priority"}:
-                    return str(key.partition("_")[0])
+    details = usage.get("input_token_details")
+    if not details:
+        details = usage.get("output_token_details")
+    if type(details) is dict:
+        for key in details:
+            if key.startswith(_TIER_MARKS):
+                return str(key.partition("_")[0])
     return None
 
 
@@ -138,22 +141,44 @@ def is_replayed(usage: Mapping[str, Any]) -> bool:
     return cost is not None and cost == 0
 
 
-def _clean_buckets(
-    input_total: Any,  # noqa: ANN401 - a provider's own JSON, like the rest
-    output_total: Any,  # noqa: ANN401
-    inputs: Any,  # noqa: ANN401
-    outputs: Any,  # noqa: ANN401
-    reported_total: Any,  # noqa: ANN401
-) -> TokenUsage | None:
+def read_usage(usage: Mapping[str, Any]) -> tuple[TokenUsage | None, str | None]:
+    """Normalise usage whose shape is not known: LangChain's `usage_metadata`, or a provider's own object.
+
+    Args:
+        usage: either of them; told apart by their keys.
+
+    Returns:
+        The usage, `None` if no token count was found, and the service tier where its keys name one.
+    """
+    if ("total_tokens" in usage or "input_token_details" in usage or "output_token_details" in usage) and (
+        "input_tokens_details" not in usage
+    ):
+        clean = _clean_usage(usage)
+        if clean is not None:
+            return clean, None
+        tokens = TokenUsage.from_langchain(usage)
+        if tokens is not None:
+            return tokens, service_tier_of(usage)
+    return TokenUsage.from_provider(usage), service_tier_of(usage)
+
+
+def _clean_usage(usage: Mapping[str, Any]) -> TokenUsage | None:
     """The buckets of a report in which everything is as documented; `None` sends it the careful way.
 
-    This is the path of nearly every call, so it is written flat.
+    This is the path of nearly every call, so it is written flat and skips the named tuple's own constructor.
     """
-    if type(input_total) is not int or type(output_total) is not int or input_total < 0 or output_total < 0:
+    rest = input_total = usage.get("input_tokens")
+    text = output_total = usage.get("output_tokens")
+    if type(rest) is not int or type(text) is not int:
         return None
     read = write = write_5m = write_1h = audio = audio_out = reasoning = 0
+    inputs = usage.get("input_token_details")
     if inputs:
+        if not isinstance(inputs, dict):
+            return None
         for key, value in inputs.items():
+            if not value and value is not None:
+                continue
             if type(value) is not int or value < 0:
                 return None
             if key == "cache_read":
@@ -166,27 +191,32 @@ def _clean_buckets(
                 write_5m = value
             elif key == "ephemeral_1h_input_tokens":
                 write_1h = value
-            elif value:
+            else:
                 return None
         if write > write_5m + write_1h:
             write_5m = write - write_1h
+        rest -= read + write_5m + write_1h + audio
+    outputs = usage.get("output_token_details")
     if outputs:
+        if not isinstance(outputs, dict):
+            return None
         for key, value in outputs.items():
+            if not value and value is not None:
+                continue
             if type(value) is not int or value < 0:
                 return None
             if key == "reasoning":
                 reasoning = value
             elif key == "audio":
                 audio_out = value
-            elif value:
+            else:
                 return None
-        if reasoning and reported_total == input_total + output_total + reasoning:
+        if reasoning and usage.get("total_tokens") == input_total + output_total + reasoning:
             return None
-    rest = input_total - read - write_5m - write_1h - audio
-    text = output_total - reasoning - audio_out
+        text -= reasoning + audio_out
     if rest < 0 or text < 0:
         return None
-    return TokenUsage(rest, read, write_5m, write_1h, audio, text, reasoning, audio_out)
+    return _new_tuple(TokenUsage, (rest, read, write_5m, write_1h, audio, text, reasoning, audio_out, ()))
 
 
 def _details(details: Any, side: str, flags: list[str]) -> dict[str, int]:  # noqa: ANN401 - a provider's own JSON
