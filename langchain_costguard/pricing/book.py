@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
-from functools import lru_cache
+from functools import lru_cache, partial
 from time import time
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
@@ -20,7 +20,7 @@ from langchain_costguard.pricing.genai import Unlisted
 from langchain_costguard.pricing.names import candidates, catalogue_provider, is_self_hosted
 from langchain_costguard.pricing.quotes import Dollars, dollars, free, price_from
 from langchain_costguard.pricing.rates import BUCKETS, GpuHourCard, Price, divide_half_even
-from langchain_costguard.usage import TokenUsage, read_usage
+from langchain_costguard.usage import TokenUsage, clean_usage, read_usage
 
 if TYPE_CHECKING:
     from datetime import date
@@ -80,9 +80,15 @@ class PriceBook:
             str(name).strip().lower(): price_from(value, path=f"overrides[{name!r}]")
             for name, value in (overrides or {}).items()
         }
+        self._has_hourly_prices = any(isinstance(price, GpuHourCard) for price in self._overrides.values())
         self._patterns = [name for name in self._overrides if any(sign in name for sign in "*?[")]
         self._discounts, self._discount = _read_discount(discount)
-        self._question = lru_cache(_REMEMBERED)(_Question)
+        self._question = lru_cache(_REMEMBERED)(partial(_Question, self))
+
+    @property
+    def has_hourly_prices(self) -> bool:
+        """Whether any override is a price by the GPU-hour, so that calls have to be metered."""
+        return self._has_hourly_prices
 
     @property
     def catalog(self) -> Catalog:
@@ -139,23 +145,19 @@ class PriceBook:
             UnknownPriceError: there is no price and the policy is `"raise"`.
             ValueError: `at` is a `datetime` without a time zone.
         """
-        if usage is not None and type(usage) is not TokenUsage:
-            usage, tier = read_usage(usage)  # type: ignore[arg-type]
-            if service_tier is None:
-                service_tier = tier
-        question = self._question(self, model, provider, service_tier, batch, region, fallback_model)
-        answer = question.answer
+        tokens = usage if usage is None or isinstance(usage, TokenUsage) else clean_usage(usage)
+        if tokens is None and usage is not None:
+            tokens, tier = read_usage(usage)
+            service_tier = service_tier or tier
+        question = self._question(model, provider, service_tier, batch, region, fallback_model)
+        since, until, price, _, paid_share = question.answer
         moment = time() if at is None else _seconds(at)
-        if not answer.since <= moment < answer.until:
-            answer = question.ask(moment)
-        if answer.price is None:
-            return self._unpriced(question, answer, usage, calls)
-        cost = answer.price.cost(usage, calls, busy_ns)
+        if not since <= moment < until:
+            since, until, price, _, paid_share = question.ask(moment)
+        cost = None if price is None else price.cost(tokens, calls, busy_ns)
         if cost is None:
-            return self._unpriced(question, answer, usage, calls)
-        if answer.paid_share is not None:
-            return _discounted(cost, answer.paid_share)
-        return cost
+            return self._unpriced(question, moment, tokens, calls)
+        return cost if paid_share is None else _discounted(cost, paid_share)
 
     def resolve(
         self,
@@ -173,7 +175,7 @@ class PriceBook:
         Returns:
             The price, or `None` if none is known; the policy for unknown models is not applied.
         """
-        question = self._question(self, model, provider, service_tier, batch, region, fallback_model)
+        question = self._question(model, provider, service_tier, batch, region, fallback_model)
         return question.ask(time() if at is None else _seconds(at)).price
 
     def why_unpriced(
@@ -193,7 +195,7 @@ class PriceBook:
         Returns:
             A sentence for the user; empty if the call has a price.
         """
-        question = self._question(self, model, provider, service_tier, batch, region, fallback_model)
+        question = self._question(model, provider, service_tier, batch, region, fallback_model)
         answer = question.ask(time() if at is None else _seconds(at))
         if answer.price is None:
             return answer.reason + _did_you_mean(self.suggestions(model, provider))
@@ -227,9 +229,7 @@ class PriceBook:
         off = self._discounts.get(provider, self._discount)
         return None if off is None else 1 - off
 
-    def _unpriced(
-        self, question: _Question, answer: _Answer, usage: TokenUsage | None, calls: int
-    ) -> Cost | None:
+    def _unpriced(self, question: _Question, answer: _Answer, usage: TokenUsage | None, calls: int) -> Cost | None:
         if self._unknown == "record":
             return None
         if self._unknown == "free":

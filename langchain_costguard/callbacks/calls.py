@@ -1,0 +1,190 @@
+"""The process's open calls: which runs have begun, who watches them, and which of them will never report their end.
+
+LangChain starts a run and usually ends it. It does not when an `ainvoke` is cancelled, and when one prompt of a
+synchronous `generate` fails it says nothing of the others. Such calls are found here and closed as `cancelled` or
+`lost`; should their end be reported after all, it corrects the line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+import weakref
+from collections import OrderedDict
+from itertools import count
+from typing import TYPE_CHECKING, Final
+
+from langchain_costguard.recorder import Outcome
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from langchain_costguard.recorder import StartedCall
+
+LOST_AFTER_SECONDS: Final = 3600
+"""A call that has not ended after so long is counted as lost."""
+
+_SWEEP_EVERY: Final = 256
+_MAX_PRESUMED: Final = 256
+_MAX_CHAIN_RUNS: Final = 20_000
+_MAX_CHAIN_PATH: Final = 500
+_MAX_DEPTH: Final = 32
+
+
+class OpenCalls:
+    """All model calls of this process that have begun and not ended, by run id."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._open: dict[int, StartedCall] = {}  # by `UUID.int`: a UUID hashes itself in Python
+        self._presumed: OrderedDict[int, StartedCall] = OrderedDict()
+        self._chains: dict[UUID, tuple[UUID | None, str]] = {}
+        self._lock = threading.Lock()
+        self._starts = count(1)
+
+    def __len__(self) -> int:
+        """How many calls are open."""
+        return len(self._open)
+
+    def get(self, run_id: UUID) -> StartedCall | None:
+        """An open call."""
+        return self._open.get(run_id.int)
+
+    def add(self, call: StartedCall) -> bool:
+        """Note a call that begins; every so often this also looks for calls that are gone.
+
+        Returns:
+            Whether it was not known yet: another handler may have seen the same start.
+        """
+        if self._open.setdefault(call.run_id.int, call) is not call:
+            return False
+        loop = asyncio._get_running_loop()  # noqa: SLF001 - exported for this; the public twin raises instead
+        if loop is None:
+            call.thread = threading.get_ident()
+        else:
+            task = asyncio.current_task(loop)
+            call.task = None if task is None else weakref.ref(task)
+        if not next(self._starts) % _SWEEP_EVERY:
+            self.sweep(own=False)
+        return True
+
+    def take(self, run_id: UUID) -> StartedCall | None:
+        """Remove and return a call that ends; also one that had been given up, so that its line is corrected."""
+        call = self._open.pop(run_id.int, None)
+        if call is None and self._presumed:
+            with self._lock:
+                call = self._presumed.pop(run_id.int, None)
+        return call
+
+    def batch_siblings(self, call: StartedCall) -> list[StartedCall]:
+        """The other open calls of one synchronous `generate`, in the order they began."""
+        if call.batch_group is None or call.thread == 0:
+            return []
+        return [other for other in list(self._open.values()) if other.batch_group is call.batch_group]
+
+    # -- calls that will not report -------------------------------------------------------------------------------
+
+    def sweep(self, *, own: bool = True) -> None:
+        """Close the calls that will not report their end.
+
+        Args:
+            own: whether calls begun by this very thread or task count as gone too. They do when somebody reads the
+                figures: a caller that reads is not inside a model call. A stream that has begun is left alone.
+        """
+        if not self._open:
+            return
+        now = time.perf_counter_ns()
+        here = _here() if own else None
+        for call in list(self._open.values()):
+            outcome = _presumed_outcome(call, now, here)
+            if outcome is not None:
+                self.give_up(call, outcome)
+
+    def give_up(self, call: StartedCall, outcome: Outcome) -> None:
+        """Close a call that will not report; a late report still finds it."""
+        if self._open.pop(call.run_id.int, None) is None:
+            return
+        close_call(call, outcome)
+        with self._lock:
+            self._presumed[call.run_id.int] = call
+            if len(self._presumed) > _MAX_PRESUMED:
+                self._presumed.popitem(last=False)
+
+    # -- the runs around calls ------------------------------------------------------------------------------------
+
+    def enter_chain(self, run_id: UUID, parent_run_id: UUID | None, name: str) -> None:
+        """Note that a chain, tool or retriever has begun."""
+        chains = self._chains
+        chains[run_id] = (parent_run_id, name)
+        if len(chains) > _MAX_CHAIN_RUNS:
+            with self._lock:
+                for stale in list(chains)[: _MAX_CHAIN_RUNS // 10]:
+                    chains.pop(stale, None)
+
+    def leave_chain(self, run_id: UUID) -> None:
+        """Note that a chain, tool or retriever has ended."""
+        self._chains.pop(run_id, None)
+
+    def cancel_below(self, run_id: UUID) -> None:
+        """Close the calls under a run that was cancelled: LangChain does not report their end."""
+        for call in list(self._open.values()):
+            if run_id in self._ancestors(call.parent_run_id):
+                self.give_up(call, Outcome("cancelled", error="CancelledError"))
+
+    def place(self, call: StartedCall) -> None:
+        """Fill in the path of names around a call, and its outermost run."""
+        root, names = call.run_id, []
+        for ancestor in self._ancestors(call.parent_run_id):
+            root = ancestor
+            known = self._chains.get(ancestor)
+            if known is not None:
+                names.append(known[1])
+        call.root_run_id = root
+        call.chain = " > ".join(reversed(names))[:_MAX_CHAIN_PATH]
+
+    def _ancestors(self, run_id: UUID | None) -> list[UUID]:
+        found: list[UUID] = []
+        while run_id is not None and len(found) < _MAX_DEPTH:
+            found.append(run_id)
+            known = self._chains.get(run_id)
+            run_id = None if known is None else known[0]
+        return found
+
+    def forget(self) -> None:
+        """Begin anew, in a forked child: what was open belongs to the parent."""
+        self.__init__()  # type: ignore[misc] # the object is shared by reference, so it is reset in place
+
+
+def close_call(call: StartedCall, outcome: Outcome) -> None:
+    """Have every recorder of a call book it."""
+    for recorder in call.recorders:
+        recorder.finish(call, outcome)
+
+
+def _here() -> tuple[object, int]:
+    loop = asyncio._get_running_loop()  # noqa: SLF001 - exported for this; the public twin raises instead
+    return (None if loop is None else asyncio.current_task(loop)), threading.get_ident()
+
+
+def _presumed_outcome(call: StartedCall, now: int, here: tuple[object, int] | None) -> Outcome | None:
+    """How a call ended that did not say so; `None` while it may still be at work."""
+    if call.task is not None:
+        task = call.task()
+        if task is None or task.done():
+            return Outcome("cancelled", error="CancelledError")
+        if here is not None and task is here[0] and call.first_token_ns is None:
+            return Outcome("cancelled", error="CancelledError")
+    elif here is not None and call.thread == here[1] and here[0] is None and call.first_token_ns is None:
+        return Outcome("lost")
+    if now - call.started_ns > LOST_AFTER_SECONDS * 10**9:
+        return Outcome("lost")
+    return None
+
+
+CALLS: Final = OpenCalls()
+"""The process's open calls."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=CALLS.forget)

@@ -1,0 +1,108 @@
+"""How a prompt reads as text: for digests, and for counting tokens a provider did not report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from langchain_core.messages import BaseMessage
+
+_FIELD: Final = "\x1f"
+_MESSAGE: Final = "\x1e"
+_MAX_CACHED_TOOLS: Final = 64
+
+
+class ChatPrompt:
+    """The messages of one chat call and the tools and schema that go with them, held by reference."""
+
+    __slots__ = ("messages", "params")
+
+    def __init__(self, messages: Sequence[BaseMessage], params: Mapping[str, Any] | None) -> None:
+        """Hold what was sent."""
+        self.messages = messages
+        self.params = params
+
+
+def chat_text(prompt: ChatPrompt) -> str:
+    """A chat prompt as text: tools and schema first, as the providers order them, then message after message."""
+    parts = [_message_text(message) for message in prompt.messages]
+    params = prompt.params
+    if params:
+        for name in ("response_format", "tools"):
+            if name in params and params[name]:
+                parts.insert(0, _FIXED_PARTS.text_of(params[name]))
+    return _MESSAGE.join(parts)
+
+
+def plain_text(prompt: str) -> str:
+    """A text model's prompt is its own text."""
+    return prompt
+
+
+def content_text(content: str | list[Any] | Any) -> str:  # noqa: ANN401 - message content is open by design
+    """The text of a message's content; media stand in it as a hash, so that they neither count nor vanish."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return _FIELD.join(_block_text(block) for block in content)
+    return "" if content is None else str(content)
+
+
+def _message_text(message: BaseMessage) -> str:
+    content = message.content
+    kind = message.type
+    text = kind + _FIELD + (content if type(content) is str else content_text(content))
+    if kind == "ai":
+        calls = getattr(message, "tool_calls", None)
+        if calls:
+            text += _FIELD + _json([{"name": call.get("name"), "args": call.get("args")} for call in calls])
+    return text
+
+
+def _block_text(block: Any) -> str:  # noqa: ANN401 - content blocks are open by design
+    if isinstance(block, str):
+        return block
+    if not isinstance(block, dict):
+        return str(block)
+    text = block.get("text")
+    if isinstance(text, str):
+        return text
+    encoded = _json(block)
+    if block.get("type") in _TEXTUAL_BLOCKS:
+        return encoded
+    return f"{block.get('type')}:{hashlib.sha256(encoded.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+
+
+_TEXTUAL_BLOCKS: Final = frozenset({"tool_use", "tool_result", "tool_call", "thinking", "reasoning", "json"})
+
+
+def _json(value: Any) -> str:  # noqa: ANN401 - whatever was sent
+    return json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
+
+
+class _FixedParts:
+    """Remembers the text of tools and schemas, which are the same objects call after call."""
+
+    def __init__(self) -> None:
+        self._texts: OrderedDict[int, tuple[Any, str]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def text_of(self, part: Any) -> str:  # noqa: ANN401 - tools are dicts or lists, a schema may be a class
+        known = self._texts.get(id(part))
+        if known is not None and known[0] is part:
+            return known[1]
+        text = _json(part)
+        with self._lock:
+            self._texts[id(part)] = (part, text)
+            if len(self._texts) > _MAX_CACHED_TOOLS:
+                self._texts.popitem(last=False)
+        return text
+
+
+_FIXED_PARTS: Final = _FixedParts()
