@@ -13,6 +13,8 @@ from typing import Any, Final, NamedTuple
 
 _TIER_PREFIXES: Final = ("flex_", "priority_")
 _TIER_MARKS: Final = ("flex", "priority")
+_PLAIN_KEYS: Final = 3
+"""A `usage_metadata` without details has the two totals and their sum."""
 _new_tuple = tuple.__new__
 
 
@@ -71,7 +73,8 @@ class TokenUsage(NamedTuple):
 
     def combined(self, other: TokenUsage) -> TokenUsage:
         """The usage of two calls together; flags of both are kept."""
-        return TokenUsage(*(a + b for a, b in zip(self[:8], other[:8], strict=True)), self.flags + other.flags)
+        sums = (mine + theirs for mine, theirs in zip(self[:8], other[:8], strict=True))
+        return TokenUsage._make((*sums, self.flags + other.flags))
 
     @classmethod
     def from_langchain(cls, usage: Mapping[str, Any]) -> TokenUsage | None:
@@ -84,7 +87,7 @@ class TokenUsage(NamedTuple):
             The usage, or `None` if the mapping holds no token count at all (a replayed cache entry may hold only
             `total_cost`). Impossible figures are flagged and never raise.
         """
-        return _clean_usage(usage) or cls._from_unclean(usage)
+        return clean_usage(usage) or cls._from_unclean(usage)
 
     @classmethod
     def _from_unclean(cls, usage: Mapping[str, Any]) -> TokenUsage | None:
@@ -150,34 +153,37 @@ def read_usage(usage: Mapping[str, Any]) -> tuple[TokenUsage | None, str | None]
     Returns:
         The usage, `None` if no token count was found, and the service tier where its keys name one.
     """
-    if ("total_tokens" in usage or "input_token_details" in usage or "output_token_details" in usage) and (
-        "input_tokens_details" not in usage
-    ):
-        clean = _clean_usage(usage)
-        if clean is not None:
-            return clean, None
-        tokens = TokenUsage.from_langchain(usage)
-        if tokens is not None:
-            return tokens, service_tier_of(usage)
-    return TokenUsage.from_provider(usage), service_tier_of(usage)
+    clean = clean_usage(usage)
+    if clean is not None:
+        return clean, None
+    is_provider = "input_tokens_details" in usage or "cache_read_input_tokens" in usage
+    tokens = None if is_provider else TokenUsage.from_langchain(usage)
+    return tokens or TokenUsage.from_provider(usage), service_tier_of(usage)
 
 
-def _clean_usage(usage: Mapping[str, Any]) -> TokenUsage | None:
-    """The buckets of a report in which everything is as documented; `None` sends it the careful way.
+def clean_usage(usage: Mapping[str, Any]) -> TokenUsage | None:  # noqa: C901, PLR0912 - the hot path, written flat
+    """The buckets of a `usage_metadata` in which everything is as documented, and nothing else.
 
-    This is the path of nearly every call, so it is written flat and skips the named tuple's own constructor.
+    This is the path of nearly every call: it makes no calls itself and skips the named tuple's own constructor.
+
+    Returns:
+        The usage; `None` for any other shape, for tier names in the keys, and for figures that contradict each other:
+        `read_usage` takes those.
     """
-    rest = input_total = usage.get("input_tokens")
-    text = output_total = usage.get("output_tokens")
+    rest = usage.get("input_tokens")
+    text = usage.get("output_tokens")
+    inputs = usage.get("input_token_details")
+    outputs = usage.get("output_token_details")
     if type(rest) is not int or type(text) is not int:
         return None
+    if inputs is None and outputs is None and (len(usage) != _PLAIN_KEYS or "total_tokens" not in usage):
+        return None
     read = write = write_5m = write_1h = audio = audio_out = reasoning = 0
-    inputs = usage.get("input_token_details")
     if inputs:
-        if not isinstance(inputs, dict):
+        if type(inputs) is not dict:
             return None
         for key, value in inputs.items():
-            if not value and value is not None:
+            if value == 0:
                 continue
             if type(value) is not int or value < 0:
                 return None
@@ -196,12 +202,11 @@ def _clean_usage(usage: Mapping[str, Any]) -> TokenUsage | None:
         if write > write_5m + write_1h:
             write_5m = write - write_1h
         rest -= read + write_5m + write_1h + audio
-    outputs = usage.get("output_token_details")
     if outputs:
-        if not isinstance(outputs, dict):
+        if type(outputs) is not dict:
             return None
         for key, value in outputs.items():
-            if not value and value is not None:
+            if value == 0:
                 continue
             if type(value) is not int or value < 0:
                 return None
@@ -211,7 +216,7 @@ def _clean_usage(usage: Mapping[str, Any]) -> TokenUsage | None:
                 audio_out = value
             else:
                 return None
-        if reasoning and usage.get("total_tokens") == input_total + output_total + reasoning:
+        if reasoning and usage.get("total_tokens") == usage["input_tokens"] + text + reasoning:
             return None
         text -= reasoning + audio_out
     if rest < 0 or text < 0:
