@@ -71,7 +71,6 @@ class Cost:
     def __init__(
         self,
         pico_usd: int,
-        *,
         list_pico_usd: int | None = None,
         source: PriceSource | None = None,
         breakdown_of: tuple[Explains, Any, int] | None = None,

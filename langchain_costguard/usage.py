@@ -170,8 +170,11 @@ def clean_usage(usage: Mapping[str, Any]) -> TokenUsage | None:  # noqa: C901, P
         The usage; `None` for any other shape, for tier names in the keys, and for figures that contradict each other:
         `read_usage` takes those.
     """
-    rest = usage.get("input_tokens")
-    text = usage.get("output_tokens")
+    try:
+        rest = usage["input_tokens"]
+        text = usage["output_tokens"]
+    except KeyError:
+        return None
     inputs = usage.get("input_token_details")
     outputs = usage.get("output_token_details")
     if type(rest) is not int or type(text) is not int:
@@ -183,8 +186,6 @@ def clean_usage(usage: Mapping[str, Any]) -> TokenUsage | None:  # noqa: C901, P
         if type(inputs) is not dict:
             return None
         for key, value in inputs.items():
-            if value == 0:
-                continue
             if type(value) is not int or value < 0:
                 return None
             if key == "cache_read":
@@ -197,7 +198,7 @@ def clean_usage(usage: Mapping[str, Any]) -> TokenUsage | None:  # noqa: C901, P
                 write_5m = value
             elif key == "ephemeral_1h_input_tokens":
                 write_1h = value
-            else:
+            elif value:
                 return None
         if write > write_5m + write_1h:
             write_5m = write - write_1h
@@ -206,15 +207,13 @@ def clean_usage(usage: Mapping[str, Any]) -> TokenUsage | None:  # noqa: C901, P
         if type(outputs) is not dict:
             return None
         for key, value in outputs.items():
-            if value == 0:
-                continue
             if type(value) is not int or value < 0:
                 return None
             if key == "reasoning":
                 reasoning = value
             elif key == "audio":
                 audio_out = value
-            else:
+            elif value:
                 return None
         if reasoning and usage.get("total_tokens") == usage["input_tokens"] + text + reasoning:
             return None

@@ -77,9 +77,7 @@ class Additions(NamedTuple):
     def model(self, provider: str | None, name: str, *, batch: bool, tier: str) -> tuple[Rule, ...]:
         """The prices of a model, latest start first; empty if the file does not have it."""
         return tuple(
-            rule
-            for rule in self.models
-            if rule.batch == batch and rule.tier == tier and rule.concerns(provider, name)
+            rule for rule in self.models if rule.batch == batch and rule.tier == tier and rule.concerns(provider, name)
         )
 
     def has_model(self, provider: str | None, name: str) -> str | None:
@@ -196,7 +194,7 @@ def _number(value: object, path: str) -> Decimal:
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite() or amount < 0:
-        msg = f"{path}: {value!r} is no price: give US dollars, zero or more, as a string such as \"2.50\""
+        msg = f'{path}: {value!r} is no price: give US dollars, zero or more, as a string such as "2.50"'
         raise PriceFormatError(msg, path=path)
     return amount
 

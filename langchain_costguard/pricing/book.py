@@ -145,9 +145,9 @@ class PriceBook:
             UnknownPriceError: there is no price and the policy is `"raise"`.
             ValueError: `at` is a `datetime` without a time zone.
         """
-        tokens = usage if usage is None or isinstance(usage, TokenUsage) else clean_usage(usage)
-        if tokens is None and usage is not None:
-            tokens, tier = read_usage(usage)
+        tokens = clean_usage(usage) if type(usage) is dict else None
+        if tokens is None:
+            tokens, tier = _read(usage)
             service_tier = service_tier or tier
         question = self._question(model, provider, service_tier, batch, region, fallback_model)
         since, until, price, _, paid_share = question.answer
@@ -351,6 +351,12 @@ def _discounted(cost: Cost, paid_share: tuple[int, int]) -> Cost:
         source=cost.source,
         breakdown_of=cost.breakdown_of,
     )
+
+
+def _read(usage: TokenUsage | Mapping[str, Any] | None) -> tuple[TokenUsage | None, str | None]:
+    if usage is None or isinstance(usage, TokenUsage):
+        return usage, None
+    return read_usage(usage)
 
 
 def _seconds(at: datetime | float) -> float:

@@ -74,7 +74,9 @@ class Catalog:
     Thread-safe. Nothing global is read or changed: a process may hold several, old and new.
     """
 
-    def __init__(self, providers: tuple[Provider, ...], *added: Additions, source: str, version: str, dated: date) -> None:
+    def __init__(
+        self, providers: tuple[Provider, ...], *added: Additions, source: str, version: str, dated: date
+    ) -> None:
         """Use the parts of a list; `bundled` and `from_file` are the usual ways.
 
         Args:
@@ -272,7 +274,9 @@ class Catalog:
         if _is_free(entry.provider, entry.name):
             return Listed(_ZERO, Span(), "", "free by its name")
         added = self._added[entry.addition]
-        home = entry.provider if entry.own else next(rule.provider for rule in added.models if rule.model == entry.model)
+        home = (
+            entry.provider if entry.own else next(rule.provider for rule in added.models if rule.model == entry.model)
+        )
         rules = added.model(home, entry.name, batch=batch, tier=tier or "")
         span = Span.around(moment, [rule.since for rule in rules])
         rule = next((rule for rule in rules if rule.since <= moment), None)

@@ -64,7 +64,7 @@ def parse(raw: object, *, path: str) -> tuple[Provider, ...]:
     except Exception as error:  # any fault of a foreign parser means one thing here: not a list it knows
         msg = (
             f"{path} is not a price list that the installed genai-prices understands: "
-            "give its data.json, or a list with '\"schema\": \"costguard-prices/1\"'"
+            'give its data.json, or a list with \'"schema": "costguard-prices/1"\''
         )
         raise PriceFormatError(msg, path=path) from error
 

@@ -208,7 +208,12 @@ def _split_prefix(name: str) -> tuple[str | None, str]:
         listed = PROVIDERS.get(head, head)
         if found and rest and listed in LISTED:
             return listed, rest
-        if found and rest and separator == "/" and head in {"models", "publishers", "projects", "accounts", "deployments"}:
+        if (
+            found
+            and rest
+            and separator == "/"
+            and head in {"models", "publishers", "projects", "accounts", "deployments"}
+        ):
             return None, name.rpartition("/")[2]
     if name.startswith("arn:"):
         return "aws", name.rpartition("/")[2]

@@ -107,7 +107,9 @@ def per_call(usd_per_call: Dollars) -> RateCard:
     Raises:
         PriceFormatError: the price is negative or no number.
     """
-    return card_of(_FREE, usd_per_call=dollars(usd_per_call, "usd_per_call"), source=OVERRIDE._replace(context="per call"))
+    return card_of(
+        _FREE, usd_per_call=dollars(usd_per_call, "usd_per_call"), source=OVERRIDE._replace(context="per call")
+    )
 
 
 def gpu_hour(usd_per_gpu_hour: Dollars, *, gpus: int = 1, usd_per_call: Dollars = 0) -> GpuHourCard:

@@ -116,21 +116,17 @@ class RateCard:
             for position in self.unpriced:
                 if usage[position]:
                     return None
-            rates, source = self._rates_for(uncached + read + write_5m + write_1h + audio)
+            if self.steps:
+                rates, source = self._rates_for(uncached + read + write_5m + write_1h + audio)
         of_uncached, of_read, of_5m, of_1h, of_audio, of_text, of_reasoning, of_audio_out = rates
-        amount = (
-            uncached * of_uncached
-            + read * of_read
-            + write_5m * of_5m
-            + write_1h * of_1h
-            + audio * of_audio
-            + text * of_text
-            + reasoning * of_reasoning
-            + audio_out * of_audio_out
-        )
+        amount = uncached * of_uncached + read * of_read + text * of_text + reasoning * of_reasoning
+        if write_5m or write_1h or audio or audio_out:
+            amount += write_5m * of_5m + write_1h * of_1h + audio * of_audio + audio_out * of_audio_out
         if not self.is_plain:
-            amount = divide_half_even(amount + calls * self.per_call, 10 ** (self.scale - PICO_DIGITS))
-        return Cost(amount, source=source, breakdown_of=(self, usage, calls))
+            amount += calls * self.per_call
+            if self.scale != PICO_DIGITS:
+                amount = divide_half_even(amount, 10 ** (self.scale - PICO_DIGITS))
+        return Cost(amount, amount, source, (self, usage, calls))
 
     def dearest(self) -> Rates:
         """The highest rate each bucket can meet on this card, long context included."""
