@@ -1,0 +1,168 @@
+"""The two connections a store has in its process, one to write and one to read: opened when needed, never inherited."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy.exc import DBAPIError
+
+from langchain_costguard.stores.forks import watch_forks
+from langchain_costguard.stores.statements import statements_for
+from langchain_costguard.stores.versions import ensure_version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sqlalchemy import Engine, Executable
+
+    from langchain_costguard.stores.backends import Backend, RawConnection
+    from langchain_costguard.stores.versions import Migrate
+
+_DIGEST_KEY: Final = "digest_key"
+_DIGEST_KEY_BYTES: Final = 32
+_abandoned: Final[list[object]] = []
+"""Connections of a parent process: closing them here would harm it, so they are kept and never touched."""
+
+
+class Connections:
+    """Reads and writes one database from one process, however many threads and forks it has.
+
+    Args:
+        backend: the database.
+        migrate: whether an older ledger is brought up to date.
+        place: the database, for messages.
+
+    Raises:
+        StoreError: it cannot be opened.
+    """
+
+    def __init__(self, backend: Backend, *, migrate: Migrate, place: str) -> None:
+        """Open the database, so that what is wrong with it is known now."""
+        self._backend = backend
+        self._migrate: Migrate = migrate
+        self._place = place
+        self._engine: Engine = backend.engine()
+        self._writing = Lock()
+        self._reading = Lock()
+        self._writer: RawConnection | None = None
+        self._pid = os.getpid()
+        self.statements = statements_for(backend.dialect())
+        self.digest_key = b""
+        watch_forks(self)
+        self.open()
+
+    def open(self) -> None:
+        """Open the database if it is not open.
+
+        Raises:
+            StoreError: it cannot be opened.
+        """
+        with self._writing, self._explained():
+            self._ready_writer()
+
+    def write(self, sql: str, row: Sequence[Any]) -> int:
+        """Run one statement of the hot path and commit it.
+
+        Args:
+            sql: one of `statements`.
+            row: its parameters.
+
+        Returns:
+            How many rows changed.
+
+        Raises:
+            StoreError: the database refused; nothing was changed.
+        """
+        with self._writing, self._explained():
+            try:
+                return self._run(sql, row)
+            except self._backend.errors as error:
+                lost = self._writer is not None and self._backend.is_disconnect(self._writer, error)
+                self._drop_writer()
+                if not lost:
+                    raise
+            return self._run(sql, row)
+
+    def read(self, statement: Executable) -> Sequence[Sequence[Any]]:
+        """All rows of a question.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
+        self.open()
+        with self._reading, self._explained(), self._engine.connect() as connection:
+            return connection.execute(statement).all()
+
+    def close(self) -> None:
+        """Close both connections; they open again when needed."""
+        with self._writing, self._reading:
+            self._leave_parent()
+            self._close()
+
+    def before_fork(self) -> None:
+        """Close both connections, because neither SQLite's locks nor a socket can be shared with a child."""
+        self._writing.acquire()
+        self._reading.acquire()
+        self._close()
+
+    def after_fork(self) -> None:
+        """Let reads and writes go on."""
+        self._reading.release()
+        self._writing.release()
+
+    def _run(self, sql: str, row: Sequence[Any]) -> int:
+        return self._ready_writer().execute(sql, row).rowcount
+
+    def _ready_writer(self) -> RawConnection:
+        """The writing connection, opened now if it is not open, belongs to a parent, or leads to a deleted file."""
+        self._leave_parent()
+        if self._writer is not None:
+            if self._backend.is_current():
+                return self._writer
+            self._close()
+        writer = self._backend.connect()
+        try:
+            ensure_version(self._backend, writer, self._engine, migrate=self._migrate, place=self._place)
+            self.digest_key = self._read_digest_key(writer)
+        except BaseException:
+            writer.close()
+            raise
+        self._writer = writer
+        return writer
+
+    def _read_digest_key(self, writer: RawConnection) -> bytes:
+        """The key of this database; the first who asks makes it."""
+        found = writer.execute(self.statements.read_meta, (_DIGEST_KEY,)).fetchone()
+        if found is None:
+            writer.execute(self.statements.add_meta, (_DIGEST_KEY, os.urandom(_DIGEST_KEY_BYTES)))
+            found = writer.execute(self.statements.read_meta, (_DIGEST_KEY,)).fetchone()
+        return bytes(found[0])
+
+    def _leave_parent(self) -> None:
+        """After a fork nobody announced, forget the parent's connections without closing them."""
+        if self._pid != os.getpid():
+            _abandoned.extend((self._writer, self._engine))
+            self._writer, self._engine, self._pid = None, self._backend.engine(), os.getpid()
+
+    def _drop_writer(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+
+    def _close(self) -> None:
+        self._drop_writer()
+        self._engine.dispose()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn the driver's exceptions, and SQLAlchemy's around them, into `StoreError`."""
+        try:
+            yield
+        except self._backend.errors as error:
+            raise self._backend.explain(error) from error
+        except DBAPIError as error:
+            cause = error.orig if isinstance(error.orig, Exception) else error
+            raise self._backend.explain(cause) from cause

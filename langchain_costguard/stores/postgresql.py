@@ -1,0 +1,197 @@
+"""The ledger in a PostgreSQL database: how it is reached, and what its faults mean."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from sqlalchemy import JSON, String, cast, create_engine, func
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.pool import QueuePool
+
+from langchain_costguard._optional import require
+from langchain_costguard.exceptions import StoreError
+from langchain_costguard.stores.backends import Backend
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+
+    from sqlalchemy import ColumnElement, Engine, FromClause
+    from sqlalchemy.engine.interfaces import Dialect
+
+    from langchain_costguard.stores.backends import RawConnection
+    from langchain_costguard.stores.location import Location
+
+SCHEMA: Final = "costguard"
+"""The PostgreSQL schema the tables live in, unless the URL's `options` name a `search_path`."""
+
+_CREATE_SCHEMA: Final = (
+    f"DO $$ BEGIN IF to_regnamespace('{SCHEMA}') IS NULL THEN CREATE SCHEMA {SCHEMA}; END IF; END $$"
+)
+"""`CREATE SCHEMA IF NOT EXISTS` asks for the right to create schemas even where there is one already."""
+
+_ADVISORY_LOCK: Final = int.from_bytes(b"costgrd", "big")
+_UNDEFINED_TABLE: Final = "42P01"
+_MIN_CONNECT_SECONDS: Final = 2
+_MS_PER_SECOND: Final = 1000
+
+
+class PostgreSQLDatabase(Backend):
+    """A PostgreSQL database, reached through psycopg.
+
+    Args:
+        location: its URL.
+        durable: whether a line survives a crash of the server, at the price of a disk flush each; without it the
+            server may lose the last fraction of a second.
+        timeout_seconds: how long to wait for the server, and for another process's lock.
+
+    Raises:
+        OptionalDependencyError: psycopg is not installed.
+        StoreError: the URL cannot be understood.
+    """
+
+    def __init__(self, location: Location, *, durable: bool, timeout_seconds: float) -> None:
+        """Note where and how; nothing is opened yet."""
+        self._psycopg: ModuleType = require("psycopg", extra="postgres", purpose="A ledger in PostgreSQL")
+        self.errors = (self._psycopg.Error,)
+        self._name = str(location)
+        self._timeout_seconds = timeout_seconds
+        self._arguments = _arguments(location, timeout_seconds)
+        self._settings = [f"SET lock_timeout = {int(timeout_seconds * _MS_PER_SECOND)}"]
+        if not durable:
+            self._settings.append("SET synchronous_commit = off")
+        self.begin_exclusive = ["BEGIN", f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"]
+        if "search_path" not in self._arguments.get("options", ""):
+            self._settings.append(f"SET search_path = {SCHEMA}")
+            self.begin_exclusive.append(_CREATE_SCHEMA)
+
+    def connect(self) -> RawConnection:
+        """Log in."""
+        connection: Any = self._psycopg.connect(**self._arguments, autocommit=True)
+        try:
+            for setting in self._settings:
+                connection.execute(setting)
+        except BaseException:
+            connection.close()
+            raise
+        opened: RawConnection = connection
+        return opened
+
+    def engine(self) -> Engine:
+        """An engine that reads over one connection of its own."""
+        return create_engine(
+            "postgresql+psycopg://",
+            creator=self.connect,
+            poolclass=QueuePool,
+            pool_size=1,
+            max_overflow=0,
+            pool_pre_ping=True,
+            hide_parameters=True,
+        )
+
+    def dialect(self) -> Dialect:
+        """PostgreSQL's, with positional parameters."""
+        from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
+        return PGDialect_psycopg(paramstyle="format")  # type: ignore[no-untyped-call]
+
+    def is_missing_table(self, error: Exception) -> bool:
+        """Whether the server says that a table does not exist."""
+        return getattr(error, "sqlstate", None) == _UNDEFINED_TABLE
+
+    def is_disconnect(self, connection: RawConnection, error: Exception) -> bool:  # noqa: ARG002 - the backend's interface
+        """Whether the server hung up."""
+        return bool(getattr(connection, "closed", False))
+
+    def is_current(self) -> bool:
+        """True: a lost connection shows itself by failing."""
+        return True
+
+    def explain(self, error: Exception) -> StoreError:
+        """What PostgreSQL's error means for the user."""
+        state = getattr(error, "sqlstate", None) or "no SQLSTATE"
+        meaning = next(text for beginning, text in _MEANINGS if state.startswith(beginning))
+        return StoreError(meaning.format(name=self._name, seconds=self._timeout_seconds, state=state, schema=SCHEMA))
+
+    def each_string(self, column: ColumnElement[str], name: str) -> tuple[FromClause, ColumnElement[str]]:
+        """The strings of a JSON list, through `json_array_elements_text`."""
+        rows = func.json_array_elements_text(cast(column, JSON)).table_valued("value", name=name).render_derived()
+        return rows, rows.c.value
+
+    def each_item(self, column: ColumnElement[str], name: str) -> tuple[FromClause, ColumnElement[str]]:
+        """The items of a JSON object, through `json_each`."""
+        rows = func.json_each(cast(column, JSON)).table_valued("key", "value", name=name).render_derived()
+        return rows, rows.c.key
+
+    def item_is(self, items: FromClause, value: str | float | bool) -> ColumnElement[bool]:
+        """Compare as `jsonb`, which knows numbers from booleans and 1 from no other number than 1.0."""
+        return cast(items.c.value, JSONB) == cast(json.dumps(value), JSONB(none_as_null=True))
+
+    def item_columns(self, items: FromClause) -> list[ColumnElement[Any]]:
+        """The value as JSON text, just as it was written."""
+        return [cast(items.c.value, String)]
+
+    def item_value(self, cells: Sequence[Any]) -> str | int | float | bool | None:
+        """The value, read from its JSON text."""
+        if cells[0] is None:
+            return None
+        value: str | int | float | bool | None = json.loads(cells[0])
+        return value
+
+    def text_contains(self, text: ColumnElement[str], part: str) -> ColumnElement[bool]:
+        """Look with `strpos`."""
+        return func.strpos(text, part) > 0
+
+
+def _arguments(location: Location, timeout_seconds: float) -> dict[str, Any]:
+    """The URL as psycopg's arguments, taken apart here because the driver's complaint about a URL would quote it."""
+    parts = urlsplit(location.url)
+    credentials, _, hosts = parts.netloc.rpartition("@")
+    user, _, password = credentials.partition(":")
+    addresses = [_address(address) for address in hosts.split(",")]
+    given = {
+        "host": ",".join(host for host, _ in addresses),
+        "port": ",".join(port for _, port in addresses),
+        "user": unquote(user),
+        "password": unquote(password),
+        "dbname": unquote(parts.path.lstrip("/")),
+        "application_name": "langchain-costguard",
+        "connect_timeout": max(_MIN_CONNECT_SECONDS, round(timeout_seconds)),
+        "tcp_user_timeout": int(timeout_seconds * _MS_PER_SECOND),
+        **dict(parse_qsl(parts.query)),
+    }
+    return {name: value for name, value in given.items() if value not in {"", ","}}
+
+
+def _address(text: str) -> tuple[str, str]:
+    host, separator, port = text.rpartition(":")
+    if not separator or text.endswith("]"):
+        host, port = text, ""
+    if port and not port.isdigit():
+        msg = (
+            "The PostgreSQL URL has no number for a port: write postgresql://user:password@host:5432/database, with "
+            "/ @ : # ? in the password as %2F %40 %3A %23 %3F"
+        )
+        raise StoreError(msg)
+    return unquote(host.strip("[]")), port
+
+
+_MEANINGS: Final = tuple(
+    {
+        "28": "PostgreSQL at {name} refused the user name or the password ({state}): correct them in the URL",
+        "3D": "PostgreSQL at {name} has no such database ({state}): make it with `createdb`, or correct the URL",
+        "42501": "The PostgreSQL user of {name} may not do this ({state}): let the database's owner run "
+        "`CREATE SCHEMA {schema} AUTHORIZATION <user>`",
+        "55P03": "The ledger in {name} was locked for more than {seconds:g} seconds: end what holds it, or wait longer "
+        "with SQLStore(..., timeout_seconds=)",
+        "53100": "PostgreSQL at {name} has no room left on its disk ({state}): free some",
+        "53": "PostgreSQL at {name} has no resources left ({state}): raise max_connections, or close other clients",
+        "42": "The tables of the ledger in {name} are not as they were made ({state}): give another database, or "
+        "another search_path in the URL's options",
+        "": "PostgreSQL at {name} cannot be reached, or failed ({state}): check host and port in the URL, and that the "
+        "server is running",
+    }.items()
+)
+"""What an SQLSTATE that begins like this means; the first that fits."""

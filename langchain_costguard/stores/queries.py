@@ -1,0 +1,195 @@
+"""How a question to the ledger is asked in SQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from sqlalchemy import and_, case, exists, func, literal_column, or_, select, true, tuple_
+
+from langchain_costguard.stores.matching import epoch_us, padded
+from langchain_costguard.stores.rows import COLUMNS, clean_text
+from langchain_costguard.stores.schema import ledger
+from langchain_costguard.stores.sums import METADATA_PREFIX, US_PER_BUCKET, LocalClock, metadata_label
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from sqlalchemy import ColumnElement, FromClause, Select
+
+    from langchain_costguard.ledger import GroupKey, LedgerQuery
+    from langchain_costguard.stores.backends import Backend
+
+_c: Final = ledger.c
+_BUCKET: Final = _c.started_at_us // literal_column(str(US_PER_BUCKET))
+_EMPTY: Final[ColumnElement[str]] = literal_column("''")
+
+_EQUAL: Final = {
+    "provider": _c.provider,
+    "user": _c.user_id,
+    "session": _c.session_id,
+    "thread": _c.thread_id,
+    "status": _c.status,
+}
+_LISTS: Final = {"tag": _c.tags, "technique": _c.techniques}
+_SINGLE: Final[dict[str, ColumnElement[Any]]] = {
+    "model": func.coalesce(func.nullif(_c.request_model, _EMPTY), _c.response_model),
+    "response_model": _c.response_model,
+    "provider": _c.provider,
+    "service_tier": _c.service_tier,
+    "user": _c.user_id,
+    "session": _c.session_id,
+    "thread": _c.thread_id,
+    "chain": func.nullif(_c.chain, _EMPTY),
+    "status": _c.status,
+    "kind": _c.kind,
+}
+
+
+def conditions(query: LedgerQuery, backend: Backend) -> list[ColumnElement[bool]]:
+    """What must hold of a row for its line to be meant."""
+    found = list(_plain_conditions(query))
+    for field, column in _LISTS.items():
+        text = getattr(query, field)
+        if text is not None:
+            rows, value = backend.each_string(column, f"{field}_filter")
+            found.append(exists(select(literal_column("1")).select_from(rows).where(value == clean_text(text))))
+    if query.chain is not None:
+        path: ColumnElement[str] = literal_column("' > '") + _c.chain + literal_column("' > '")
+        found.append(backend.text_contains(path, padded(clean_text(query.chain))))
+    for index, (name, wanted) in enumerate((query.metadata or {}).items()):
+        items, key = backend.each_item(_c.metadata, f"metadata_filter_{index}")
+        cleaned = clean_text(wanted) if isinstance(wanted, str) else wanted
+        holds = and_(key == clean_text(name), backend.item_is(items, cleaned))
+        found.append(exists(select(literal_column("1")).select_from(items).where(holds)))
+    return found
+
+
+def select_lines(
+    where: Sequence[ColumnElement[bool]], *, after: tuple[int, str] | None, newest_first: bool, limit: int
+) -> Select[Any]:
+    """The rows of one page of lines.
+
+    Args:
+        where: what must hold.
+        after: the beginning and the run id of the last line of the page before.
+        newest_first: the order; lines that began together are ordered by run id.
+        limit: how many lines at most.
+    """
+    order = (_c.started_at_us, _c.run_id)
+    statement = select(*(_c[name] for name in COLUMNS)).where(*where).limit(limit)
+    if after is not None:
+        place = tuple_(*order)
+        statement = statement.where(place < after if newest_first else place > after)
+    return statement.order_by(*(column.desc() if newest_first else column.asc() for column in order))
+
+
+def select_open() -> Select[Any]:
+    """The rows of calls that have not ended, each with its owner."""
+    names = (*COLUMNS, "owner_host", "owner_pid", "owner_started")
+    is_open = literal_column("status") == literal_column("'open'")
+    return select(*(_c[name] for name in names)).where(is_open).order_by(_c.started_at_us, _c.run_id)
+
+
+class Totals(NamedTuple):
+    """A question for sums, and how to read the groups of its answer."""
+
+    statement: Select[Any]
+    """Group columns first, then the sums in the order of `SUM_FIELDS`."""
+    group: Callable[[Sequence[Any]], tuple[str | None, ...]]
+    """Names the group of a row."""
+    group_width: int
+    """How many columns of a row are the group's."""
+
+
+def select_totals(query: LedgerQuery, backend: Backend, *, by: Sequence[GroupKey], clock: LocalClock) -> Totals:
+    """The sums over lines, grouped; days and hours come as quarters of an hour, which the caller adds up."""
+    source: FromClause = ledger
+    columns: list[ColumnElement[Any]] = []
+    readers: list[Callable[[Sequence[Any]], str | None]] = []
+    for index, key in enumerate(by):
+        source, found, read = _group(key, index, source, backend, clock)
+        start = len(columns)
+        columns.extend(column.label(f"group_{start + offset}") for offset, column in enumerate(found))
+        readers.append(_slice_reader(read, start, start + len(found)))
+    statement = select(*columns, *_sums()).select_from(source).where(*conditions(query, backend))
+    if columns:
+        statement = statement.group_by(*(literal_column(column.name) for column in columns))
+    return Totals(statement, lambda row: tuple(read(row) for read in readers), len(columns))
+
+
+def _plain_conditions(query: LedgerQuery) -> Iterator[ColumnElement[bool]]:
+    if query.since is not None:
+        yield _c.started_at_us >= epoch_us(query.since)
+    if query.until is not None:
+        yield _c.started_at_us < epoch_us(query.until)
+    for name, column in _EQUAL.items():
+        wanted = getattr(query, name)
+        if wanted is not None:
+            yield column == clean_text(wanted)
+    if query.model is not None:
+        model = clean_text(query.model)
+        yield or_(_c.request_model == model, _c.response_model == model)
+    if query.root_run_id is not None:
+        yield _c.root_run_id == str(query.root_run_id)
+    if query.run_id is not None:
+        yield _c.run_id == str(query.run_id)
+
+
+def _group(
+    key: GroupKey, index: int, source: FromClause, backend: Backend, clock: LocalClock
+) -> tuple[FromClause, list[ColumnElement[Any]], Callable[[Sequence[Any]], str | None]]:
+    """What one group key adds: tables to join, columns to group by, and how to read them."""
+    if key in {"day", "hour"}:
+        return source, [_BUCKET], lambda cells: clock.label(key, int(cells[0]))
+    if key in _SINGLE:
+        return source, [_SINGLE[key]], lambda cells: cells[0]
+    if key in _LISTS:
+        rows, value = backend.each_string(_LISTS[key], f"{key}_{index}")
+        return source.outerjoin(rows, true()), [value], lambda cells: cells[0]
+    rows, name = backend.each_item(_c.metadata, f"metadata_{index}")
+    joined = source.outerjoin(rows, name == clean_text(key.removeprefix(METADATA_PREFIX)))
+    return joined, backend.item_columns(rows), lambda cells: metadata_label(backend.item_value(cells))
+
+
+def _slice_reader(
+    read: Callable[[Sequence[Any]], str | None], start: int, stop: int
+) -> Callable[[Sequence[Any]], str | None]:
+    return lambda row: read(row[start:stop])
+
+
+def _sums() -> list[ColumnElement[Any]]:
+    """The sums, in the order of `SUM_FIELDS`; what each means is said at `LedgerTotals`."""
+    is_billed = _c.status != "cached"
+    compared = and_(_c.baseline_nano_usd.is_not(None), _c.billed_nano_usd.is_not(None))
+    written = _c.cache_write_5m_tokens + _c.cache_write_1h_tokens
+    inputs = _c.uncached_input_tokens + _c.cache_read_tokens + written + _c.audio_input_tokens
+    outputs = _c.output_text_tokens + _c.reasoning_tokens + _c.audio_output_tokens
+    return [
+        func.count(),
+        _count(and_(_c.billed_nano_usd.is_(None), _c.status != "open")),
+        _count(_c.estimate_method.is_not(None)),
+        _count(_c.status == "cached"),
+        _count(_c.status.in_(("error", "cancelled", "lost"))),
+        _count(_c.status == "open"),
+        _sum(inputs, is_billed),
+        _sum(outputs, is_billed),
+        _sum(_c.cache_read_tokens, is_billed),
+        _sum(written, is_billed),
+        _sum(_c.reasoning_tokens, is_billed),
+        _sum(_c.billed_nano_usd),
+        _sum(_c.list_nano_usd),
+        _sum(_c.avoided_nano_usd),
+        _sum(_c.baseline_nano_usd, compared),
+        _sum(_c.billed_nano_usd, compared),
+        _sum(_c.latency_us),
+        _count(_c.latency_us.is_not(None)),
+    ]
+
+
+def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
+
+
+def _sum(amount: ColumnElement[Any], condition: ColumnElement[bool] | None = None) -> ColumnElement[int]:
+    counted = amount if condition is None else case((condition, amount))
+    return func.coalesce(func.sum(counted), 0)

@@ -1,0 +1,172 @@
+"""Keeps lines in a database: a SQLite file, or PostgreSQL."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+from weakref import finalize
+
+from langchain_costguard.stores.base import EVERYTHING, LedgerStore
+from langchain_costguard.stores.location import Location, parse_location
+from langchain_costguard.stores.owners import Owner, is_gone, this_process
+from langchain_costguard.stores.rows import COLUMNS, from_row, to_row
+from langchain_costguard.stores.sums import LocalClock, Tally, check_group_keys
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator, Sequence
+
+    from langchain_costguard.ledger import GroupKey, LedgerEntry, LedgerQuery, LedgerTotals
+    from langchain_costguard.stores.backends import Backend
+    from langchain_costguard.stores.versions import Migrate
+
+_LINES_PER_PAGE: Final = 1000
+_US_PER_SECOND: Final = 1_000_000
+
+
+class SQLStore(LedgerStore):
+    """The ledger in a SQLite file or a PostgreSQL database: shared by processes, and there tomorrow.
+
+    One process uses one connection to write and one to read; threads take turns. Forked children open their own.
+
+    Args:
+        place: a path, `sqlite:///file.db`, or `postgresql://user:password@host/database`.
+        migrate: `"auto"` brings an older ledger to this release's schema, under a lock; `"never"` refuses it.
+        durable: whether each line survives a power cut (SQLite) or a crash of the server (PostgreSQL), at the price of
+            a disk flush each. Without it a line survives the end of the process in any case.
+        timeout_seconds: how long a write waits for another process's, or for the server.
+        lost_after_seconds: how old an open call of another machine must be to be counted as gone.
+
+    Raises:
+        StoreError: the place cannot be opened; the message says what to do.
+        StoreVersionError: its schema is newer than this release, or older and `migrate` is `"never"`.
+        OptionalDependencyError: PostgreSQL was named and psycopg is not installed.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder, SQLStore(f"{folder}/costs.db") as store:
+        ...     store.totals()[0].calls
+        0
+    """
+
+    def __init__(
+        self,
+        place: str | os.PathLike[str] | Location,
+        *,
+        migrate: Migrate = "auto",
+        durable: bool = False,
+        timeout_seconds: float = 5.0,
+        lost_after_seconds: float = 3600.0,
+    ) -> None:
+        """Open the database, creating or migrating its tables where that is needed and allowed."""
+        from langchain_costguard.stores.connections import Connections
+
+        location = place if isinstance(place, Location) else parse_location(place)
+        self._place = str(location)
+        self._lost_after_seconds = lost_after_seconds
+        self._backend = _backend_for(location, durable=durable, timeout_seconds=timeout_seconds)
+        self._connections = Connections(self._backend, migrate=migrate, place=self._place)
+        finalize(self, self._connections.close)
+
+    @property
+    def location(self) -> str:
+        """The path, or the URL without user name and password."""
+        return self._place
+
+    @property
+    def is_durable(self) -> bool:
+        """True: lines outlive the process."""
+        return True
+
+    @property
+    def may_block(self) -> bool:
+        """True: a write can wait for a disk, another process or a server."""
+        return True
+
+    @property
+    def digest_key(self) -> bytes:
+        """32 bytes, made by the first process that opened the database and kept in its table `meta`."""
+        return self._connections.digest_key
+
+    def open_call(self, entry: LedgerEntry) -> None:
+        """Note that a call has begun and that this process has it open; see `LedgerStore.open_call`.
+
+        A run that is known already is left as it is.
+        """
+        self._connections.write(self._connections.statements.open_call, (*to_row(entry), *this_process()))
+
+    def append(self, entry: LedgerEntry) -> bool:
+        """Write a finished line; see `LedgerStore.append`."""
+        return self._connections.write(self._connections.statements.append, to_row(entry)) > 0
+
+    def entries(self, query: LedgerQuery = EVERYTHING) -> Iterator[LedgerEntry]:
+        """The lines that match, oldest first (with a `limit`: the newest so many, newest first).
+
+        They are read a thousand at a time, so a large ledger does not fill the memory, and nothing is locked between.
+        """
+        from langchain_costguard.stores.queries import conditions, select_lines
+
+        where = conditions(query, self._backend)
+        wanted = query.limit
+        after: tuple[int, str] | None = None
+        while wanted is None or wanted > 0:
+            size = _LINES_PER_PAGE if wanted is None else min(wanted, _LINES_PER_PAGE)
+            statement = select_lines(where, after=after, newest_first=query.limit is not None, limit=size)
+            rows = self._connections.read(statement)
+            for row in rows:
+                yield from_row(row)
+            if len(rows) < size:
+                return
+            after = (rows[-1][1], rows[-1][0])
+            wanted = None if wanted is None else wanted - size
+
+    def totals(
+        self, query: LedgerQuery = EVERYTHING, *, by: Sequence[GroupKey] = (), tz: str = "UTC"
+    ) -> list[LedgerTotals]:
+        """Sums over the lines that match; see `LedgerStore.totals`."""
+        from langchain_costguard.stores.queries import select_totals
+
+        check_group_keys(by)
+        question = select_totals(query, self._backend, by=by, clock=LocalClock(tz))
+        tally = Tally()
+        for row in self._connections.read(question.statement):
+            tally.add(question.group(row), [int(amount) for amount in row[question.group_width :]])
+        return tally.rows(by)
+
+    def orphans(self) -> list[LedgerEntry]:
+        """Lines still `open` whose process is gone.
+
+        A process of this machine is asked for by number and start time, so the answer is certain. For one of another
+        machine, and where the start time is unknown, the line must be older than `lost_after_seconds`.
+        """
+        from langchain_costguard.stores.queries import select_open
+
+        oldest_us = time.time_ns() // 1000 - int(self._lost_after_seconds * _US_PER_SECOND)
+        return [
+            from_row(row)
+            for row in self._connections.read(select_open())
+            if self._is_orphan(Owner(*row[len(COLUMNS) :]), began_long_ago=row[1] < oldest_us)
+        ]
+
+    def close(self) -> None:
+        """Close the connections; the store can be used again afterwards."""
+        self._connections.close()
+
+    def __repr__(self) -> str:
+        """Where the lines are, without credentials."""
+        return f"SQLStore({self._place!r})"
+
+    @staticmethod
+    def _is_orphan(owner: Owner, *, began_long_ago: bool) -> bool:
+        gone = is_gone(owner)
+        return began_long_ago if gone is None else gone
+
+
+def _backend_for(location: Location, *, durable: bool, timeout_seconds: float) -> Backend:
+    if location.path is not None:
+        from langchain_costguard.stores.sqlite import SQLiteFile
+
+        return SQLiteFile(location.path, durable=durable, timeout_seconds=timeout_seconds)
+    from langchain_costguard.stores.postgresql import PostgreSQLDatabase
+
+    return PostgreSQLDatabase(location, durable=durable, timeout_seconds=timeout_seconds)

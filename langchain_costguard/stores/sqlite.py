@@ -1,0 +1,190 @@
+"""The ledger in a SQLite file: how it is opened, and what its faults mean."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import and_, create_engine, func, true
+from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
+from sqlalchemy.pool import QueuePool
+
+from langchain_costguard.exceptions import StoreError
+from langchain_costguard.stores.backends import Backend
+from langchain_costguard.stores.filesystems import refuse_network_filesystem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from sqlalchemy import ColumnElement, Engine, FromClause
+    from sqlalchemy.engine.interfaces import Dialect
+
+    from langchain_costguard.stores.backends import RawConnection
+
+_BOOLEANS: Final = ("true", "false")
+_BEYOND_64_BITS: Final = 2**63
+_RETRY_SECONDS: Final = 0.01
+_FILE_MODE: Final = 0o600
+_FOLDER_MODE: Final = 0o700
+
+
+class SQLiteFile(Backend):
+    """A SQLite file in write-ahead-log mode.
+
+    Args:
+        path: the absolute path; file and folders are created when missing, for the user's eyes only.
+        durable: whether a line survives a power cut, at the price of a disk flush each; without it a line survives
+            the end of the process, and a power cut may cost the last moments.
+        timeout_seconds: how long to wait for another process's write.
+    """
+
+    errors = (sqlite3.Error,)
+    begin_exclusive = ("BEGIN EXCLUSIVE",)
+
+    def __init__(self, path: Path, *, durable: bool, timeout_seconds: float) -> None:
+        """Note where and how; nothing is opened yet."""
+        self._path = path
+        self._synchronous = "FULL" if durable else "NORMAL"
+        self._timeout_seconds = timeout_seconds
+        self._identity: tuple[int, int] | None = None
+
+    def connect(self) -> RawConnection:
+        """Open the file, creating it if need be."""
+        refuse_network_filesystem(self._path)
+        self._create()
+        connection = sqlite3.connect(
+            self._path, timeout=self._timeout_seconds, isolation_level=None, check_same_thread=False
+        )
+        try:
+            self._enter_wal(connection)
+            connection.execute(f"PRAGMA synchronous={self._synchronous}")
+        except BaseException:
+            connection.close()
+            raise
+        self._identity = _identity(self._path)
+        return connection
+
+    def engine(self) -> Engine:
+        """An engine that reads over one connection of its own."""
+        return create_engine(
+            "sqlite://",
+            creator=self.connect,
+            poolclass=QueuePool,
+            pool_size=1,
+            max_overflow=0,
+            hide_parameters=True,
+        )
+
+    def dialect(self) -> Dialect:
+        """SQLite's, whose parameters are question marks."""
+        return sqlite_dialect(paramstyle="qmark")
+
+    def is_missing_table(self, error: Exception) -> bool:
+        """Whether SQLite says that a table does not exist."""
+        return isinstance(error, sqlite3.OperationalError) and "no such table" in str(error)
+
+    def is_disconnect(self, connection: RawConnection, error: Exception) -> bool:  # noqa: ARG002 - the backend's interface
+        """False: a file cannot hang up."""
+        return False
+
+    def is_current(self) -> bool:
+        """Whether the path still names the file that was opened: it may have been deleted or replaced."""
+        return _identity(self._path) == self._identity
+
+    def explain(self, error: Exception) -> StoreError:
+        """What SQLite's error means for the user."""
+        name = getattr(error, "sqlite_errorname", "") or type(error).__name__
+        for beginnings, meaning in _MEANINGS.items():
+            if name.startswith(beginnings):
+                return StoreError(meaning.format(path=self._path, seconds=self._timeout_seconds, name=name))
+        return StoreError(
+            f"The ledger {self._path} failed ({name}): check the file with `sqlite3 FILE 'PRAGMA integrity_check'`, "
+            "or give another path with store="
+        )
+
+    def each_string(self, column: ColumnElement[str], name: str) -> tuple[FromClause, ColumnElement[str]]:
+        """The strings of a JSON list, through `json_each`."""
+        rows = func.json_each(column).table_valued("value", name=name)
+        return rows, rows.c.value
+
+    def each_item(self, column: ColumnElement[str], name: str) -> tuple[FromClause, ColumnElement[str]]:
+        """The items of a JSON object, through `json_each`."""
+        rows = func.json_each(column).table_valued("key", "value", "type", name=name)
+        return rows, rows.c.key
+
+    def item_is(self, items: FromClause, value: str | float | bool) -> ColumnElement[bool]:
+        """Compare by value, and by type where one side is a boolean."""
+        is_boolean = items.c.type.in_(_BOOLEANS)
+        bound = float(value) if not isinstance(value, str) and abs(value) >= _BEYOND_64_BITS else value
+        return and_(is_boolean if isinstance(value, bool) else ~is_boolean, items.c.value == bound)
+
+    def item_columns(self, items: FromClause) -> list[ColumnElement[Any]]:
+        """The value and its JSON type."""
+        return [items.c.value, items.c.type]
+
+    def item_value(self, cells: Sequence[Any]) -> str | int | float | bool | None:
+        """The value; SQLite gives booleans as 1 and 0."""
+        value: str | int | float | None = cells[0]
+        return bool(value) if cells[1] in _BOOLEANS else value
+
+    def text_contains(self, text: ColumnElement[str], part: str) -> ColumnElement[bool]:
+        """Look with `instr`, because `LIKE` does not mind case."""
+        return func.instr(text, part) > 0 if part else true()
+
+    def _create(self) -> None:
+        """Create the file and its folders where they are missing."""
+        try:
+            self._path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), _FILE_MODE))
+        except OSError as error:
+            msg = (
+                f"The ledger {self._path} cannot be written ({error.strerror}): give the path of a file in a folder "
+                "you may write to, with store= or the environment variable COSTGUARD_STORE"
+            )
+            raise StoreError(msg) from error
+
+    def _enter_wal(self, connection: sqlite3.Connection) -> None:
+        """Switch the file to write-ahead logging, waiting for others: SQLite itself does not wait here."""
+        deadline = time.monotonic() + self._timeout_seconds
+        while True:
+            try:
+                mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(_RETRY_SECONDS)
+                continue
+            if mode != "wal":
+                msg = (
+                    f"{self._path} is on a filesystem that cannot share memory between processes, which SQLite's "
+                    "write-ahead log needs: keep the ledger on a local disk, or in PostgreSQL"
+                )
+                raise StoreError(msg)
+            return
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - on the way of every write; `Path.stat` costs twice as much
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+_MEANINGS: Final[dict[tuple[str, ...], str]] = {
+    ("SQLITE_BUSY", "SQLITE_LOCKED"): "The ledger {path} was locked by another process for more than {seconds:g} "
+    "seconds: end what holds it, or wait longer with SQLStore(..., timeout_seconds=)",
+    ("SQLITE_FULL", "SQLITE_TOOBIG"): "There is no room left for the ledger {path}: free space on its disk, or give "
+    "another path with store=",
+    ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT"): "The file {path} is damaged or is no SQLite file ({name}): "
+    "move it away and a new ledger begins; what can be saved of the old one, `sqlite3 FILE .recover` saves",
+    ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH"): "The ledger {path} cannot be written "
+    "({name}): make the file and its folder writable for you, or give another path with store= or the environment "
+    "variable COSTGUARD_STORE",
+    ("SQLITE_IOERR",): "The disk under the ledger {path} failed ({name}): check the disk, or give another path with "
+    "store=",
+}
+"""What an error whose name begins like one of these means."""
