@@ -161,7 +161,7 @@ def read_usage(usage: Mapping[str, Any]) -> tuple[TokenUsage | None, str | None]
     return tokens or TokenUsage.from_provider(usage), service_tier_of(usage)
 
 
-def clean_usage(usage: Mapping[str, Any]) -> TokenUsage | None:  # noqa: C901, PLR0912 - the hot path, written flat
+def clean_usage(usage: Mapping[str, Any]) -> TokenUsage | None:  # noqa: C901 - the hot path, written flat
     """The buckets of a `usage_metadata` in which everything is as documented, and nothing else.
 
     This is the path of nearly every call: it makes no calls itself and skips the named tuple's own constructor.

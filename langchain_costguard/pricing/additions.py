@@ -1,4 +1,4 @@
-"""What we add to a price list: models, missing rates, uplifts and tiers in a schema of our own, each with its source."""
+"""What we add to a price list, in a schema of our own: models, rates, uplifts and tiers, each with its source."""
 
 from __future__ import annotations
 

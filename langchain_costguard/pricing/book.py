@@ -6,11 +6,10 @@ import difflib
 import warnings
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 from fnmatch import fnmatchcase
 from functools import lru_cache, partial
 from time import time
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from langchain_costguard.cost import Cost
 from langchain_costguard.exceptions import PriceFormatError, UnknownPriceError, UnpricedUsageWarning
@@ -24,6 +23,7 @@ from langchain_costguard.usage import TokenUsage, clean_usage, read_usage
 
 if TYPE_CHECKING:
     from datetime import date
+    from decimal import Decimal
 
 UnknownPolicy = Literal["record", "raise", "upper_bound", "free"]
 """What happens to a call without a price: its cost is `None`; an error; a bound; or zero."""
@@ -176,7 +176,7 @@ class PriceBook:
             The price, or `None` if none is known; the policy for unknown models is not applied.
         """
         question = self._question(model, provider, service_tier, batch, region, fallback_model)
-        return question.ask(time() if at is None else _seconds(at)).price
+        return question.ask(time() if at is None else _seconds(at))[2]
 
     def why_unpriced(
         self,
@@ -196,10 +196,10 @@ class PriceBook:
             A sentence for the user; empty if the call has a price.
         """
         question = self._question(model, provider, service_tier, batch, region, fallback_model)
-        answer = question.ask(time() if at is None else _seconds(at))
-        if answer.price is None:
-            return answer.reason + _did_you_mean(self.suggestions(model, provider))
-        return _why_no_cost(answer.price, model, usage)
+        _, _, price, reason, _ = question.ask(time() if at is None else _seconds(at))
+        if price is None:
+            return reason + _did_you_mean(self.suggestions(model, provider))
+        return _why_no_cost(price, model, usage)
 
     def suggestions(self, model: str, provider: str | None = None) -> tuple[str, ...]:
         """Models of the price list with names like this one, nearest first; none for models you serve yourself."""
@@ -229,32 +229,28 @@ class PriceBook:
         off = self._discounts.get(provider, self._discount)
         return None if off is None else 1 - off
 
-    def _unpriced(self, question: _Question, answer: _Answer, usage: TokenUsage | None, calls: int) -> Cost | None:
+    def _unpriced(self, question: _Question, moment: float, usage: TokenUsage | None, calls: int) -> Cost | None:
         if self._unknown == "record":
             return None
         if self._unknown == "free":
             return free().cost(usage, calls)
-        reason = answer.reason if answer.price is None else _why_no_cost(answer.price, question.model, usage)
+        _, _, price, reason, _ = question.ask(moment)
+        reason = reason if price is None else _why_no_cost(price, question.model, usage)
         if self._unknown == "upper_bound":
-            card = None if question.is_self_hosted else self.catalog.dearest(question.provider)
-            if card is not None and usage is not None:
-                warnings.warn(f"priced at an upper bound: {reason}", UnpricedUsageWarning, stacklevel=3)
-                return card.cost(usage, calls)
-            return None
+            is_listed = not (question.is_self_hosted or isinstance(price, GpuHourCard))
+            card = self.catalog.dearest(question.provider) if is_listed else None
+            if card is None or usage is None:
+                return None
+            warnings.warn(f"priced at an upper bound: {reason}", UnpricedUsageWarning, stacklevel=3)
+            return card.cost(usage, calls)
         near = self.suggestions(question.model, question.provider)
         raise UnknownPriceError(
             reason + _did_you_mean(near), model=question.model, provider=question.provider, suggestions=near
         )
 
 
-class _Answer(NamedTuple):
-    """What was found for a question, and while it holds."""
-
-    since: float
-    until: float
-    price: Price | None
-    reason: str
-    paid_share: tuple[int, int] | None
+_Answer = tuple[float, float, Price | None, str, tuple[int, int] | None]
+"""From when until when it holds, the price, why there is none, and the share of the list price that is paid."""
 
 
 class _Question:
@@ -268,7 +264,7 @@ class _Question:
         model: str,
         provider: str | None,
         tier: str | None,
-        batch: bool,  # noqa: FBT001 - positional for speed: the cache in front hashes what it is given
+        batch: bool,
         region: str | None,
         fallback_model: str | None,
     ) -> None:
@@ -278,29 +274,29 @@ class _Question:
         self._models = _models(model, fallback_model, self.provider)
         self._context = Context(_lowered(tier), bool(batch), _place(region))
         self.is_self_hosted = is_self_hosted(provider, model)
-        self.answer = _Answer(0.0, 0.0, None, "", None)
+        self.answer: _Answer = (0.0, 0.0, None, "", None)
 
     def ask(self, moment: float) -> _Answer:
         """The price at a moment."""
         answer = self.answer
-        if not answer.since <= moment < answer.until:
+        if not answer[0] <= moment < answer[1]:
             answer = self.answer = self._find(moment)
         return answer
 
     def _find(self, moment: float) -> _Answer:
         override = self._book._override_for(self._models, self.provider)  # noqa: SLF001 - its other half
         if override is not None:
-            return _Answer(*Span(), override, "", None)
+            return (*Span(), override, "", None)
         span, reason = Span(), ""
         for model in self._models:
             found = self._book.catalog.card(model, self.provider, self._context, at=moment)
             if not isinstance(found, Unlisted):
                 span = span.overlap(Span(found.valid_from, found.valid_until))
                 share = self._book._paid_share(found.source.provider)  # noqa: SLF001 - its other half
-                return _Answer(*span, found, "", None if share is None else share.as_integer_ratio())
+                return (*span, found, "", None if share is None else share.as_integer_ratio())
             span = span.overlap(found.span)
             reason = reason or found.reason
-        return _Answer(*span, None, reason, None)
+        return (*span, None, reason, None)
 
 
 def _models(model: str, fallback: str | None, provider: str | None) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The price list: from a model's name, its context and a moment to a compiled rate card, or to the reason there is none."""
+"""The price list: from a model's name, its context and a moment to a rate card, or to why there is none."""
 
 from __future__ import annotations
 
@@ -47,6 +47,10 @@ class Context(NamedTuple):
     """Where the provider was told to process the call, in lower case; `None` for anywhere."""
 
 
+STANDARD: Final = Context()
+"""The standard price, anywhere."""
+
+
 class Entry(NamedTuple):
     """A model of the list."""
 
@@ -92,9 +96,12 @@ class Catalog:
         """The version of the list."""
         self.dated = dated
         """The day of the list; see `bundled` and `from_file` for how it is known."""
+        self.providers = providers
+        """The providers of the list."""
+        self.added = added
+        """What is added to it, in the order in which it is asked."""
         self._providers = {provider.id: provider for provider in providers}
         self._all = list(providers)
-        self._added = added
         self._find = lru_cache(_REMEMBERED)(self._find_now)
         self._cards = lru_cache(_REMEMBERED)(_Cards)
         self._dearest = lru_cache(64)(self._dearest_now)
@@ -126,9 +133,9 @@ class Catalog:
             own = additions.parse(raw, path=str(path))
             bundled = cls.bundled()
             return cls(
-                tuple(bundled._all),
+                bundled.providers,
                 own,
-                *bundled._added,
+                *bundled.added,
                 source=bundled.source,
                 version=f"{bundled.version}+{own.name} {own.dated}",
                 dated=dated or date.fromisoformat(own.dated),
@@ -146,7 +153,7 @@ class Catalog:
         return ((today or datetime.now(UTC).date()) - self.dated).days
 
     def card(
-        self, model: str, provider: str | None = None, context: Context = Context(), *, at: float | None = None
+        self, model: str, provider: str | None = None, context: Context = STANDARD, *, at: float | None = None
     ) -> RateCard | Unlisted:
         """The price of a model.
 
@@ -202,15 +209,15 @@ class Catalog:
     def _entry(self, provider: str, name: str) -> Entry | None:
         """The model in a provider's list. A file's own models come before the list, our additions after it."""
         listed = self._providers[provider]
-        for number, added in enumerate(self._added[:-1]):
+        for number, added in enumerate(self.added[:-1]):
             if (model := added.has_model(provider, name)) is not None:
                 return Entry(provider, model, name, None, own=True, addition=number)
         info = listed.find_model(name, all_providers=self._all)
         if info is not None:
             return Entry(provider, info.id, name, info, own=any(info is own for own in listed.models), addition=0)
         for home in (provider, *(listed.fallback_model_providers or ())):
-            if self._added and (model := self._added[-1].has_model(home, name)) is not None:
-                return Entry(provider, model, name, None, own=home == provider, addition=len(self._added) - 1)
+            if self.added and (model := self.added[-1].has_model(home, name)) is not None:
+                return Entry(provider, model, name, None, own=home == provider, addition=len(self.added) - 1)
         return None
 
     def _entry_anywhere(self, name: str) -> Entry | None:
@@ -225,8 +232,8 @@ class Catalog:
             return listed
         prices, span = dict(listed.prices), listed.span
         notes = [listed.context] if listed.context else []
-        source = self.source if entry.info is not None else self._added[entry.addition].name
-        for added in self._added if entry.info is not None else ():
+        source = self.source if entry.info is not None else self.added[entry.addition].name
+        for added in self.added if entry.info is not None else ():
             extra, extra_span = added.missing_rates(entry.provider, entry.name, moment)
             span = span.overlap(extra_span)
             if extra.keys() - prices.keys():
@@ -238,7 +245,7 @@ class Catalog:
             return Unlisted(f"the price list has no token price for {entry.model}: give an override for it", span)
         factor = Decimal(1)
         if context.region is not None:
-            for added in self._added:
+            for added in self.added:
                 uplift, uplift_span = added.uplift(entry.provider, entry.name, context.region, moment)
                 factor, span = factor * uplift, span.overlap(uplift_span)
             if factor != 1:
@@ -256,12 +263,12 @@ class Catalog:
         tier = context.tier
         batch = context.batch or tier == "batch"
         tier = None if tier == "batch" else tier
-        for added in self._added:
+        for added in self.added:
             tier = added.tier_as(entry.provider, tier) if tier else tier
         if entry.info is None:
             return self._added_price(entry, None if tier in STANDARD_TIERS else tier, batch=batch, moment=moment)
         listed = genai.listed(entry.info, own=entry.own, tier=tier, batch=batch, moment=moment)
-        is_moving = any(added.is_moving(entry.provider, entry.name) for added in self._added)
+        is_moving = any(added.is_moving(entry.provider, entry.name) for added in self.added)
         if is_moving and isinstance(listed, Listed) and not listed.effective_from:
             return Unlisted(
                 f"{entry.name} is a name that {entry.provider} moves from model to model, and the price list does not "
@@ -273,7 +280,7 @@ class Catalog:
     def _added_price(self, entry: Entry, tier: str | None, *, batch: bool, moment: float) -> Listed | Unlisted:
         if _is_free(entry.provider, entry.name):
             return Listed(_ZERO, Span(), "", "free by its name")
-        added = self._added[entry.addition]
+        added = self.added[entry.addition]
         home = (
             entry.provider if entry.own else next(rule.provider for rule in added.models if rule.model == entry.model)
         )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from genai_prices.types import ConditionalPrice, ModelInfo, ModelPrice, PriceVariant, Provider
 
 STANDARD_TIERS: Final = frozenset({"default", "standard", "standard_only", "auto", "on_demand", "on-demand"})
-"""Tiers billed at the standard price. `auto` is what was asked for: the answer names another tier where there was one."""
+"""Tiers billed at the standard price. `auto` is a wish: the answer names another tier where there was one."""
 
 
 class Listed(NamedTuple):
@@ -44,9 +44,9 @@ class Unlisted(NamedTuple):
 @cache
 def bundled() -> tuple[tuple[Provider, ...], str]:
     """The providers of the installed genai-prices, and its version; its process-wide snapshot is not touched."""
-    from importlib.metadata import version  # noqa: PLC0415 - heavy, and only needed once
+    from importlib.metadata import version
 
-    from genai_prices.data import providers  # noqa: PLC0415 - heavy
+    from genai_prices.data import providers
 
     return tuple(providers), version("genai-prices")
 
@@ -57,7 +57,7 @@ def parse(raw: object, *, path: str) -> tuple[Provider, ...]:
     Raises:
         PriceFormatError: the installed genai-prices does not understand it.
     """
-    from genai_prices import types  # noqa: PLC0415 - heavy
+    from genai_prices import types
 
     try:
         return tuple(types._providers_from_raw(raw))  # noqa: SLF001 - there is no public way; its contract is tested

@@ -11,7 +11,6 @@ from langchain_costguard.cost import PriceSource
 from langchain_costguard.exceptions import PriceFormatError
 from langchain_costguard.pricing.rates import PICO_DIGITS, GpuHourCard, Price, RateCard, card_of
 
-
 Dollars = int | str | Decimal | float
 """An amount of US dollars. Floats are read by their shortest decimal form, so that `0.1` means one tenth."""
 
@@ -170,7 +169,8 @@ def price_from(value: object, *, path: str) -> Price:
     try:
         return _price_from_keys(value, path)
     except PriceFormatError as error:
-        raise PriceFormatError(f"{path}: {error}", path=path) from error
+        msg = f"{path}: {error}"
+        raise PriceFormatError(msg, path=path) from error
 
 
 def dollars(value: Dollars, name: str) -> Decimal:

@@ -36,6 +36,10 @@ Rates = tuple[int, int, int, int, int, int, int, int]
 """One rate per bucket, in units of `10**-scale` US dollars for one token."""
 
 
+LongContext = tuple[int, Rates, PriceSource]
+"""A cliff: above so many input tokens (not at them) all tokens of the call are charged at these rates."""
+
+
 class Price(Protocol):
     """A way to charge for calls, valid for a stretch of time."""
 
@@ -62,16 +66,6 @@ class Price(Protocol):
         Returns:
             The cost, or `None` if the price says nothing about something that was used.
         """
-
-
-class LongContext(tuple[int, Rates, PriceSource]):
-    """A cliff: above so many input tokens, all tokens of the call are charged at other rates."""
-
-    __slots__ = ()
-
-    def __new__(cls, above_input_tokens: int, rates: Rates, source: PriceSource) -> LongContext:
-        """State the threshold, which itself still has the lower rates, and the rates beyond it."""
-        return super().__new__(cls, (above_input_tokens, rates, source))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +110,10 @@ class RateCard:
             for position in self.unpriced:
                 if usage[position]:
                     return None
-            if self.steps:
-                rates, source = self._rates_for(uncached + read + write_5m + write_1h + audio)
+            for step in self.steps:
+                if uncached + read + write_5m + write_1h + audio > step[0]:
+                    _, rates, source = step
+                    break
         of_uncached, of_read, of_5m, of_1h, of_audio, of_text, of_reasoning, of_audio_out = rates
         amount = uncached * of_uncached + read * of_read + text * of_text + reasoning * of_reasoning
         if write_5m or write_1h or audio or audio_out:
@@ -236,8 +232,8 @@ def card_of(
         scale=scale,
         unpriced=tuple(position for position, price in enumerate(usd_per_mtok) if price is None),
         steps=tuple(
-            LongContext(above, _scaled(prices, scale), step_source)
-            for above, prices, step_source in sorted(steps, key=lambda step: -step[0])
+            (above, _scaled(step_prices, scale), step_source)
+            for above, step_prices, step_source in sorted(steps, key=lambda step: -step[0])
         ),
         per_call=int(usd_per_call.scaleb(scale)),
         valid_from=valid_from,
