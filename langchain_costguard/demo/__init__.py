@@ -1,0 +1,1 @@
+"""A real chain on a real model, recorded, priced and reported."""
