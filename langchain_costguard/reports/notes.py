@@ -12,10 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from langchain_costguard.ledger import LedgerEntry
+    from langchain_costguard.pricing.catalog import Catalog
     from langchain_costguard.reports.rows import ReportRow
 
 _NOT_READ: Final = "only their sums were read"
 _SHOWN: Final = 5
+_FIX_BEGINS: Final = ": give "
+_STALE_DAYS: Final = 60
+_OWN_PRICES: Final = "override"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class UnpricedCalls:
 
     def __str__(self) -> str:
         """The reason and its fix in one line."""
-        return f"{counted(self.calls, 'call')}: {plain(self.reason)}. {self.fix}"
+        return f"{counted(self.calls, 'call')}: {plain(self.reason)}: {plain(self.fix)}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +65,8 @@ class PriceListUse:
 
     def __str__(self) -> str:
         """The list, its version and its calls."""
-        return f"{plain(self.source)} {plain(self.version)} ({counted(self.calls, 'call')})".replace("  ", " ")
+        name = "your own prices" if self.source == _OWN_PRICES else f"{plain(self.source)} {plain(self.version)}"
+        return f"{name} ({counted(self.calls, 'call')})"
 
 
 def unpriced_among(lines: Iterable[LedgerEntry], unpriced_calls: int) -> tuple[UnpricedCalls, ...]:
@@ -76,13 +81,14 @@ def unpriced_among(lines: Iterable[LedgerEntry], unpriced_calls: int) -> tuple[U
         for line in lines
         if line.billed_nano is None and line.status != "open"
     )
-    rows = [
-        UnpricedCalls(reason=reason, model=model, provider=provider, calls=calls, fix=_fix(model, no_tokens=no_tokens))
-        for (reason, model, provider, no_tokens), calls in found.most_common()
-    ]
+    rows = []
+    for (text, model, provider, no_tokens), calls in found.most_common():
+        reason, _, fix = text.partition(_FIX_BEGINS)
+        fix = f"give {fix}" if fix else _fix(reason, model, no_tokens=no_tokens)
+        rows.append(UnpricedCalls(reason=reason, model=model, provider=provider, calls=calls, fix=fix))
     missing = unpriced_calls - found.total()
     if missing > 0:
-        fix = "Ask for a shorter time to see why: query=LedgerQuery(since=...)."
+        fix = "ask for a shorter time to see why, with query=LedgerQuery(since=...)"
         rows.append(UnpricedCalls(reason=_NOT_READ, model=None, provider=None, calls=missing, fix=fix))
     return tuple(rows)
 
@@ -92,6 +98,22 @@ def price_lists_among(lines: Iterable[LedgerEntry]) -> tuple[PriceListUse, ...]:
     found = Counter((line.price.source, line.price.version) for line in lines if line.price is not None)
     return tuple(
         PriceListUse(source=source, version=version, calls=calls) for (source, version), calls in found.most_common()
+    )
+
+
+def list_in_use(catalog: Catalog) -> str:
+    """Which price list is in use and how old it is, as a sentence."""
+    age = counted(max(catalog.age_days(), 0), "day")
+    return f"The price list is {plain(catalog.source)} {plain(catalog.version)} of {catalog.dated}, {age} old."
+
+
+def stale_list(catalog: Catalog, used: Sequence[PriceListUse]) -> str | None:
+    """The warning about an old price list; `None` for one that is at most 60 days old, or priced nothing here."""
+    if catalog.age_days() <= _STALE_DAYS or all(each.source == _OWN_PRICES for each in used):
+        return None
+    return (
+        f"The price list is more than {_STALE_DAYS} days old ({catalog.dated}), and prices may have changed: "
+        "pip install --upgrade genai-prices, or give PriceBook(catalog=Catalog.from_file(path))."
     )
 
 
@@ -153,10 +175,12 @@ def _them(number: int) -> str:
     return "it" if number == 1 else "them"
 
 
-def _fix(model: str | None, *, no_tokens: bool) -> str:
+def _fix(reason: str, model: str | None, *, no_tokens: bool) -> str:
+    """What helps where the reason itself does not say it."""
+    if reason.startswith("tracking failed"):
+        return "the log of langchain_costguard says where"
     if no_tokens:
-        return "Ask the provider for usage (ChatOpenAI: stream_usage=True), or book it with record(usage=...)."
+        return "ask the provider for usage (ChatOpenAI(stream_usage=True)), or book it with record(usage=...)"
     if model is None:
-        return "Name the model: ChatOpenAI(model=...), or record(model=...)."
-    name = plain(model)
-    return f"Give its price: PriceBook(overrides={{{name!r}: per_token(input=..., output=...)}}), or free()."
+        return "name the model, with ChatOpenAI(model=...) or record(model=...)"
+    return f"give overrides={{{model!r}: per_token(input, output)}}, or free()"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 NO_TOKENS: Final = "tokens unknown"
 NOT_ENDED: Final = "not ended yet"
 NOT_KEPT: Final = "only its sums are kept"
+_US_PER_SECOND: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ class Replay:
     def __str__(self) -> str:
         """The answer in one line."""
         known = f"{counted(self.calls, 'call')} on {plain(self.model)}: {dollars(self.known_cost)}"
-        reasons = "".join(f"; {counted(calls, 'call')} left out: {why}" for why, calls in self.left_out.items())
+        reasons = "".join(f"; {counted(calls, 'call')} left out: {plain(why)}" for why, calls in self.left_out.items())
         return f"{known}{reasons}"
 
 
@@ -99,5 +100,9 @@ def _nano_on(line: LedgerEntry, model: str, provider: str | None, prices: PriceB
         return 0
     if line.usage is None:
         return NO_TOKENS
-    cost = prices.price(line.usage, model=model, provider=provider, at=line.started_at_utc)
-    return f"no price of {plain(model)} is known" if cost is None else cost.list_nano_usd
+    moment = line.started_at_us / _US_PER_SECOND
+    price = prices.resolve(model, provider, at=moment)
+    cost = None if price is None else price.cost(line.usage)
+    if cost is None:
+        return prices.why_unpriced(model, provider, at=moment, usage=line.usage)
+    return cost.list_nano_usd

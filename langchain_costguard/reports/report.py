@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from langchain_costguard.exceptions import OptionalDependencyError
 from langchain_costguard.ledger import LedgerQuery, LedgerTotals
 from langchain_costguard.reports.money import counted
-from langchain_costguard.reports.notes import notes_on, price_lists_among, unpriced_among
+from langchain_costguard.reports.notes import list_in_use, notes_on, price_lists_among, stale_list, unpriced_among
 from langchain_costguard.reports.replay import Replay, replayed
 from langchain_costguard.reports.rows import ReportRow, as_text, ordered, regrouped
-from langchain_costguard.reports.view import View, footer_of, kept_in, scope_of, tables_of, tiles_of
+from langchain_costguard.reports.view import View, footer_of, scope_of, tables_of, tiles_of, where_kept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,6 +60,7 @@ class CostReport:
         tz: the IANA time zone whose days are meant.
         prices: for `at_model` and for the age of the price list; `None` takes this package's own list.
         title: stands above the report.
+        kept_in: the store that keeps the lines, where `store` is only this process's memory of them.
 
     Raises:
         ValueError: an unknown time zone.
@@ -80,6 +81,7 @@ class CostReport:
         tz: str = "UTC",
         prices: PriceBook | None = None,
         title: str = "Cost report",
+        kept_in: LedgerStore | None = None,
     ) -> None:
         """Read the sums."""
         self._store = store
@@ -87,6 +89,7 @@ class CostReport:
         self._tz = tz
         self._prices = prices
         self._title = title
+        self._keeper = kept_in or store
         self._parts = tuple(store.totals(self._query, by=_READ_KEYS, tz=tz))
         self._total = ReportRow.of((), next(iter(regrouped(self._parts, ())), LedgerTotals()))
 
@@ -248,7 +251,7 @@ class CostReport:
 
     def notes(self) -> tuple[Note, ...]:
         """What a reader must know beside the sums, warnings first."""
-        return notes_on(self._total, self.unpriced(), stale=None)
+        return notes_on(self._total, self.unpriced(), stale=self._stale)
 
     # -- elsewhere ---------------------------------------------------------------------------------------------------
 
@@ -258,7 +261,7 @@ class CostReport:
             "title": self._title,
             "query": scope_of(self._query),
             "time_zone": self._tz,
-            "kept_in": kept_in(self._store),
+            "kept_in": where_kept(self._keeper),
             "total_cost": as_text(self.total_cost),
             "is_complete": self.is_complete,
             "totals": self._total.to_dict(),
@@ -266,6 +269,7 @@ class CostReport:
             "by_model": [row.to_dict() for row in self.by_model()],
             "unpriced": [asdict(reason) for reason in self.unpriced()],
             "price_lists": [asdict(used) for used in self.price_lists()],
+            "price_list": self._list_in_use,
             "notes": [note.text for note in self.notes()],
         }
 
@@ -345,8 +349,16 @@ class CostReport:
             tiles=tiles_of(self._total),
             notes=self.notes(),
             tables=tables_of(self.by_model(), self.by_day(), tz=self._tz),
-            footer=footer_of(self.price_lists(), None, self._store),
+            footer=footer_of(self.price_lists(), self._list_in_use, self._keeper),
         )
+
+    @property
+    def _list_in_use(self) -> str | None:
+        return list_in_use(self._book.catalog) if self.calls else None
+
+    @property
+    def _stale(self) -> str | None:
+        return stale_list(self._book.catalog, self.price_lists()) if self.calls else None
 
     @cached_property
     def _explained(self) -> tuple[LedgerEntry, ...]:

@@ -110,13 +110,13 @@ def table_of(rows: Sequence[ReportRow], *, caption: str, header: str) -> Table:
     return Table(caption, tuple(name for name, _ in columns), tuple(cells))
 
 
-def footer_of(price_lists: Sequence[PriceListUse], prices: str | None, store: LedgerStore) -> tuple[str, ...]:
+def footer_of(price_lists: Sequence[PriceListUse], list_in_use: str | None, store: LedgerStore) -> tuple[str, ...]:
     """The last lines: which lists priced the calls, which list is in use, and where lines are kept."""
-    used = f"Priced by {', '.join(map(str, price_lists))}." if price_lists else ""
-    return tuple(line for line in (used, prices, kept_in(store)) if line)
+    used = f"Priced by {', '.join(map(str, price_lists))}." if price_lists else None
+    return tuple(line for line in (used, list_in_use, where_kept(store)) if line)
 
 
-def kept_in(store: LedgerStore) -> str:
+def where_kept(store: LedgerStore) -> str:
     """Where the store keeps lines, as a sentence."""
     if store.is_durable:
         return f"Lines are kept in {plain(store.location)}."

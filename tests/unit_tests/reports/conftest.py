@@ -44,7 +44,7 @@ def book(store: InMemoryStore) -> Book:
             usage = TokenUsage(uncached_input=tokens[0], output_text=tokens[1])
         priced = {"billed_nano": nano, "list_nano": nano}
         if nano is None:
-            priced["unpriced_reason"] = f"no price of {model} is known"
+            priced["unpriced_reason"] = f"no price list has the model {model!r}: give overrides={{{model!r}: free()}}"
         elif fields.get("status") != "cached":
             priced["price"] = PriceSource("genai-prices", "0.2.3", "openai", str(model))
         entry = LedgerEntry(

@@ -49,8 +49,8 @@ def test_sums_of_a_frame_are_exact_and_skip_the_unknown(store: InMemoryStore, bo
 
 def test_unknown_tokens_are_missing_and_not_zero(store: InMemoryStore, book: Book) -> None:
     """A mean over invented zeros is a wrong mean."""
-    book(tokens=(10, 1))
-    book(cost=None, tokens=None)
+    book(tokens=(10, 1), at="2026-03-02T12:00")
+    book(cost=None, tokens=None, at="2026-03-02T12:01")
     frame = CostReport(store).to_pandas()
     assert str(frame["input_tokens"].dtype) == "Int64"
     assert frame["input_tokens"].isna().tolist() == [False, True]

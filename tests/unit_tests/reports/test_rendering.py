@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,9 @@ import pytest
 
 from langchain_costguard.exceptions import OptionalDependencyError
 from langchain_costguard.ledger import LedgerQuery
+from langchain_costguard.pricing import Catalog, PriceBook
 from langchain_costguard.reports import CostReport
+from langchain_costguard.usage import TokenUsage
 
 if TYPE_CHECKING:
     from langchain_costguard.stores.memory import InMemoryStore
@@ -29,8 +32,7 @@ Input tokens     3,100 100 read from the prompt cache
 Output tokens    320
 
 ! 1 of 5 calls is unpriced: the sums do not cover it.
-! 1 call: no price of mystery-1 is known. Give its price: PriceBook(overrides={'mystery-1':
-  per_token(input=..., output=...)}), or free().
+! 1 call: no price list has the model 'mystery-1': give overrides={'mystery-1': free()}.
 ! 1 of 5 calls is estimated: the provider reported no tokens, so they were counted here.
 - 1 of 5 calls came from the cache: free, $0.000435 avoided.
 
@@ -48,6 +50,7 @@ Day         Calls  Input tokens  Output tokens  Cache read  Cached calls     Cos
 2026-03-02      2         1,100            120         100             0  $0.0100
 
 Priced by genai-prices 0.2.3 (3 calls).
+The price list is hand-written 1 of TODAY, 0 days old.
 Lines are kept in memory only and end with this process: give store=... to keep them."""
 
 
@@ -90,18 +93,17 @@ def _page(html: str) -> Page:
 def march(store: InMemoryStore, book: Book) -> CostReport:
     """A report with a bit of everything."""
     book(cost="0.01", tags=("checkout",), tokens=(1000, 100))
-    from langchain_costguard.usage import TokenUsage
-
     book(cost="0", tags=("checkout",), usage=TokenUsage(cache_read=100, output_text=20), estimate_method="tiktoken")
     book("gpt-4o-mini", cost="0.0008", tags=("checkout",), at="2026-03-03T09:00")
     book("mystery-1", cost=None, tags=("checkout",), at="2026-03-03T09:00")
     book(cost="0", status="cached", avoided_nano=435_000, tags=("checkout",), at="2026-03-03T09:00")
-    return CostReport(store, query=LedgerQuery(tag="checkout"), title="March")
+    prices = PriceBook(catalog=Catalog((), source="hand-written", version="1", dated=datetime.now(UTC).date()))
+    return CostReport(store, query=LedgerQuery(tag="checkout"), title="March", prices=prices)
 
 
 def test_the_text_reads_like_this(march: CostReport) -> None:
     """The whole page as a reader sees it, so that no change of it goes unseen."""
-    assert march.text(100) == SNAPSHOT
+    assert march.text(100) == SNAPSHOT.replace("TODAY", str(datetime.now(UTC).date()))
 
 
 def test_the_text_is_plain_and_fits(march: CostReport) -> None:
