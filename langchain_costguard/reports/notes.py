@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from langchain_costguard.reports.money import counted, dollars, plain
 
@@ -22,8 +21,7 @@ _STALE_DAYS: Final = 60
 _OWN_PRICES: Final = "override"
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(NamedTuple):
     """One sentence beside the sums."""
 
     text: str
@@ -32,8 +30,7 @@ class Note:
     """Whether the sums cannot be trusted without it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnpricedCalls:
+class UnpricedCalls(NamedTuple):
     """Calls without a cost that share their reason."""
 
     reason: str
@@ -52,8 +49,7 @@ class UnpricedCalls:
         return f"{counted(self.calls, 'call')}: {plain(self.reason)}: {plain(self.fix)}."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PriceListUse:
+class PriceListUse(NamedTuple):
     """A price list that priced calls of the report."""
 
     source: str

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from langchain_costguard.cost import NANO_PER_USD, to_usd
 from langchain_costguard.reports.money import counted, dollars, plain
@@ -22,8 +21,7 @@ NOT_KEPT: Final = "only its sums are kept"
 _US_PER_SECOND: Final = 1_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Replay:
+class Replay(NamedTuple):
     """The same tokens at the list price of another model.
 
     A replay keeps every token count as it was. Another model would have cut the text into other tokens and answered at

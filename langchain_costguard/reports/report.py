@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import date
 from functools import cached_property
 from types import MappingProxyType
@@ -15,7 +15,6 @@ from langchain_costguard.reports.money import counted
 from langchain_costguard.reports.notes import list_in_use, notes_on, price_lists_among, stale_list, unpriced_among
 from langchain_costguard.reports.replay import Replay, replayed
 from langchain_costguard.reports.rows import ReportRow, as_text, ordered, regrouped
-from langchain_costguard.reports.view import View, footer_of, scope_of, tables_of, tiles_of, where_kept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from langchain_costguard.ledger import GroupKey, LedgerEntry
     from langchain_costguard.pricing.book import PriceBook
     from langchain_costguard.reports.notes import Note, PriceListUse, UnpricedCalls
+    from langchain_costguard.reports.view import View
     from langchain_costguard.stores.base import LedgerStore
 
 EXPLAINED_LINES: Final = 10_000
@@ -257,6 +257,8 @@ class CostReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything the report shows as JSON-safe values: money as decimal strings, `None` where it is unknown."""
+        from langchain_costguard.reports.view import scope_of, where_kept
+
         return {
             "title": self._title,
             "query": scope_of(self._query),
@@ -267,8 +269,8 @@ class CostReport:
             "totals": self._total.to_dict(),
             "by_day": [row.to_dict() for row in self.by_day()],
             "by_model": [row.to_dict() for row in self.by_model()],
-            "unpriced": [asdict(reason) for reason in self.unpriced()],
-            "price_lists": [asdict(used) for used in self.price_lists()],
+            "unpriced": [reason._asdict() for reason in self.unpriced()],
+            "price_lists": [used._asdict() for used in self.price_lists()],
             "price_list": self._list_in_use,
             "notes": [note.text for note in self.notes()],
         }
@@ -343,6 +345,8 @@ class CostReport:
 
     @property
     def _view(self) -> View:
+        from langchain_costguard.reports.view import View, footer_of, scope_of, tables_of, tiles_of
+
         return View(
             title=self._title,
             scope=scope_of(self._query),

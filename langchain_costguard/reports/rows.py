@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from langchain_costguard.cost import NANO_PER_USD, to_usd
 from langchain_costguard.ledger import LedgerTotals
@@ -33,8 +32,7 @@ _COUNTS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportRow:
+class ReportRow(NamedTuple):
     """The sums of one group of calls; money in US dollars, exact, `None` when none of it is known.
 
     `billed_cost` covers the calls whose price is known; `unpriced_calls` and `open_calls` say what it leaves out, and

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Final
+from dataclasses import fields
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from langchain_costguard.reports.money import counted, dollar_column, dollars, plain
 from langchain_costguard.reports.rows import shortened
@@ -27,8 +27,7 @@ _OPTIONAL_COUNTS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Tile:
+class Tile(NamedTuple):
     """One figure at the top of a report."""
 
     label: str
@@ -39,8 +38,7 @@ class Tile:
     """What it leaves out, or how it came about."""
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """One table: its first column names the row, the last completes the cost, those between are figures."""
 
     caption: str
@@ -51,8 +49,7 @@ class Table:
     """The cells, row by row."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class View(NamedTuple):
     """Everything a report shows, in words and figures that only need to be laid out."""
 
     title: str
