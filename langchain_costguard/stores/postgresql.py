@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from sqlalchemy import JSON, String, cast, create_engine, func
+from sqlalchemy import JSON, String, cast, create_engine, func, literal
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.pool import QueuePool
 
@@ -127,7 +127,7 @@ class PostgreSQLDatabase(Backend):
 
     def item_is(self, items: FromClause, value: str | float | bool) -> ColumnElement[bool]:
         """Compare as `jsonb`, which knows numbers from booleans and 1 from no other number than 1.0."""
-        return cast(items.c.value, JSONB) == cast(json.dumps(value), JSONB(none_as_null=True))
+        return cast(items.c.value, JSONB) == cast(literal(json.dumps(value), String), JSONB)
 
     def item_columns(self, items: FromClause) -> list[ColumnElement[Any]]:
         """The value as JSON text, just as it was written."""

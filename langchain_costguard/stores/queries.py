@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sqlalchemy import and_, case, exists, func, literal_column, or_, select, true, tuple_
 
 from langchain_costguard.stores.matching import epoch_us, padded
-from langchain_costguard.stores.rows import COLUMNS, clean_text
+from langchain_costguard.stores.rows import COLUMNS, clean_text, stored_value
 from langchain_costguard.stores.schema import ledger
 from langchain_costguard.stores.sums import METADATA_PREFIX, US_PER_BUCKET, LocalClock, metadata_label
 
@@ -58,8 +58,7 @@ def conditions(query: LedgerQuery, backend: Backend) -> list[ColumnElement[bool]
         found.append(backend.text_contains(path, padded(clean_text(query.chain))))
     for index, (name, wanted) in enumerate((query.metadata or {}).items()):
         items, key = backend.each_item(_c.metadata, f"metadata_filter_{index}")
-        cleaned = clean_text(wanted) if isinstance(wanted, str) else wanted
-        holds = and_(key == clean_text(name), backend.item_is(items, cleaned))
+        holds = and_(key == clean_text(name), backend.item_is(items, stored_value(wanted)))
         found.append(exists(select(literal_column("1")).select_from(items).where(holds)))
     return found
 

@@ -167,6 +167,15 @@ def clean_text(value: str) -> str:
     return value.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\ufffd")
 
 
+def stored_value(value: Any) -> Any:  # noqa: ANN401 - a user's own metadata
+    """A metadata value as it is kept: as it is, or as text where JSON has no word for it."""
+    try:
+        _encode(value)
+    except (TypeError, ValueError):
+        return str(value)
+    return clean_text(value) if isinstance(value, str) else value
+
+
 def _is_storable(row: Row) -> bool:
     texts = []
     for value in row:
@@ -216,15 +225,7 @@ def _encode_metadata(metadata: Mapping[str, Any]) -> str:
         return _encode(dict(metadata))
     except (TypeError, ValueError):
         # Not a number, or no plain value: what JSON has no word for is kept as text.
-        return _encode({str(key): _plain(value) for key, value in metadata.items()})
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - a user's own metadata
-    try:
-        _encode(value)
-    except (TypeError, ValueError):
-        return str(value)
-    return value
+        return _encode({str(key): stored_value(value) for key, value in metadata.items()})
 
 
 def _strings(text: str | None) -> tuple[str, ...]:
