@@ -5,6 +5,6 @@ from __future__ import annotations
 from langchain_costguard.reports.notes import Note, PriceListUse, UnpricedCalls
 from langchain_costguard.reports.replay import Replay
 from langchain_costguard.reports.report import CostReport, DayStatistics
-from langchain_costguard.reports.rows import ReportRow
+from langchain_costguard.reports.rows import ReportRow, ReportRows
 
-__all__ = ["CostReport", "DayStatistics", "Note", "PriceListUse", "Replay", "ReportRow", "UnpricedCalls"]
+__all__ = ["CostReport", "DayStatistics", "Note", "PriceListUse", "Replay", "ReportRow", "ReportRows", "UnpricedCalls"]

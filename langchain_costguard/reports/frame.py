@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_costguard._optional import require
+from langchain_costguard.reports.rows import FIGURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from langchain_costguard.ledger import LedgerEntry
+    from langchain_costguard.reports.rows import ReportRow
 
 _PLAIN: Final = (
     "status",
@@ -61,6 +63,20 @@ def frame_of(lines: Iterable[LedgerEntry]) -> DataFrame:
     exact = {name: pandas.Series(columns[name], dtype=object) for name in (*_MONEY, "tags", "techniques", "metadata")}
     moments = {"started_at_utc": pandas.to_datetime(columns["started_at_utc"], utc=True)}
     frame: DataFrame = pandas.DataFrame(columns | whole | exact | moments, columns=list(COLUMNS))
+    return frame
+
+
+def frame_of_rows(rows: Iterable[ReportRow]) -> DataFrame:
+    """One row per group: its keys, counts, and money as `Decimal`.
+
+    Raises:
+        OptionalDependencyError: pandas is not installed.
+    """
+    pandas = require("pandas", extra="notebook", purpose="to_pandas()")
+    records = [
+        dict(zip(row.keys, row.group, strict=True)) | {name: getattr(row, name) for name in FIGURES} for row in rows
+    ]
+    frame: DataFrame = pandas.DataFrame(records)
     return frame
 
 

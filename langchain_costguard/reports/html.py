@@ -52,6 +52,11 @@ def as_html(view: View, *, figure_png: bytes | None) -> str:
     return f'<div class="costguard">{"".join(parts)}</div>'
 
 
+def table_as_html(table: Table) -> str:
+    """One table alone as a `<div>` with its own style."""
+    return f'<div class="costguard"><style>{_STYLE}</style>{_table(table)}</div>'
+
+
 def _tile(tile: Tile) -> str:
     remark = f'<div class="cg-remark">{escape(tile.remark)}</div>' if tile.remark else ""
     return (
@@ -87,7 +92,8 @@ def _table(table: Table) -> str:
     last = len(table.headers) - 1
     head = "".join(f'<th scope="col"{_kind(at, last)}>{escape(cell)}</th>' for at, cell in enumerate(table.headers))
     body = "".join(f"<tr>{_cells(row, last)}</tr>" for row in table.rows)
-    return f"<h4>{escape(table.caption)}</h4><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    caption = f"<h4>{escape(table.caption)}</h4>" if table.caption else ""
+    return f"{caption}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _cells(row: Iterable[str], last: int) -> str:

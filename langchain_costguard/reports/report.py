@@ -14,7 +14,7 @@ from langchain_costguard.ledger import LedgerQuery, LedgerTotals
 from langchain_costguard.reports.money import counted
 from langchain_costguard.reports.notes import list_in_use, notes_on, price_lists_among, stale_list, unpriced_among
 from langchain_costguard.reports.replay import Replay, replayed
-from langchain_costguard.reports.rows import ReportRow, as_text, ordered, regrouped
+from langchain_costguard.reports.rows import ReportRow, ReportRows, as_text, ordered, regrouped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -182,15 +182,15 @@ class CostReport:
 
     # -- questions ---------------------------------------------------------------------------------------------------
 
-    def by(self, *keys: GroupKey) -> tuple[ReportRow, ...]:
+    def by(self, *keys: GroupKey) -> ReportRows:
         """The sums by any keys of the ledger, such as `by("user")`, `by("day", "model")` or `by("metadata:team")`.
 
         Args:
             keys: names from `ledger.GROUP_KEYS`, or `"metadata:<key>"`.
 
         Returns:
-            One row per group: time in its order, everything else dearest first, groups of unknown cost last. A call
-            with two tags counts under both of them.
+            One row per group, which together show themselves as a table: time in its order, everything else dearest
+            first, groups of unknown cost last. A call with two tags counts under both of them.
 
         Raises:
             ValueError: an unknown key.
@@ -202,11 +202,11 @@ class CostReport:
             sums = self._store.totals(self._query, by=keys, tz=self._tz)
         return ordered(ReportRow.of(keys, part) for part in sums)
 
-    def by_day(self) -> tuple[ReportRow, ...]:
+    def by_day(self) -> ReportRows:
         """The sums of each day that had calls, oldest first, in the report's time zone."""
         return self.by("day")
 
-    def by_model(self) -> tuple[ReportRow, ...]:
+    def by_model(self) -> ReportRows:
         """The sums of each model, dearest first."""
         return self.by("model")
 

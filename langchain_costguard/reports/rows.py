@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from langchain_costguard.cost import NANO_PER_USD, to_usd
 from langchain_costguard.ledger import LedgerTotals
@@ -12,11 +12,14 @@ from langchain_costguard.reports.money import counted, dollars, plain
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from langchain_costguard.ledger import GroupKey
+    from pandas import DataFrame
 
-_IN_TIME = frozenset({"day", "hour"})
-_MONEY = ("billed_cost", "list_cost", "avoided_cost")
-_COUNTS = (
+    from langchain_costguard.ledger import GroupKey
+    from langchain_costguard.reports.view import Table
+
+_IN_TIME: Final = frozenset({"day", "hour"})
+_MONEY: Final = ("billed_cost", "list_cost", "avoided_cost")
+_COUNTS: Final = (
     "calls",
     "unpriced_calls",
     "estimated_calls",
@@ -30,6 +33,8 @@ _COUNTS = (
     "cache_creation",
     "reasoning",
 )
+FIGURES: Final = (*_COUNTS, *_MONEY)
+"""The counts and the amounts of a row, by name."""
 
 
 class ReportRow(NamedTuple):
@@ -132,6 +137,40 @@ class ReportRow(NamedTuple):
         return dict(zip(self.keys, self.group, strict=True)) | counts | money
 
 
+class ReportRows(tuple[ReportRow, ...]):
+    """The rows that answer one question: a tuple that shows itself as a table, in a terminal and in a notebook."""
+
+    __slots__ = ()
+
+    def to_pandas(self) -> DataFrame:
+        """One row per group: its keys, its counts, and its money as `Decimal`.
+
+        Raises:
+            OptionalDependencyError: pandas is not installed.
+        """
+        from langchain_costguard.reports.frame import frame_of_rows
+
+        return frame_of_rows(self)
+
+    def __repr__(self) -> str:
+        """The table as text."""
+        from langchain_costguard.reports.text import table_as_text
+
+        return table_as_text(self._table)
+
+    def _repr_html_(self) -> str:
+        """The table for a notebook."""
+        from langchain_costguard.reports.html import table_as_html
+
+        return table_as_html(self._table)
+
+    @property
+    def _table(self) -> Table:
+        from langchain_costguard.reports.view import table_of
+
+        return table_of(self, caption="", header=" / ".join(self[0].keys).capitalize() if self else "No calls")
+
+
 def as_text(amount: Decimal | None) -> str | None:
     """An amount as a decimal string without an exponent."""
     return None if amount is None else f"{amount:f}"
@@ -146,9 +185,9 @@ def regrouped(totals: Iterable[LedgerTotals], positions: Sequence[int]) -> list[
     return list(sums.values())
 
 
-def ordered(rows: Iterable[ReportRow]) -> tuple[ReportRow, ...]:
+def ordered(rows: Iterable[ReportRow]) -> ReportRows:
     """Rows grouped by time in their order, all others dearest first; those without a known cost stand last."""
-    return tuple(sorted(rows, key=_place))
+    return ReportRows(sorted(rows, key=_place))
 
 
 def _place(row: ReportRow) -> tuple[Any, ...]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from io import StringIO
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from rich.console import Group, RenderableType
     from rich.table import Table as RichTable
 
     from langchain_costguard.reports.view import Table, Tile, View
@@ -25,13 +26,12 @@ def as_text(view: View, *, width: int | None = None) -> str:
         view: what to lay out.
         width: characters per line; `None` takes the terminal's, or 100 where there is none.
     """
-    from rich.console import Console
+    return _lines(layout(view), width)
 
-    columns = width or min(shutil.get_terminal_size(_FALLBACK_SIZE).columns, _WIDEST)
-    console = Console(width=max(columns, _NARROWEST), color_system=None, force_terminal=False, force_jupyter=False)
-    with console.capture() as capture:
-        console.print(layout(view))
-    return "\n".join(line.rstrip() for line in capture.get().splitlines())
+
+def table_as_text(table: Table, *, width: int | None = None) -> str:
+    """One table alone as lines of text; `width` as for `as_text`."""
+    return _lines(_table(table), width)
 
 
 def layout(view: View) -> Group:
@@ -52,6 +52,15 @@ def layout(view: View) -> Group:
         parts += [Text(), Text(table.caption, style="bold"), _table(table)]
     parts += [Text(), *(Text(line, style="dim") for line in view.footer)]
     return Group(*parts)
+
+
+def _lines(content: RenderableType, width: int | None) -> str:
+    from rich.console import Console
+
+    columns = width or min(shutil.get_terminal_size(_FALLBACK_SIZE).columns, _WIDEST)
+    page = StringIO()
+    Console(file=page, width=max(columns, _NARROWEST), color_system=None, force_jupyter=False).print(content)
+    return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
 
 
 def _tiles(tiles: tuple[Tile, ...]) -> RichTable:

@@ -84,6 +84,23 @@ def test_one_row_too_many_is_simply_shown() -> None:
     assert shortened(rows, 2, rest="others") == tuple(rows)
 
 
+def test_rows_show_themselves_as_a_table() -> None:
+    """An answer is read first and counted with afterwards."""
+    rows = ordered([_row("a", "0.5", calls=1), _row("b", None, calls=2, unpriced_calls=2)])
+    heading, _, *lines = [line.split() for line in repr(rows).splitlines()]
+    assert heading == ["Model", "Calls", "Input", "tokens", "Output", "tokens", "Cost"]
+    assert lines == [["a", "1", "0", "0", "$0.50"], ["b", "2", "0", "0", "unknown"]]
+    assert "<table>" in rows._repr_html_()
+    assert "No calls" in repr(ordered([]))
+
+
+def test_rows_become_a_frame_with_exact_money() -> None:
+    """A question answered by us is the beginning of one answered by pandas."""
+    frame = ordered([_row("a", "0.1", calls=1), _row("b", "0.2", calls=2)]).to_pandas()
+    assert frame["billed_cost"].sum() == Decimal("0.3")
+    assert frame.set_index("model")["calls"].to_dict() == {"a": 1, "b": 2}
+
+
 def test_a_row_is_json_safe() -> None:
     """Money leaves as decimal strings: JSON numbers are floats to most readers."""
     values = _row("a", "0.000000001", calls=1).to_dict()
