@@ -210,6 +210,8 @@ class Recorder:
             recorder = cls._known.get(key)
             if recorder is None:
                 recorder = cls._known[key] = cls(store, prices, baseline_model)
+                if store is not None and store.is_durable:
+                    WORKER.submit(recorder.recover)
             return recorder
 
     @property

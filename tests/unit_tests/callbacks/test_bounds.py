@@ -1,0 +1,59 @@
+"""Nothing grows: not the hooks, not the open calls, not the memory of a handler that runs for ever."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from decimal import Decimal
+from typing import Any
+
+from langchain_core.tracers import context as tracing
+
+from langchain_costguard import CostCallbackHandler, install, track_costs, uninstall
+from langchain_costguard.callbacks.calls import CALLS
+from langchain_costguard.testing import Reply, ScriptedChatModel
+
+USAGE = {"input_tokens": 1000, "output_tokens": 500, "total_tokens": 1500}
+
+
+def test_a_thousand_blocks_leave_no_hook_behind() -> None:
+    """`get_usage_metadata_callback` leaks one per use, which slows every later call of the process."""
+    before = len(tracing._configure_hooks)
+    for _ in range(1000):
+        with track_costs():
+            pass
+        uninstall(install(CostCallbackHandler()))
+    assert len(tracing._configure_hooks) == before
+
+
+def test_twenty_thousand_runs_fit_into_flat_memory_and_their_sum_is_exact() -> None:
+    """A service keeps one handler for weeks."""
+    handler = CostCallbackHandler(max_entries=500)
+    model = ScriptedChatModel(responses=Reply("x", usage=USAGE), model_name="gpt-4o", provider="openai")
+    config: Any = {"callbacks": [handler]}
+    sizes = []
+    for _ in range(4):
+        for number in range(5000):
+            model.invoke(f"question {number}", config=config)
+        model._calls.clear()
+        gc.collect()
+        if tracemalloc.is_tracing():
+            sizes.append(tracemalloc.get_traced_memory()[0])
+        else:
+            tracemalloc.start()
+    tracemalloc.stop()
+    assert handler.calls == 20_000
+    assert handler.total_cost == 20_000 * Decimal("0.0075")
+    assert len(handler.entries()) == 500
+    assert len(CALLS) == 0
+    assert sizes[-1] - sizes[0] < 200_000
+
+
+def test_forgotten_chain_runs_do_not_pile_up() -> None:
+    """A chain whose end is never reported must not be remembered for ever."""
+    from uuid import uuid4  # noqa: PLC0415 - only here
+
+    for _ in range(50_000):
+        CALLS.enter_chain(uuid4(), None, "lost")
+    assert len(CALLS._chains) <= 20_000
+    CALLS._chains.clear()
