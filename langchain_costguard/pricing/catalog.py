@@ -224,7 +224,8 @@ class Catalog:
         """The model by its name alone: with the provider that claims such names, else with the great houses."""
         claiming = [listed.id for listed in self._all if listed.model_match and listed.model_match.is_match(name)]
         homes = dict.fromkeys([*claiming, *(home for home in _HOMES if home in self._providers)])
-        return next((entry for home in homes if (entry := self._entry(home, name)) is not None), None)
+        found = (self._entry(home, name) for home in homes)
+        return next((entry for entry in found if entry is not None and entry.own), None)
 
     def _compile(self, entry: Entry, context: Context, moment: float) -> RateCard | Unlisted:
         listed = self._listed(entry, context, moment)

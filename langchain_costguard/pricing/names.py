@@ -112,8 +112,11 @@ _HOSTS: Final = (
 """Endpoints by the end of their host name."""
 
 _BEDROCK_HOST: Final = re.compile(r"^bedrock(-runtime|-mantle)?(-fips)?\.[a-z0-9-]+\.(amazonaws|api)\.(com|aws)")
+_BEDROCK_NAME: Final = re.compile(
+    r"^((us|us-gov|eu|apac|jp|au|ca|in|global)\.)?"
+    r"(ai21|amazon|anthropic|cohere|deepseek|google|luma|meta|minimax|mistral|moonshot|nvidia|openai|qwen|stability|twelvelabs|writer|zai)\.[a-z]"
+)
 _VERSION_DATE: Final = re.compile(r"@(\d{8}|\d{3}|default|latest)$")
-_FINE_TUNE_ON_AZURE: Final = re.compile(r"^(?P<base>.+)\.ft-[0-9a-f]+")
 
 
 class ModelName(NamedTuple):
@@ -193,9 +196,14 @@ def candidates(model: str, provider: str | None) -> tuple[ModelName, ...]:
 
 
 def _add_readings(name: str, provider: str | None, found: dict[ModelName, None]) -> None:
+    head, rest = _split_prefix(name)
+    if provider is None and head is not None:
+        _add_readings(rest, head, found)
+        return
+    if provider is None and _BEDROCK_NAME.match(name):
+        provider = "aws"
     for reading in _spellings(name):
         found[ModelName(provider, reading)] = None
-    head, rest = _split_prefix(name)
     if rest:
         _add_readings(rest, head or provider, found)
 

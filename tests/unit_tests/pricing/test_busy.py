@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from fractions import Fraction
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,7 +37,7 @@ def exact_shares(spans: list[tuple[int, int]]) -> list[Fraction]:
     """The same, instant by instant: each elementary stretch is split among the calls open in it."""
     edges = sorted({edge for span in spans for edge in span})
     shares = [Fraction(0)] * len(spans)
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         running = [call for call, (begin, stop) in enumerate(spans) if begin <= start and end <= stop]
         for call in running:
             shares[call] += Fraction(end - start, len(running))

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from langchain_costguard.exceptions import PriceFormatError
 from langchain_costguard.pricing import free, gpu_hour, per_call, per_token
-from langchain_costguard.pricing.quotes import price_from
+from langchain_costguard.pricing.quotes import Dollars, price_from
 from langchain_costguard.usage import TokenUsage
+
+if TYPE_CHECKING:
+    from langchain_costguard.pricing import Price
 
 USED = TokenUsage(uncached_input=1000, cache_read=1000, cache_write_5m=1000, cache_write_1h=1000, output_text=1000)
 
 
-def total(price: Any, usage: TokenUsage | None = USED, **measured: int) -> Decimal:
+def total(price: Price, usage: TokenUsage | None = USED, **measured: int) -> Decimal:
     """What a price charges."""
     cost = price.cost(usage, **measured)
     assert cost is not None
@@ -23,7 +26,7 @@ def total(price: Any, usage: TokenUsage | None = USED, **measured: int) -> Decim
 
 
 @pytest.mark.parametrize("input_price", ["0.1", Decimal("0.1"), 0.1])
-def test_dollars_are_read_exactly_whatever_their_type(input_price: Any) -> None:
+def test_dollars_are_read_exactly_whatever_their_type(input_price: Dollars) -> None:
     """`0.1` as a float means one tenth, not its binary neighbour."""
     assert total(per_token(input_price), TokenUsage(uncached_input=10)) == Decimal("0.000001")
 
@@ -60,7 +63,7 @@ def test_an_explicit_zero_is_a_price() -> None:
 
 
 @pytest.mark.parametrize("wrong", [-1, "-0.5", "NaN", "inf", "2,50", "$2.50", "", None, True, [1], float("nan")])
-def test_what_is_no_price_is_refused(wrong: Any) -> None:
+def test_what_is_no_price_is_refused(wrong: object) -> None:
     """Bad input is an error at the door, never a silent zero later."""
     with pytest.raises(PriceFormatError, match="usd_per_call"):
         per_call(wrong)
@@ -121,7 +124,7 @@ def test_a_mapping_in_another_unit_is_refused_with_the_key_that_was_meant(mappin
 
 
 @pytest.mark.parametrize("wrong", [2.5, "2.5", None, (1, 2)])
-def test_a_bare_number_is_no_price(wrong: Any) -> None:
+def test_a_bare_number_is_no_price(wrong: object) -> None:
     """It does not say for what."""
     with pytest.raises(PriceFormatError, match=r"per_token\(input_usd_per_mtok, output_usd_per_mtok\)"):
         price_from(wrong, path="overrides['m']")
