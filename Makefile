@@ -15,7 +15,7 @@ SOURCES := langchain_costguard tests scripts benchmarks notebooks
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.stamp-dev ## make .venv with the package and everything its tests need
+setup: $(VENV)/.stamp-dev $(VENV)/.stamp-demo ## make .venv with the package and everything its tests need
 
 demo: $(VENV)/.stamp-base $(VENV)/.stamp-demo ## set up and run the demo: a real chain on a real local model, priced
 	@$(BIN)/langchain-costguard demo $(ARGS)

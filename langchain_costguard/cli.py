@@ -145,19 +145,26 @@ def report(
 
 
 def _existing(place: str | None) -> LedgerStore:
-    """The ledger that is meant; a file that is not there is a mistake here, not a ledger to begin."""
-    from langchain_costguard.exceptions import StoreError
-    from langchain_costguard.stores import default_location, open_store
+    """The ledger that is meant; where there is none, that is a mistake here and not a ledger to begin."""
+    from langchain_costguard.exceptions import StoreError, StoreVersionError
+    from langchain_costguard.ledger import LedgerQuery
+    from langchain_costguard.stores import SQLStore, default_location, open_store
     from langchain_costguard.stores.location import MEMORY, parse_location
 
     meant = place or default_location()
     if meant == MEMORY:
         msg = "a ledger in memory ends with its process: name a file or a database with --store PLACE"
         raise StoreError(msg)
-    file = parse_location(meant).path
-    if file is not None and not file.exists():
-        msg = f"there is no ledger at {file}: write one with track_costs(store=...), or name another with --store PLACE"
-        raise StoreError(msg)
+    location = parse_location(meant)
+    missing = f"there is no ledger at {location}: write one with track_costs(store=...), or name another with --store"
+    if location.path is not None and not location.path.exists():
+        raise StoreError(missing)
+    try:
+        with SQLStore(location, migrate="never") as store:
+            next(store.entries(LedgerQuery(limit=1)), None)
+    except StoreVersionError as error:
+        if error.found == "none":
+            raise StoreError(missing) from error
     return open_store(meant)
 
 

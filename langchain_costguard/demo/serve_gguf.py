@@ -13,8 +13,8 @@ from typing import Final
 _CONTEXT_TOKENS: Final = 8192
 _REQUESTS_AT_ONCE: Final = 2
 _THREADS: Final = 1
-"""One thread computes. llama.cpp's threads spin while they wait for each other: on two cores that had other work too, two
-threads were measured at 2 tokens per second and one at 75."""
+"""One thread computes. llama.cpp's threads spin while they wait for each other: on two cores that had other work too,
+two threads were measured at 2 tokens per second and one at 75."""
 
 
 def main(weights: str, name: str, address_file: str) -> None:

@@ -68,7 +68,7 @@ def serve(model: Path, *, on_wait: Callable[[float], None] = lambda _seconds: No
         address, log = Path(folder, "address"), Path(folder, "log")
         with log.open("wb") as log_file:
             process = subprocess.Popen(  # noqa: S603 - a fixed argument list, no shell
-                [sys.executable, "-m", "langchain_costguard.demo.serve_gguf", str(model), MODEL_NAME, str(address)],
+                _command(model, address),
                 stdin=subprocess.PIPE,
                 stdout=log_file,
                 stderr=subprocess.STDOUT,
@@ -80,6 +80,11 @@ def serve(model: Path, *, on_wait: Callable[[float], None] = lambda _seconds: No
             yield f"{address.read_text(encoding='ascii')}/v1"
         finally:
             _stop(process)
+
+
+def _command(model: Path, address: Path) -> list[str]:
+    """The child's command line."""
+    return [sys.executable, "-m", "langchain_costguard.demo.serve_gguf", str(model), MODEL_NAME, str(address)]
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], address: Path, on_wait: Callable[[float], None]) -> bool:
