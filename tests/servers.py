@@ -1,4 +1,7 @@
-"""Starts real database servers for tests, on this machine only, and stops them again."""
+"""Starts real database servers for tests, on this machine only, and stops them again.
+
+A `conftest.py` that imports `postgresql` and `postgresql_url` gives its folder a server of its own.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _READY_SECONDS = 30.0
 _UNPRIVILEGED = "nobody"
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The URL of a running PostgreSQL server."""
+    with postgresql_server() as url:
+        yield url
+
+
+@pytest.fixture
+def postgresql_url(postgresql: str) -> str:
+    """The URL of a new, empty PostgreSQL database."""
+    return new_database(postgresql)
 
 
 @contextmanager

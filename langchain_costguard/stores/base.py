@@ -1,4 +1,4 @@
-"""What a store can do: keep the ledger. (Budgets and cache entries are further abilities, each a class of its own.)"""
+"""What a store can do: keep the ledger; budgets and cache entries are further abilities, each a class of its own."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class LedgerStore(ABC):
     def digest_key(self) -> bytes:
         """The secret under which this store's prompt digests are made: 32 bytes, random per store, kept with it."""
 
-    def open_call(self, entry: LedgerEntry) -> None:
+    def open_call(self, entry: LedgerEntry) -> None:  # noqa: B027 - a store that ends with its process needs none
         """Note that a call has begun, so that it is known even if its process dies.
 
         Args:
@@ -88,7 +88,7 @@ class LedgerStore(ABC):
         """Lines still `open` whose process is gone, as they stand; the recorder prices and closes them."""
         return []
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - a store may hold nothing to let go of
         """Let go of connections; the store can be used again afterwards."""
 
     def __enter__(self) -> Self:

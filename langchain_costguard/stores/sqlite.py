@@ -184,6 +184,8 @@ _MEANINGS: Final[dict[tuple[str, ...], str]] = {
     ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH"): "The ledger {path} cannot be written "
     "({name}): make the file and its folder writable for you, or give another path with store= or the environment "
     "variable COSTGUARD_STORE",
+    ("SQLITE_ERROR",): "The file {path} is not laid out as a ledger: it is another program's, or was changed by hand. "
+    "Give another path with store=",
     ("SQLITE_IOERR",): "The disk under the ledger {path} failed ({name}): check the disk, or give another path with "
     "store=",
 }
