@@ -13,6 +13,8 @@ from typing import Any, Final, NamedTuple
 
 _TIER_PREFIXES: Final = ("flex_", "priority_")
 _TIER_MARKS: Final = ("flex", "priority")
+_LANGCHAIN_ONLY: Final = frozenset({"total_tokens", "input_token_details", "output_token_details"})
+"""Keys of which a `usage_metadata` has at least one; of the providers only OpenAI shares the first."""
 _PLAIN_KEYS: Final = 3
 """A `usage_metadata` without details has the two totals and their sum."""
 _new_tuple = tuple.__new__
@@ -156,8 +158,8 @@ def read_usage(usage: Mapping[str, Any]) -> tuple[TokenUsage | None, str | None]
     clean = clean_usage(usage)
     if clean is not None:
         return clean, None
-    is_provider = "input_tokens_details" in usage or "cache_read_input_tokens" in usage
-    tokens = None if is_provider else TokenUsage.from_langchain(usage)
+    is_langchain = not _LANGCHAIN_ONLY.isdisjoint(usage) and "input_tokens_details" not in usage
+    tokens = TokenUsage.from_langchain(usage) if is_langchain else None
     return tokens or TokenUsage.from_provider(usage), service_tier_of(usage)
 
 
