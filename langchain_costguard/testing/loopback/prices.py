@@ -1,0 +1,72 @@
+"""What the loopback provider charges: written down by hand, so that it can contradict the package's own prices.
+
+Nothing here, or anywhere in this folder, imports the pricing room. US dollars per million tokens; list prices of
+https://platform.openai.com/docs/pricing as of 2026-01.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+
+class ModelPrice(NamedTuple):
+    """The price of a model in one service tier, in US dollars per million tokens."""
+
+    input_usd_per_mtok: Decimal
+    """Input tokens that were not in the prompt cache."""
+    output_usd_per_mtok: Decimal = Decimal(0)
+    """Output tokens, reasoning included."""
+    cached_usd_per_mtok: Decimal | None = None
+    """Input tokens read from the prompt cache; `None`: the model has no prompt cache."""
+
+    def bill(self, input_tokens: int, cached_tokens: int, output_tokens: int) -> Decimal:
+        """What so many tokens cost, in US dollars, exactly.
+
+        Args:
+            input_tokens: all input tokens, cached ones included.
+            cached_tokens: how many of them were read from the prompt cache.
+            output_tokens: all output tokens, reasoning included.
+        """
+        cached_rate = self.input_usd_per_mtok if self.cached_usd_per_mtok is None else self.cached_usd_per_mtok
+        millionths = (
+            (input_tokens - cached_tokens) * self.input_usd_per_mtok
+            + cached_tokens * cached_rate
+            + output_tokens * self.output_usd_per_mtok
+        )
+        return millionths.scaleb(-6)
+
+
+def _price(usd_in: str, usd_out: str = "0", usd_cached: str | None = None) -> ModelPrice:
+    return ModelPrice(Decimal(usd_in), Decimal(usd_out), None if usd_cached is None else Decimal(usd_cached))
+
+
+PRICES: Final[dict[str, dict[str, ModelPrice]]] = {
+    "gpt-4o": {"default": _price("2.50", "10.00", "1.25")},
+    "gpt-4o-2024-05-13": {"default": _price("5.00", "15.00")},
+    "gpt-4o-mini": {"default": _price("0.15", "0.60", "0.075")},
+    "gpt-4.1": {"default": _price("2.00", "8.00", "0.50")},
+    "o3": {"default": _price("2.00", "8.00", "0.50"), "flex": _price("1.00", "4.00", "0.25")},
+    "gpt-5": {
+        "default": _price("1.25", "10.00", "0.125"),
+        "flex": _price("0.625", "5.00", "0.0625"),
+        "priority": _price("2.50", "20.00", "0.25"),
+    },
+    "gpt-3.5-turbo-instruct": {"default": _price("1.50", "2.00")},
+    "text-embedding-3-small": {"default": _price("0.02")},
+    "text-embedding-3-large": {"default": _price("0.13")},
+    "text-embedding-ada-002": {"default": _price("0.10")},
+}
+"""The price of each model in each service tier it is offered in."""
+
+SNAPSHOTS: Final = {
+    "gpt-4o": "gpt-4o-2024-08-06",
+    "gpt-4o-mini": "gpt-4o-mini-2024-07-18",
+    "gpt-4.1": "gpt-4.1-2025-04-14",
+    "o3": "o3-2025-04-16",
+    "gpt-5": "gpt-5-2025-08-07",
+}
+"""The dated model that answers to an alias: responses carry this name."""
+
+REASONING_MODELS: Final = frozenset({"o3", "gpt-5"})
+"""The models that spend output tokens on thinking."""

@@ -1,0 +1,149 @@
+"""The HTTP server under the loopback provider: HTTP/1.1 on 127.0.0.1, a thread per connection, a quick clean stop."""
+
+from __future__ import annotations
+
+import json
+import socket
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingTCPServer
+from threading import Event, Lock, Thread, current_thread
+from typing import TYPE_CHECKING, Any, Final, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+_POLL_SECONDS: Final = 0.02
+_JOIN_SECONDS: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What is to be sent back for a request."""
+
+    status: int = 200
+    """The HTTP status."""
+    body: Any = None
+    """The JSON body of an answer that is not a stream."""
+    frames: Sequence[bytes] | None = None
+    """The frames of a stream of server-sent events."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Further headers."""
+    latency_seconds: float = 0
+    """How long to wait first."""
+    drop_after_frames: int | None = None
+    """Break the connection after so many frames of a stream; without a stream, instead of the answer."""
+
+
+class LoopbackServer:
+    """Serves requests on a free port of 127.0.0.1 until it is closed.
+
+    Args:
+        handle: is given method, path and body of each request, in the connection's thread, and says what to send back.
+    """
+
+    def __init__(self, handle: Callable[[str, str, bytes], Delivery]) -> None:
+        """Listen; requests wait until `start`."""
+        self._server = _Server(handle)
+        self._thread = Thread(
+            target=self._server.serve_forever, args=(_POLL_SECONDS,), name="loopback-provider", daemon=True
+        )
+
+    @property
+    def port(self) -> int:
+        """The port."""
+        return int(self._server.server_address[1])
+
+    def start(self) -> None:
+        """Begin to serve."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop serving: waiting answers are given up, open connections are closed, threads are joined."""
+        self._server.closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(_JOIN_SECONDS)
+
+
+class _Server(ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, handle: Callable[[str, str, bytes], Delivery]) -> None:
+        self.handle = handle
+        self.closing = Event()
+        self._connections: dict[Thread, socket.socket] = {}
+        self._lock = Lock()
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - socketserver's signature
+        with self._lock:
+            self._connections[current_thread()] = request
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self._lock:
+                del self._connections[current_thread()]
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - socketserver's signature
+        """A client that went away is no fault; nothing is printed, least of all a prompt."""
+
+    def server_close(self) -> None:
+        super().server_close()
+        with self._lock:
+            connections = list(self._connections.items())
+        for thread, connection in connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            thread.join(_JOIN_SECONDS)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        self._serve()
+
+    def do_POST(self) -> None:
+        self._serve()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401 - the base class's signature
+        """Nothing is logged."""
+
+    def _serve(self) -> None:
+        server = cast("_Server", self.server)
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        delivery = server.handle(self.command, self.path.partition("?")[0], body)
+        if delivery.latency_seconds and server.closing.wait(delivery.latency_seconds):
+            self.close_connection = True
+        elif delivery.frames is not None:
+            self._send_stream(delivery)
+        elif delivery.drop_after_frames is not None:
+            self.close_connection = True
+        else:
+            content = json.dumps(delivery.body).encode()
+            self._send_head(delivery, f"application/json\r\ncontent-length: {len(content)}", content)
+
+    def _send_stream(self, delivery: Delivery) -> None:
+        frames = delivery.frames or ()
+        self._send_head(delivery, "text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked", b"")
+        for frame in frames[: delivery.drop_after_frames]:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(frame), frame))
+        if delivery.drop_after_frames is None:
+            self.wfile.write(b"0\r\n\r\n")
+        else:
+            self.close_connection = True
+
+    def _send_head(self, delivery: Delivery, content_type: str, content: bytes) -> None:
+        """Head and content in one write: two would wait for each other's acknowledgement."""
+        lines = [
+            f"HTTP/1.1 {delivery.status} {HTTPStatus(delivery.status).phrase}",
+            f"content-type: {content_type}",
+            *(f"{name}: {value}" for name, value in delivery.headers.items()),
+        ]
+        self.wfile.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + content)
