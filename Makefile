@@ -35,7 +35,7 @@ lint: setup ## ruff and codespell
 
 types: setup ## mypy --strict, and pyright on the public names
 	$(BIN)/mypy
-	$(BIN)/pyright --verifytypes langchain_costguard --ignoreexternal
+	PATH='$(abspath $(BIN))':"$$PATH" pyright --verifytypes langchain_costguard --ignoreexternal
 
 imports: setup ## which room may import which
 	$(BIN)/lint-imports

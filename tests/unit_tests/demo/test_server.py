@@ -71,9 +71,13 @@ def test_the_model_is_served_under_its_name_and_stopped_after_the_block() -> Non
 def test_the_server_stops_when_the_block_raises() -> None:
     """Ctrl-C raises KeyboardInterrupt inside the block: the way most demos end."""
     served: list[str] = []
-    with pytest.raises(KeyboardInterrupt), serve(local_model()) as base_url:
+
+    def interrupt(base_url: str) -> None:
         served.append(base_url)
         raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), serve(local_model()) as base_url:
+        interrupt(base_url)
     assert [is_served(base_url) for base_url in served] == [False]
 
 

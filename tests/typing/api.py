@@ -1,0 +1,78 @@
+"""How the public names are typed for their users; type-checked by `make types`, never run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import assert_type
+from uuid import UUID
+
+from langchain_costguard import (
+    Cost,
+    CostCallbackHandler,
+    CostReport,
+    LedgerEntry,
+    LedgerQuery,
+    LedgerTotals,
+    PriceBook,
+    TokenUsage,
+    free,
+    gpu_hour,
+    install,
+    open_store,
+    per_call,
+    per_token,
+    track_costs,
+    uninstall,
+)
+from langchain_costguard.pricing import RateCard
+from langchain_costguard.reports import DayStatistics, ReportRow, ReportRows
+from langchain_costguard.stores import LedgerStore, SQLStore
+
+with track_costs() as costs:
+    assert_type(costs, CostCallbackHandler)
+
+with track_costs("sqlite:///costs.db", {"local": gpu_hour("0.10")}, baseline_model="gpt-4o", all_threads=True) as kept:
+    assert_type(kept.store, LedgerStore)
+
+assert_type(costs.total_cost, Decimal | None)
+assert_type(costs.entries(), list[LedgerEntry])
+assert_type(costs.entries(LedgerQuery(tag="checkout", limit=10)), list[LedgerEntry])
+assert_type(costs.totals(by=["day", "model"]), list[LedgerTotals])
+assert_type(costs.report(), CostReport)
+
+handler = CostCallbackHandler(store=SQLStore("costs.db"), prices=PriceBook({"mine": free()}))
+assert_type(install(), CostCallbackHandler)
+assert_type(install(handler), CostCallbackHandler)
+uninstall(handler)
+
+report = CostReport(open_store("costs.db"), query=LedgerQuery(user="u1"), tz="Europe/Zurich")
+assert_type(report.total_cost, Decimal | None)
+assert_type(report.by("user", "metadata:team"), ReportRows)
+assert_type(report.by_day()[0], ReportRow)
+assert_type(report.daily, Mapping[date, DayStatistics])
+assert_type(report.at_model("gpt-4o"), Decimal | None)
+assert_type(report.text(width=80), str)
+assert_type(report.to_json(), str)
+
+book = PriceBook({"house": per_call("0.01"), "other": per_token("0.5", "1.5")}, discount="0.2")
+cost = book.price({"input_tokens": 10, "output_tokens": 1, "total_tokens": 11}, model="gpt-4o", batch=True)
+assert_type(cost, Cost | None)
+if cost is not None:
+    assert_type(cost.total, Decimal)
+    assert_type(cost + cost, Cost)
+assert_type(free(), RateCard)
+
+usage = TokenUsage.from_langchain({"input_tokens": 10, "output_tokens": 1, "total_tokens": 11})
+assert_type(usage, TokenUsage | None)
+
+
+def read(entry: LedgerEntry) -> None:
+    """What one line answers."""
+    assert_type(entry.run_id, UUID)
+    assert_type(entry.started_at_utc, datetime)
+    assert_type(entry.usage, TokenUsage | None)
+    assert_type(entry.billed_cost, Decimal | None)
+    assert_type(entry.latency_ms, float | None)
+    assert_type(entry.tags, tuple[str, ...])
