@@ -7,6 +7,8 @@ are interleaved and the order rotates, because a shared machine drifts; each fig
 difference to the round without a callback. Compare the rows, not the absolute times.
 """
 
+# ruff: noqa: ANN401, ARG002 - the signatures are LangChain's
+
 from __future__ import annotations
 
 import argparse
@@ -105,7 +107,7 @@ def contenders(folder: str) -> dict[str, BaseCallbackHandler | None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            from langchain_community.callbacks.openai_info import OpenAICallbackHandler  # noqa: PLC0415
+            from langchain_community.callbacks.openai_info import OpenAICallbackHandler
     except ImportError:
         print("langchain-community is not installed: its OpenAICallbackHandler is left out")
     else:

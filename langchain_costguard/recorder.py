@@ -188,15 +188,13 @@ class Recorder:
         faults: how many times tracking itself failed; the chain was never disturbed by it.
     """
 
-    _known: WeakValueDictionary[tuple[int, int, str | None], Recorder] = WeakValueDictionary()
-    _known_lock = threading.Lock()
-
     def __init__(self, store: LedgerStore | None, prices: PriceBook, baseline_model: str | None = None) -> None:
         """Write into a store with these prices; see `of` for sharing one recorder among handlers."""
         self.store = store
         self.prices = prices
         self.baseline_model = baseline_model
         self.faults = 0
+        self._keyed: hashlib.blake2b | None = None
         self._clocks: dict[GpuHourCard, BusyClock] = {}
         self._unsaved: deque[LedgerEntry] = deque(maxlen=_UNSAVED_LIMIT)
         self._unsaved_lock = threading.RLock()
@@ -206,10 +204,10 @@ class Recorder:
     def of(cls, store: LedgerStore | None, prices: PriceBook, baseline_model: str | None = None) -> Recorder:
         """The recorder of this store and these prices; all handlers that use both share it."""
         key = (id(store), id(prices), baseline_model)
-        with cls._known_lock:
-            recorder = cls._known.get(key)
+        with _known_lock:
+            recorder = _known.get(key)
             if recorder is None:
-                recorder = cls._known[key] = cls(store, prices, baseline_model)
+                recorder = _known[key] = cls(store, prices, baseline_model)
                 if store is not None and store.is_durable:
                     WORKER.submit(recorder.recover)
             return recorder
@@ -294,27 +292,27 @@ class Recorder:
             ended_ns: `time.perf_counter_ns()` at its end.
             busy_ns: its share of the busy time of a GPU, in nanoseconds.
         """
-        entry = self._frame(call, outcome.status)
+        status, usage, response_model, service_tier, output_text, reported_usd, error, is_unbilled = outcome
+        entry = self._frame(call, status)
         entry.latency_us = (ended_ns - call.started_ns) // 1000
         if call.first_token_ns is not None:
             entry.first_token_us = (call.first_token_ns - call.started_ns) // 1000
-        entry.error = outcome.error
-        entry.response_model = outcome.response_model
-        if outcome.service_tier is not None:
-            entry.service_tier = outcome.service_tier
-        usage = outcome.usage
-        if usage is None and outcome.is_unbilled:
+        entry.error = error
+        entry.response_model = response_model
+        if service_tier is not None:
+            entry.service_tier = service_tier
+        if usage is None and is_unbilled:
             usage = _NOTHING_USED
-        if usage is None and outcome.status != "cached":
-            usage = _estimate(entry, call, outcome.output_text)
+        if usage is None and status != "cached":
+            usage = _estimate(entry, call, output_text)
         entry.usage = usage
         entry.prompt_digest, entry.prefix_digests = self._digests(call)
-        if outcome.is_unbilled:
+        if is_unbilled:
             entry.billed_nano = entry.list_nano = 0
         else:
             self._price(entry, usage, call.region, busy_ns)
-        if outcome.reported_usd is not None and entry.status != "cached":
-            _follow_provider(entry, outcome.reported_usd)
+        if reported_usd is not None and status != "cached":
+            _follow_provider(entry, reported_usd)
         return entry
 
     def _frame(self, call: StartedCall, status: CallStatus) -> LedgerEntry:
@@ -359,8 +357,9 @@ class Recorder:
             entry.avoided_nano = None if cost is None else nano_half_even(cost.pico_usd)
             return
         if cost is not None:
-            entry.billed_nano = nano_half_even(cost.pico_usd)
-            entry.list_nano = nano_half_even(cost.list_pico_usd)
+            entry.billed_nano = entry.list_nano = nano_half_even(cost.pico_usd)
+            if cost.list_pico_usd != cost.pico_usd:
+                entry.list_nano = nano_half_even(cost.list_pico_usd)
             entry.price = cost.source
         if entry.baseline_model is not None:
             baseline = self.prices.price(usage, model=entry.baseline_model, at=entry.started_at_us / _US_PER_SECOND)
@@ -403,11 +402,14 @@ class Recorder:
 
     def _digests(self, call: StartedCall) -> tuple[bytes, tuple[bytes, ...]]:
         """Keyed digests of the prompt and of its beginnings."""
-        key = _MEMORY_KEY if self.store is None else self.store.digest_key
+        if self._keyed is None:
+            key = _MEMORY_KEY if self.store is None else self.store.digest_key
+            self._keyed = hashlib.blake2b(key=key, digest_size=_DIGEST_BYTES)
+        running = self._keyed.copy()
         data = _prompt_bytes(call)
         if len(data) <= PREFIX_BLOCK_BYTES:
-            return hashlib.blake2b(data, key=key, digest_size=_DIGEST_BYTES).digest(), ()
-        running = hashlib.blake2b(key=key, digest_size=_DIGEST_BYTES)
+            running.update(data)
+            return running.digest(), ()
         prefixes: list[bytes] = []
         whole_blocks = min(len(data) // PREFIX_BLOCK_BYTES, MAX_PREFIX_DIGESTS)
         for block in range(whole_blocks):
@@ -513,6 +515,10 @@ class Recorder:
         if not self._warned:
             self._warned = True
             warnings.warn(f"{error} (lines wait in memory until it answers)", UntrackedStoreWarning, stacklevel=2)
+
+
+_known: Final[WeakValueDictionary[tuple[int, int, str | None], Recorder]] = WeakValueDictionary()
+_known_lock: Final = threading.Lock()
 
 
 def _on_event_loop() -> bool:

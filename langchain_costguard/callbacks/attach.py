@@ -9,7 +9,7 @@ block would hide what is installed.
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -115,12 +115,10 @@ def track_costs(
     finally:
         if all_threads:
             _INSTALLED.remove(view)
-        try:
+        # A block may be entered in one context and left in another, as in an async generator: the variable then dies
+        # with the first one, and the closed view takes note of nothing that begins from here on.
+        with suppress(ValueError):
             _SCOPE.reset(token)
-        except ValueError:
-            # The block was entered in one context and left in another, as an async generator may be: the variable
-            # dies with the first one, and the closed view takes note of nothing that begins from here on.
-            pass
         view.close()
 
 

@@ -4,6 +4,8 @@ One synchronous class serves `invoke`, `ainvoke`, `stream`, `astream` and `batch
 waits: what has to (a database, a vocabulary on disk) leaves an event loop for the worker thread.
 """
 
+# ruff: noqa: ANN401, ARG002 - the signatures are LangChain's
+
 from __future__ import annotations
 
 import os
@@ -18,7 +20,6 @@ from langchain_costguard._worker import WORKER
 from langchain_costguard.callbacks.calls import CALLS, close_call
 from langchain_costguard.callbacks.prompts import ChatPrompt, chat_text, plain_text
 from langchain_costguard.callbacks.results import read_answer, read_failure
-from langchain_costguard.ledger import LedgerQuery
 from langchain_costguard.pricing.book import PriceBook
 from langchain_costguard.pricing.names import provider_of_host
 from langchain_costguard.recorder import Outcome, Recorder, StartedCall, StreamUsage
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
     from langchain_core.outputs import LLMResult
 
-    from langchain_costguard.ledger import CallKind, GroupKey, LedgerEntry, LedgerTotals
+    from langchain_costguard.ledger import GroupKey, LedgerEntry, LedgerQuery, LedgerTotals
     from langchain_costguard.reports.report import CostReport
     from langchain_costguard.stores.base import LedgerStore
 
@@ -117,7 +118,7 @@ class CallWatcher(BaseCallbackHandler):
         except Exception as error:  # noqa: BLE001 - tracking never breaks the chain
             self._note_fault(error)
 
-    def on_llm_new_token(  # type: ignore[override] # chunks are generations of either kind here
+    def on_llm_new_token(
         self,
         token: str | list[Any],
         *,
@@ -369,7 +370,7 @@ class CostCallbackHandler(CallWatcher):
             query: which calls.
             tz: the time zone whose days are meant.
         """
-        from langchain_costguard.reports.report import CostReport  # noqa: PLC0415 - only readers pay for its import
+        from langchain_costguard.reports.report import CostReport
 
         self.flush()
         return CostReport(self._seen, query=query, tz=tz, prices=self.prices)
@@ -399,7 +400,7 @@ class CostCallbackHandler(CallWatcher):
         return f"{type(self).__name__}({sums.calls} calls, {shown}{unpriced})"
 
     def _repr_html_(self) -> str:
-        return self.report()._repr_html_()  # noqa: SLF001 - the notebook protocol's own name
+        return self.report()._repr_html_()
 
 
 @cache

@@ -35,7 +35,7 @@ def chat_text(prompt: ChatPrompt) -> str:
     params = prompt.params
     if params:
         for name in ("response_format", "tools"):
-            if name in params and params[name]:
+            if params.get(name):
                 parts.insert(0, _FIXED_PARTS.text_of(params[name]))
     return _MESSAGE.join(parts)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from langchain_costguard.callbacks.prompts import content_text
 from langchain_costguard.recorder import Outcome, StartedCall
-from langchain_costguard.usage import TokenUsage, is_replayed, service_tier_of
+from langchain_costguard.usage import TokenUsage, is_replayed, read_usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,27 +40,28 @@ def read_answer(call: StartedCall, response: LLMResult) -> Outcome:
     else:
         reported = getattr(message, "usage_metadata", None)
         metadata = message.response_metadata
-    model = metadata.get("model_name") or metadata.get("model") or llm_output.get("model_name")
-    tier = metadata.get("service_tier") or llm_output.get("service_tier")
-    raw = llm_output.get("token_usage") or metadata.get("token_usage")
+    model = metadata.get("model_name") or metadata.get("model") or (llm_output and llm_output.get("model_name"))
+    tier = metadata.get("service_tier")
+    raw = metadata.get("token_usage")
+    if llm_output:
+        tier = tier or llm_output.get("service_tier")
+        raw = llm_output.get("token_usage") or raw
     status: CallStatus = "ok"
     usage: TokenUsage | None = None
     if reported:
-        if is_replayed(reported):
+        if "total_cost" in reported and is_replayed(reported):
             status = "cached"
         if call.stream_usage is not None and call.stream_usage.is_cumulative:
             reported = call.stream_usage.last
-        usage = TokenUsage.from_langchain(reported)
-        if tier is None:
-            tier = service_tier_of(reported)
+        usage, named_tier = read_usage(reported)
+        tier = tier or named_tier
     text = ""
     if usage is None and status != "cached":
         usage = _raw_usage(call, raw, llm_output, metadata)
         if usage is None:
             text = "\n".join(_generation_text(generation) for generation in generations)
-    return Outcome(
-        status, usage, model, tier, text, _reported_cost(raw) if type(raw) is dict and "cost" in raw else None
-    )
+    reported_usd = _reported_cost(raw) if type(raw) is dict and "cost" in raw else None
+    return Outcome(status, usage, model or None, tier, text, reported_usd)
 
 
 def _raw_usage(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from operator import add
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
@@ -65,9 +66,7 @@ class Folded:
         if known is None:
             self._groups[key] = (_example(key), list(addends(entry)))
         else:
-            amounts = known[1]
-            for index, amount in enumerate(addends(entry)):
-                amounts[index] += amount
+            self._groups[key] = (known[0], list(map(add, known[1], addends(entry))))
         self.coarse_calls += is_coarse
 
     def _remember(self, run_id: int) -> None:

@@ -26,6 +26,7 @@ SUM_FIELDS: Final = LedgerTotals._fields[1:]
 """The names of the sums, in the order `addends` gives them."""
 
 _TIME_FORMATS: Final = {"day": "%Y-%m-%d", "hour": "%Y-%m-%d %H:00"}
+_NO_TOKENS: Final = (0, 0, 0, 0, 0)
 _FAILED: Final = frozenset({"error", "cancelled", "lost"})
 
 _SINGLE_VALUES: Final[dict[str, Callable[[LedgerEntry], str | None]]] = {
@@ -112,11 +113,12 @@ def addends(entry: LedgerEntry) -> tuple[int, ...]:
     status, billed, usage = entry.status, entry.billed_nano, entry.usage
     is_cached = status == "cached"
     compared = entry.baseline_nano is not None and billed is not None
-    tokens = (
-        (0, 0, 0, 0, 0)
-        if usage is None or is_cached
-        else (usage.input_tokens, usage.output_tokens, usage.cache_read, usage.cache_creation, usage.reasoning)
-    )
+    if usage is None or is_cached:
+        tokens = _NO_TOKENS
+    else:
+        uncached, read, write_5m, write_1h, audio, text, reasoning, audio_out, _ = usage
+        written = write_5m + write_1h
+        tokens = (uncached + read + written + audio, text + reasoning + audio_out, read, written, reasoning)
     return (
         1,
         billed is None and status != "open",

@@ -79,9 +79,7 @@ def test_a_cost_the_provider_reports_wins_and_ours_stands_beside_it() -> None:
 
 def test_a_reported_cost_prices_an_unknown_model() -> None:
     """What was charged is known even where no list knows the model."""
-    entry = booked(
-        Outcome("ok", TokenUsage(10), "brand/new", reported_usd=Decimal("0.001")), request_model="brand/new"
-    )
+    entry = booked(Outcome("ok", TokenUsage(10), "brand/new", reported_usd=Decimal("0.001")), request_model="brand/new")
     assert (entry.billed_cost, entry.unpriced_reason, entry.list_cost) == (Decimal("0.001"), None, None)
 
 
@@ -118,7 +116,7 @@ def test_a_price_book_that_raises_for_unknown_models_does_not_lose_the_call() ->
 
 
 def test_cumulative_usage_of_a_stream_is_told_from_partial_usage() -> None:
-    """vLLM repeats the running total in every chunk; Anthropic-like streams report the input once."""
+    """VLLM repeats the running total in every chunk; Anthropic-like streams report the input once."""
     repeated = StreamUsage({"input_tokens": 100, "output_tokens": 1})
     repeated.add({"input_tokens": 100, "output_tokens": 2})
     repeated.add({"input_tokens": 100, "output_tokens": 3})
@@ -259,9 +257,7 @@ CHILD = """
 def test_the_call_of_a_killed_process_is_a_lost_line_with_its_input_estimated(tmp_path: Path) -> None:
     """A process that dies in the middle of a call has spent money that nobody else would know of."""
     path = str(tmp_path / "costs.db")
-    child = subprocess.Popen(  # noqa: S603 - this interpreter
-        [sys.executable, "-c", textwrap.dedent(CHILD), path], stdout=subprocess.PIPE, text=True
-    )
+    child = subprocess.Popen([sys.executable, "-c", textwrap.dedent(CHILD), path], stdout=subprocess.PIPE, text=True)
     assert child.stdout.readline() == "asked\n"
     store = open_store(path)
     deadline = time.monotonic() + 20
@@ -282,8 +278,11 @@ def test_the_call_of_a_killed_process_is_a_lost_line_with_its_input_estimated(tm
 def test_a_new_handler_closes_what_a_dead_process_left_open(tmp_path: Path) -> None:
     """Nobody has to know that there is something to recover."""
     path = str(tmp_path / "costs.db")
-    script = textwrap.dedent(CHILD).replace("model.invoke(\"a question", "import os, threading as t; t.Timer(0.5, os._exit, [0]).start(); model.invoke(\"a question")
-    subprocess.run([sys.executable, "-c", script, path], check=True, capture_output=True)  # noqa: S603
+    script = textwrap.dedent(CHILD).replace(
+        'model.invoke("a question',
+        'import os, threading as t; t.Timer(0.5, os._exit, [0]).start(); model.invoke("a question',
+    )
+    subprocess.run([sys.executable, "-c", script, path], check=True, capture_output=True)
     handler = CostCallbackHandler(store=path)
     handler.flush()
     assert [entry.status for entry in handler.store.entries()] == ["ok", "lost"]

@@ -51,7 +51,7 @@ def test_twenty_thousand_runs_fit_into_flat_memory_and_their_sum_is_exact() -> N
 
 def test_forgotten_chain_runs_do_not_pile_up() -> None:
     """A chain whose end is never reported must not be remembered for ever."""
-    from uuid import uuid4  # noqa: PLC0415 - only here
+    from uuid import uuid4
 
     for _ in range(50_000):
         CALLS.enter_chain(uuid4(), None, "lost")

@@ -35,9 +35,7 @@ def nothing_left_open() -> Iterator[None]:
 
 def model(*responses: Any, **settings: Any) -> ScriptedChatModel:
     """A model that claims to be gpt-4o of OpenAI."""
-    return ScriptedChatModel(
-        responses=list(responses), cycle=True, model_name="gpt-4o", provider="openai", **settings
-    )
+    return ScriptedChatModel(responses=list(responses), cycle=True, model_name="gpt-4o", provider="openai", **settings)
 
 
 class RefusedError(Exception):
@@ -51,7 +49,7 @@ class RefusedError(Exception):
 def test_a_stream_without_usage_is_counted_and_marked() -> None:
     """A custom base_url turns stream usage off; LangChain's own handlers then record nothing."""
     with track_costs() as costs:
-        list(model(Reply("one two three four")  , stream_usage="missing").stream("How many words?"))
+        list(model(Reply("one two three four"), stream_usage="missing").stream("How many words?"))
     (entry,) = costs.entries()
     assert entry.status == "ok"
     assert entry.estimate_method == "tiktoken:o200k_base"
@@ -186,7 +184,7 @@ def test_a_cancelled_stream_is_a_line() -> None:
     """A web client that goes away cancels the stream that serves it."""
 
     async def main() -> None:
-        with pytest.raises(TimeoutError):
+        with pytest.raises(TimeoutError):  # noqa: PT012 - what is left early is the block
             async with asyncio.timeout(0.1):
                 async for _ in model(Reply("one two three")).astream("q"):
                     await asyncio.sleep(30)

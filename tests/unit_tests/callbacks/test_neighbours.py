@@ -100,7 +100,7 @@ def langsmith_runs(sink: Sink) -> list[tuple[Any, ...]]:
 
 
 def _without_ids(text: str) -> str:
-    import re  # noqa: PLC0415 - only here
+    import re
 
     return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "<id>", text)
 
@@ -126,10 +126,10 @@ def test_langsmith_sees_the_same_runs_as_without_us(sink: Sink, order: str) -> N
 
 def trace_to_langfuse(sink: Sink, arrange: Callable[[Any], list[Any]], key: str) -> list[tuple[Any, ...]]:
     """Run everything with Langfuse's handler; its spans without ids and times."""
-    from langfuse import Langfuse  # noqa: PLC0415 - heavy, and only this test needs it
-    from langfuse.langchain import CallbackHandler  # noqa: PLC0415
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest  # noqa: PLC0415
-    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+    from langfuse import Langfuse
+    from langfuse.langchain import CallbackHandler
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+    from opentelemetry.sdk.trace import TracerProvider
 
     sink.requests.clear()
     client = Langfuse(public_key=key, secret_key="secret", base_url=sink.url, tracer_provider=TracerProvider())  # noqa: S106

@@ -101,7 +101,7 @@ def test_the_path_of_chains_and_tools_around_a_call_is_recorded() -> None:
         """Look a word up."""
         return str(gpt_4o().invoke(word).content)
 
-    outer = RunnableLambda(lambda word: lookup.invoke(word)).with_config(run_name="outer")
+    outer = RunnableLambda(lookup.invoke).with_config(run_name="outer")
     with track_costs() as costs:
         outer.invoke("w")
     (entry,) = costs.entries()
