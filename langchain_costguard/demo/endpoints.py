@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from langchain_costguard.demo.server import INSTALL_LINE, MODEL_NAME, DemoError, find_model, serve
+from langchain_costguard.demo.server import MODEL_NAME, DemoError, find_model, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,20 +91,12 @@ def on_this_machine(*, on_wait: Callable[[float], None]) -> Iterator[Endpoint]:
 
 @contextmanager
 def scripted() -> Iterator[Endpoint]:
-    """A loopback server with invented answers, for where no model can be had."""
+    """A loopback server with invented answers under the name of a real model, for where no model can be had."""
     from langchain_costguard.testing import LoopbackProvider
 
     with LoopbackProvider() as provider:
         yield Endpoint(
-            title=(
-                "a scripted stand-in: NO MODEL ANSWERS HERE, answers and token counts are invented.\n"
-                f"  For a real model:  {INSTALL_LINE}\n"
-                "  or your own server:  langchain-costguard demo --base-url URL --model NAME"
-            ),
-            model=MODEL_NAME,
-            base_url=provider.base_url,
-            is_own=True,
-            is_scripted=True,
+            title=f"a stand-in for {OPENAI_MODEL}", model=OPENAI_MODEL, base_url=provider.base_url, is_scripted=True
         )
 
 

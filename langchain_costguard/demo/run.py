@@ -7,9 +7,9 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Final
 
 from langchain_costguard.callbacks import track_costs
-from langchain_costguard.demo.chain import QUESTIONS, ask_all, build_chain
+from langchain_costguard.demo.chain import QUESTIONS, ask_all
 from langchain_costguard.demo.endpoints import on_this_machine
-from langchain_costguard.demo.server import DemoError
+from langchain_costguard.demo.server import INSTALL_LINE, DemoError
 from langchain_costguard.pricing import PriceBook, gpu_hour
 
 if TYPE_CHECKING:
@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 
 COMPARED_MODELS: Final = ("gpt-4o-mini", "gpt-4o")
 """The models whose list prices the same tokens are held against."""
+
+SCRIPTED_NOTICE: Final = f"""\
+NO MODEL ANSWERS HERE: none is installed, so the answers and the token counts are invented.
+  A real model on this machine:  {INSTALL_LINE}
+  A server of your own:          langchain-costguard demo --base-url URL --model NAME
+"""
+"""What is printed before and after a demo without a model."""
 
 _PROXY_VARIABLES: Final = ("NO_PROXY", "no_proxy")
 _LOOPBACK_HOSTS: Final = ("127.0.0.1", "localhost")
@@ -53,6 +60,8 @@ def run(
     hourly = gpu_hour(gpu_price)
     with _loopback_without_proxy(), _progress(console) as progress, _endpoint(endpoint, progress) as chosen:
         console.print(f"Asking {chosen.title}\n", markup=False, highlight=False, soft_wrap=True)
+        if chosen.is_scripted:
+            console.print(SCRIPTED_NOTICE, style="yellow", markup=False, highlight=False, soft_wrap=True)
         prices = PriceBook({chosen.model: hourly}) if chosen.is_own else PriceBook()
         with track_costs(store, prices) as costs:
             _ask(chosen, progress)
@@ -88,10 +97,9 @@ def _ask(endpoint: Endpoint, progress: Progress) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    chain = build_chain(endpoint)
     asking = progress.add_task("asking", total=sum(map(len, QUESTIONS.values())))
     try:
-        for answer in ask_all(chain):
+        for answer in ask_all(endpoint):
             progress.console.print(Text.assemble((f"{answer.way:>6}  ", "cyan"), (answer.question, "bold")))
             progress.console.print(Padding(Text(answer.text), (0, 0, 0, 8)))
             progress.advance(asking)
@@ -109,15 +117,17 @@ def _print_report(console: Console, costs: CostCallbackHandler, endpoint: Endpoi
     console.print(_by_way(report))
     console.print()
     console.print(_elsewhere(report, endpoint, gpu_price))
+    console.print("What was read from the prompt cache counts as such everywhere.\n", style="dim")
+    if endpoint.is_scripted:
+        console.print(SCRIPTED_NOTICE, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def _by_way(report: CostReport) -> Table:
     """The sums by how the chain was called, which is the tag of each run."""
     table = _table("How it was called", "calls", "tokens in", "tokens out", "cost (USD)")
-    for row in report.by("tag"):
-        if row.group[0] in QUESTIONS:
-            counts = (str(row.calls), str(row.input_tokens), str(row.output_tokens))
-            table.add_row(row.name, *counts, row.cost)
+    rows = {row.name: row for row in report.by("tag")}
+    for row in (rows[way] for way in QUESTIONS):
+        table.add_row(row.name, str(row.calls), str(row.input_tokens), str(row.output_tokens), row.cost)
     return table
 
 
@@ -126,8 +136,6 @@ def _elsewhere(report: CostReport, endpoint: Endpoint, gpu_price: str) -> Table:
     from langchain_costguard.reports.money import dollars
 
     table = _table("The same tokens", "cost (USD)")
-    table.caption = "list prices; what was read from the prompt cache counts as such"
-    table.caption_justify = "left"
     basis = f"${gpu_price} per GPU-hour" if endpoint.is_own else "list price"
     table.add_row(f"{endpoint.model}, {basis}", dollars(report.total_cost))
     for model in COMPARED_MODELS:
