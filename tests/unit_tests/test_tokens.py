@@ -178,7 +178,7 @@ def test_the_vocabulary_is_loaded_once_for_all_threads(no_cache: Path, monkeypat
     loads: list[str] = []
     load = tokens._load
 
-    def counted(encoding: str) -> Any:  # noqa: ANN401 - the loader's own result
+    def counted(encoding: str) -> Any:
         loads.append(encoding)
         return load(encoding)
 

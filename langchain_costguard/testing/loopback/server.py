@@ -117,6 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         server = cast("_Server", self.server)
+        self.close_connection = self.close_connection or self._client_is_async()
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         delivery = server.handle(self.command, self.path.partition("?")[0], body)
         if delivery.latency_seconds and server.closing.wait(delivery.latency_seconds):
@@ -128,6 +129,10 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             content = json.dumps(delivery.body).encode()
             self._send_head(delivery, f"application/json\r\ncontent-length: {len(content)}", content)
+
+    def _client_is_async(self) -> bool:
+        """Whether an async OpenAI client asks: its connection dies with its event loop, and each test has its own."""
+        return str(self.headers.get("x-stainless-async", "false")) != "false"
 
     def _send_stream(self, delivery: Delivery) -> None:
         frames = delivery.frames or ()
@@ -144,6 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
         lines = [
             f"HTTP/1.1 {delivery.status} {HTTPStatus(delivery.status).phrase}",
             f"content-type: {content_type}",
+            f"connection: {'close' if self.close_connection else 'keep-alive'}",
             *(f"{name}: {value}" for name, value in delivery.headers.items()),
         ]
         self.wfile.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + content)

@@ -1,6 +1,5 @@
 """The scripted chat model: what tests of users, and ours, rely on."""
 
-# ruff: noqa: ANN401 - the callbacks' signatures are LangChain's
 from __future__ import annotations
 
 import asyncio

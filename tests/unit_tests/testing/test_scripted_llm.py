@@ -1,6 +1,5 @@
 """The scripted text model: usage for the first prompt of a batch only, as OpenAI's text models report it."""
 
-# ruff: noqa: ANN401 - the callbacks' signatures are LangChain's
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
