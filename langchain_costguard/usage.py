@@ -17,7 +17,9 @@ _LANGCHAIN_ONLY: Final = frozenset({"total_tokens", "input_token_details", "outp
 """Keys of which a `usage_metadata` has at least one; of the providers only OpenAI shares the first."""
 _PLAIN_KEYS: Final = 3
 """A `usage_metadata` without details has the two totals and their sum."""
-_new_tuple = tuple.__new__
+
+Counts = tuple[int, int, int, int, int, int, int, int]
+"""The buckets of `TokenUsage` as a plain tuple."""
 
 
 class TokenUsage(NamedTuple):
@@ -52,6 +54,11 @@ class TokenUsage(NamedTuple):
     """Audio tokens in the output."""
     flags: tuple[str, ...] = ()
     """What was wrong with the report, one short sentence each; empty for clean usage."""
+
+    @property
+    def counts(self) -> Counts:
+        """The buckets as a plain tuple, without the flags."""
+        return self[:8]
 
     @property
     def input_tokens(self) -> int:
@@ -89,7 +96,8 @@ class TokenUsage(NamedTuple):
             The usage, or `None` if the mapping holds no token count at all (a replayed cache entry may hold only
             `total_cost`). Impossible figures are flagged and never raise.
         """
-        return clean_usage(usage) or cls._from_unclean(usage)
+        counts = clean_counts(usage)
+        return cls._from_unclean(usage) if counts is None else cls(*counts)
 
     @classmethod
     def _from_unclean(cls, usage: Mapping[str, Any]) -> TokenUsage | None:
@@ -155,22 +163,22 @@ def read_usage(usage: Mapping[str, Any]) -> tuple[TokenUsage | None, str | None]
     Returns:
         The usage, `None` if no token count was found, and the service tier where its keys name one.
     """
-    clean = clean_usage(usage)
-    if clean is not None:
-        return clean, None
+    counts = clean_counts(usage)
+    if counts is not None:
+        return TokenUsage(*counts), None
     is_langchain = not _LANGCHAIN_ONLY.isdisjoint(usage) and "input_tokens_details" not in usage
     tokens = TokenUsage.from_langchain(usage) if is_langchain else None
     return tokens or TokenUsage.from_provider(usage), service_tier_of(usage)
 
 
-def clean_usage(usage: Mapping[str, Any]) -> TokenUsage | None:  # noqa: C901 - the hot path, written flat
+def clean_counts(usage: Mapping[str, Any]) -> Counts | None:  # noqa: C901 - the hot path, written flat
     """The buckets of a `usage_metadata` in which everything is as documented, and nothing else.
 
-    This is the path of nearly every call: it makes no calls itself and skips the named tuple's own constructor.
+    This is the path of nearly every call: it is written flat and makes a plain tuple, not a named one.
 
     Returns:
-        The usage; `None` for any other shape, for tier names in the keys, and for figures that contradict each other:
-        `read_usage` takes those.
+        The buckets in the order of `TokenUsage`; `None` for any other shape, for tier names in the keys, and for
+        figures that contradict each other: `read_usage` takes those.
     """
     try:
         rest = usage["input_tokens"]
@@ -222,7 +230,7 @@ def clean_usage(usage: Mapping[str, Any]) -> TokenUsage | None:  # noqa: C901 - 
         text -= reasoning + audio_out
     if rest < 0 or text < 0:
         return None
-    return _new_tuple(TokenUsage, (rest, read, write_5m, write_1h, audio, text, reasoning, audio_out, ()))
+    return rest, read, write_5m, write_1h, audio, text, reasoning, audio_out
 
 
 def _details(details: Any, side: str, flags: list[str]) -> dict[str, int]:  # noqa: ANN401 - a provider's own JSON

@@ -19,7 +19,7 @@ from langchain_costguard.pricing.genai import Unlisted
 from langchain_costguard.pricing.names import candidates, catalogue_provider, is_self_hosted
 from langchain_costguard.pricing.quotes import Dollars, dollars, free, price_from
 from langchain_costguard.pricing.rates import BUCKETS, GpuHourCard, Price, divide_half_even
-from langchain_costguard.usage import TokenUsage, clean_usage, read_usage
+from langchain_costguard.usage import Counts, TokenUsage, clean_counts, read_usage
 
 if TYPE_CHECKING:
     from datetime import date
@@ -32,6 +32,8 @@ _REMEMBERED: Final = 4096
 _POLICIES: Final = ("record", "raise", "upper_bound", "free")
 _ANYWHERE: Final = frozenset({"", "global", "any"})
 _MODELS_WORTH_NAMING: Final = 3
+_NOT_WORTH_GUESSING: Final = frozenset({"", "unknown", "default"})
+_LONGEST_NAME: Final = 100
 
 
 class PriceBook:
@@ -84,6 +86,7 @@ class PriceBook:
         self._patterns = [name for name in self._overrides if any(sign in name for sign in "*?[")]
         self._discounts, self._discount = _read_discount(discount)
         self._question = lru_cache(_REMEMBERED)(partial(_Question, self))
+        self._near = lru_cache(_REMEMBERED)(self._near_now)
 
     @property
     def has_hourly_prices(self) -> bool:
@@ -145,18 +148,18 @@ class PriceBook:
             UnknownPriceError: there is no price and the policy is `"raise"`.
             ValueError: `at` is a `datetime` without a time zone.
         """
-        tokens = clean_usage(usage) if type(usage) is dict else None
-        if tokens is None:
-            tokens, tier = _read(usage)
+        counts = clean_counts(usage) if type(usage) is dict else None
+        if counts is None:
+            counts, tier = _read(usage)
             service_tier = service_tier or tier
         question = self._question(model, provider, service_tier, batch, region, fallback_model)
         since, until, price, _, paid_share = question.answer
         moment = time() if at is None else _seconds(at)
         if not since <= moment < until:
             since, until, price, _, paid_share = question.ask(moment)
-        cost = None if price is None else price.cost(tokens, calls, busy_ns)
+        cost = None if price is None else price.charge(counts, calls, busy_ns)
         if cost is None:
-            return self._unpriced(question, moment, tokens, calls)
+            return self._unpriced(question, moment, counts, calls)
         return cost if paid_share is None else _discounted(cost, paid_share)
 
     def resolve(
@@ -203,15 +206,15 @@ class PriceBook:
 
     def suggestions(self, model: str, provider: str | None = None) -> tuple[str, ...]:
         """Models of the price list with names like this one, nearest first; none for models you serve yourself."""
-        if is_self_hosted(provider, model):
+        return () if is_self_hosted(provider, model) else self._near(model, provider)
+
+    def _near_now(self, model: str, provider: str | None) -> tuple[str, ...]:
+        place = candidates(model, provider)[-1]
+        if place.name in _NOT_WORTH_GUESSING or len(place.name) > _LONGEST_NAME:
             return ()
-        listed = catalogue_provider(provider)
-        known = {entry.model for entry in self.catalog.entries(listed)} or {
-            entry.model for entry in self.catalog.entries()
-        }
-        names = [place.name for place in candidates(model, provider)]
-        near = difflib.get_close_matches(names[-1], sorted(known), n=_MODELS_WORTH_NAMING, cutoff=0.6)
-        return tuple(near)
+        listed = self.catalog.entries(place.provider) if place.provider else ()
+        known = {entry.model for entry in listed} or {entry.model for entry in self.catalog.homes()}
+        return tuple(difflib.get_close_matches(place.name, sorted(known), n=_MODELS_WORTH_NAMING, cutoff=0.6))
 
     def _override_for(self, models: tuple[str, ...], provider: str | None) -> Price | None:
         if not self._overrides:
@@ -229,12 +232,13 @@ class PriceBook:
         off = self._discounts.get(provider, self._discount)
         return None if off is None else 1 - off
 
-    def _unpriced(self, question: _Question, moment: float, usage: TokenUsage | None, calls: int) -> Cost | None:
+    def _unpriced(self, question: _Question, moment: float, counts: Counts | None, calls: int) -> Cost | None:
         if self._unknown == "record":
             return None
         if self._unknown == "free":
-            return free().cost(usage, calls)
+            return free().charge(counts, calls, None)
         _, _, price, reason, _ = question.ask(moment)
+        usage = None if counts is None else TokenUsage(*counts)
         reason = reason if price is None else _why_no_cost(price, question.model, usage)
         if self._unknown == "upper_bound":
             is_listed = not (question.is_self_hosted or isinstance(price, GpuHourCard))
@@ -269,11 +273,11 @@ class _Question:
         fallback_model: str | None,
     ) -> None:
         self._book = book
-        self.model = model
+        self.model = model or fallback_model or ""
         self.provider = catalogue_provider(provider)
-        self._models = _models(model, fallback_model, self.provider)
+        self._models = _models(model or "", fallback_model, self.provider)
         self._context = Context(_lowered(tier), bool(batch), _place(region))
-        self.is_self_hosted = is_self_hosted(provider, model)
+        self.is_self_hosted = is_self_hosted(provider, self.model)
         self.answer: _Answer = (0.0, 0.0, None, "", None)
 
     def ask(self, moment: float) -> _Answer:
@@ -349,10 +353,11 @@ def _discounted(cost: Cost, paid_share: tuple[int, int]) -> Cost:
     )
 
 
-def _read(usage: TokenUsage | Mapping[str, Any] | None) -> tuple[TokenUsage | None, str | None]:
-    if usage is None or isinstance(usage, TokenUsage):
-        return usage, None
-    return read_usage(usage)
+def _read(usage: TokenUsage | Mapping[str, Any] | None) -> tuple[Counts | None, str | None]:
+    if isinstance(usage, TokenUsage):
+        return usage.counts, None
+    tokens, tier = (None, None) if usage is None else read_usage(usage)
+    return None if tokens is None else tokens.counts, tier
 
 
 def _seconds(at: datetime | float) -> float:

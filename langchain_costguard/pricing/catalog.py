@@ -189,6 +189,11 @@ class Catalog:
                 for info in listed.models:
                     yield Entry(listed.id, info.id, info.id.lower(), info, own=True, addition=0)
 
+    def homes(self) -> Iterator[Entry]:
+        """The models of the great houses, under whose lists a bare name is looked for."""
+        for home in _HOMES:
+            yield from self.entries(home)
+
     def dearest(self, provider: str | None) -> RateCard | None:
         """A card that no model of a provider exceeds today, whatever its tier and the length of its input.
 
@@ -386,5 +391,7 @@ def _self_hosted(model: str, provider: str | None) -> str:
 
 
 def _unknown(model: str, provider: str | None) -> str:
+    if not model.strip():
+        return "the call does not name its model: give model="
     whose = f" of {provider}" if provider else ""
     return f"no price list has the model {model!r}{whose}: give overrides={{{model!r}: per_token(input, output)}}"

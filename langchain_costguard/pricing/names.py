@@ -112,6 +112,10 @@ _HOSTS: Final = (
 """Endpoints by the end of their host name."""
 
 _BEDROCK_HOST: Final = re.compile(r"^bedrock(-runtime|-mantle)?(-fips)?\.[a-z0-9-]+\.(amazonaws|api)\.(com|aws)")
+_SPEAKS_FOR_OTHERS: Final = frozenset({"openai"})
+"""Clients that talk to gateways, so that a provider before the model's name is to be believed. With any other known
+provider, `vendor/model` is its own name for a model, and the vendor's list price is not the one it bills."""
+
 _BEDROCK_NAME: Final = re.compile(
     r"^((us|us-gov|eu|apac|jp|au|ca|in|global)\.)?"
     r"(ai21|amazon|anthropic|cohere|deepseek|google|luma|meta|minimax|mistral|moonshot|nvidia|openai|qwen|stability|twelvelabs|writer|zai)\.[a-z]"
@@ -204,7 +208,7 @@ def _add_readings(name: str, provider: str | None, found: dict[ModelName, None])
         provider = "aws"
     for reading in _spellings(name):
         found[ModelName(provider, reading)] = None
-    if rest:
+    if rest and (head in {None, provider} or provider not in LISTED - _SPEAKS_FOR_OTHERS):
         _add_readings(rest, head or provider, found)
 
 

@@ -11,7 +11,7 @@ from langchain_costguard.cost import PICO_PER_USD, Cost, CostLine, PriceSource
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from langchain_costguard.usage import TokenUsage
+    from langchain_costguard.usage import Counts, TokenUsage
 
 BUCKETS: Final = (
     "uncached_input",
@@ -67,6 +67,9 @@ class Price(Protocol):
             The cost, or `None` if the price says nothing about something that was used.
         """
 
+    def charge(self, counts: Counts | None, calls: int, busy_ns: int | None) -> Cost | None:
+        """The same as `cost`, with the buckets of the usage as a plain tuple."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateCard:
@@ -101,14 +104,17 @@ class RateCard:
 
     def cost(self, usage: TokenUsage | None, calls: int = 1, busy_ns: int | None = None) -> Cost | None:
         """What a call costs; see `Price.cost`. The amount is rounded once, half to even, to the pico-dollar."""
-        del busy_ns
-        if usage is None:
+        return self.charge(None if usage is None else usage.counts, calls, busy_ns)
+
+    def charge(self, counts: Counts | None, calls: int, busy_ns: int | None) -> Cost | None:  # noqa: ARG002 - see `Price`
+        """What a call costs; see `Price.charge`. This is the path of every call, so it is written flat."""
+        if counts is None:
             return self._cost_without_usage(calls)
-        uncached, read, write_5m, write_1h, audio, text, reasoning, audio_out, _ = usage
+        uncached, read, write_5m, write_1h, audio, text, reasoning, audio_out = counts
         rates, source = self.rates, self.source
         if not self.is_plain:
             for position in self.unpriced:
-                if usage[position]:
+                if counts[position]:
                     return None
             for step in self.steps:
                 if uncached + read + write_5m + write_1h + audio > step[0]:
@@ -122,7 +128,7 @@ class RateCard:
             amount += calls * self.per_call
             if self.scale != PICO_DIGITS:
                 amount = divide_half_even(amount, 10 ** (self.scale - PICO_DIGITS))
-        return Cost(amount, amount, source, (self, usage, calls))
+        return Cost(amount, amount, source, (self, counts, calls))
 
     def dearest(self) -> Rates:
         """The highest rate each bucket can meet on this card, long context included."""
@@ -145,12 +151,12 @@ class RateCard:
         amount = divide_half_even(calls * self.per_call, 10 ** (self.scale - PICO_DIGITS))
         return Cost(amount, source=self.source, breakdown_of=(self, None, calls))
 
-    def lines(self, usage: TokenUsage | None, calls: int) -> tuple[CostLine, ...]:
-        """What `cost` adds up: every bucket that was used times its rate, then the calls."""
+    def lines(self, counts: Counts | None, calls: int) -> tuple[CostLine, ...]:
+        """What `charge` adds up: every bucket that was used times its rate, then the calls."""
         lines = []
-        if usage is not None:
-            rates, _ = self._rates_for(usage.input_tokens)
-            for bucket, tokens, rate in zip(BUCKETS, usage[:8], rates, strict=True):
+        if counts is not None:
+            rates, _ = self._rates_for(sum(counts[:5]))
+            for bucket, tokens, rate in zip(BUCKETS, counts, rates, strict=True):
                 if tokens:
                     usd = Decimal(rate).scaleb(-self.scale)
                     lines.append(CostLine(bucket, tokens, "token", usd, tokens * usd))
@@ -180,7 +186,10 @@ class GpuHourCard:
 
     def cost(self, usage: TokenUsage | None, calls: int = 1, busy_ns: int | None = None) -> Cost | None:
         """What a call costs: its busy time times the hourly price, and its calls; `None` without a busy time."""
-        del usage
+        return self.charge(None if usage is None else usage.counts, calls, busy_ns)
+
+    def charge(self, counts: Counts | None, calls: int, busy_ns: int | None) -> Cost | None:  # noqa: ARG002 - see `Price`
+        """What a call costs; see `Price.charge`."""
         if busy_ns is None:
             return None
         amount = divide_half_even(busy_ns * self.pico_usd_per_hour, NS_PER_HOUR) + calls * self.pico_usd_per_call

@@ -331,6 +331,19 @@ def test_unknown_names_leave_the_memory_flat() -> None:
     assert book._question.cache_info().currsize <= 4096
 
 
+def test_a_call_that_names_no_model_is_unknown() -> None:
+    """Some integrations report none; the request may still name it."""
+    assert total(PriceBook(), model="") is None
+    assert "does not name its model" in PriceBook().why_unpriced("")
+    assert total(PriceBook(), model=None, fallback_model="gpt-4o") == LIST_PRICE
+
+
+def test_a_book_knows_whether_busy_time_must_be_measured() -> None:
+    """Metering every call for nothing would cost time."""
+    assert PriceBook({"vllm/*": gpu_hour(1)}).has_hourly_prices
+    assert not PriceBook({"vllm/*": free()}).has_hourly_prices
+
+
 def test_threads_get_the_same_prices() -> None:
     """One book serves a process; days and models change under its feet."""
     book = PriceBook()

@@ -210,9 +210,12 @@ def test_the_hosts_agree_with_the_patterns_of_the_price_list() -> None:
         assert known in {None, provider.id, "openai"}
 
 
-def test_the_most_literal_reading_comes_first() -> None:
-    """`openai/gpt-oss-120b` is Groq's own name for a model, not OpenAI's list."""
-    assert candidates("openai/gpt-oss-120b", "groq") == (
-        ModelName("groq", "openai/gpt-oss-120b"),
-        ModelName("openai", "gpt-oss-120b"),
+def test_a_host_of_many_vendors_is_asked_in_its_own_words_only() -> None:
+    """Together's `mistralai/...` is not billed by Mistral's list; OpenAI's client may well speak to a gateway."""
+    assert candidates("mistralai/mistral-large-2512", "together") == (
+        ModelName("together", "mistralai/mistral-large-2512"),
+    )
+    assert candidates("anthropic/claude-opus-5", "openai") == (
+        ModelName("openai", "anthropic/claude-opus-5"),
+        ModelName("anthropic", "claude-opus-5"),
     )
