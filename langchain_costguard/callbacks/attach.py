@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from langchain_core.tracers.context import register_configure_hook
 
-from langchain_costguard.callbacks.handler import CallWatcher, CostCallbackHandler
+from langchain_costguard.callbacks.handler import CostCallbackHandler
+from langchain_costguard.callbacks.watcher import CallWatcher
 from langchain_costguard.stores import default_location
 
 if TYPE_CHECKING:

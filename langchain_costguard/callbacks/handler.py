@@ -1,28 +1,16 @@
-"""The callback: turns LangChain's hooks into calls that begin and end, and hands them to the recorder.
-
-One synchronous class serves `invoke`, `ainvoke`, `stream`, `astream` and `batch`. It runs inline, because nothing in it
-waits: what has to (a database, a vocabulary on disk) leaves an event loop for the worker thread.
-"""
-
-# ruff: noqa: ANN401, ARG002 - the signatures are LangChain's
+"""CostCallbackHandler: the callback users attach, and the answers it gives about the calls it has seen."""
 
 from __future__ import annotations
 
 import os
-import time
-from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-
-from langchain_core.callbacks import BaseCallbackHandler
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain_costguard._worker import WORKER
-from langchain_costguard.callbacks.calls import CALLS, close_call
-from langchain_costguard.callbacks.prompts import ChatPrompt, chat_text, plain_text
-from langchain_costguard.callbacks.results import read_answer, read_failure
+from langchain_costguard.callbacks.calls import CALLS
+from langchain_costguard.callbacks.watcher import CallWatcher
 from langchain_costguard.pricing.book import PriceBook
-from langchain_costguard.pricing.names import provider_of_host
-from langchain_costguard.recorder import Outcome, Recorder, StartedCall, StreamUsage
+from langchain_costguard.recorder import Recorder
 from langchain_costguard.stores import open_store
 from langchain_costguard.stores.base import EVERYTHING
 from langchain_costguard.stores.location import STORE_VARIABLE
@@ -31,220 +19,12 @@ from langchain_costguard.stores.memory import InMemoryStore
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from decimal import Decimal
-    from uuid import UUID
-
-    from langchain_core.messages import BaseMessage
-    from langchain_core.outputs import LLMResult
 
     from langchain_costguard.ledger import GroupKey, LedgerEntry, LedgerQuery, LedgerTotals
     from langchain_costguard.reports.report import CostReport
     from langchain_costguard.stores.base import LedgerStore
 
-_DRAIN_SECONDS = 5.0
-_ENDPOINT_KEYS = ("openai_api_base", "base_url", "anthropic_api_url", "endpoint_url")
-
-
-class CallWatcher(BaseCallbackHandler):
-    """Watches runs on behalf of one or more views; every hook guards itself, so that tracking never breaks a chain."""
-
-    raise_error = True
-    run_inline = True
-
-    def __init__(self) -> None:
-        """Watch for nobody yet; `views` says for whom."""
-        super().__init__()
-
-    @property
-    def views(self) -> Sequence[CostCallbackHandler]:
-        """The handlers that want to see the calls this one is told about."""
-        raise NotImplementedError
-
-    def open_views(self) -> Sequence[CostCallbackHandler]:
-        """Those of the views that still take note of calls that begin."""
-        return [view for view in self.views if not view.is_closed]
-
-    # -- model calls -------------------------------------------------------------------------------------------------
-
-    def on_chat_model_start(
-        self,
-        serialized: dict[str, Any],
-        messages: list[list[BaseMessage]],
-        *,
-        run_id: UUID,
-        parent_run_id: UUID | None = None,
-        tags: list[str] | None = None,
-        metadata: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """A chat model run begins."""
-        try:
-            views = self.open_views()
-            if not views:
-                return
-            call = CALLS.get(run_id)
-            if call is None:
-                params = kwargs.get("invocation_params")
-                call = StartedCall(run_id, "chat", ChatPrompt(messages[0] if messages else (), params), chat_text)
-                _describe(call, serialized, params, parent_run_id, tags, metadata)
-                if kwargs.get("batch_size", 1) > 1:
-                    call.batch_group = params
-                CALLS.add(call)
-            _attach(call, views)
-        except Exception as error:  # noqa: BLE001 - tracking never breaks the chain
-            self._note_fault(error)
-
-    def on_llm_start(
-        self,
-        serialized: dict[str, Any],
-        prompts: list[str],
-        *,
-        run_id: UUID,
-        parent_run_id: UUID | None = None,
-        tags: list[str] | None = None,
-        metadata: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """A text model run begins."""
-        try:
-            views = self.open_views()
-            if not views:
-                return
-            call = CALLS.get(run_id)
-            if call is None:
-                call = StartedCall(run_id, "llm", prompts[0] if prompts else "", plain_text)
-                _describe(call, serialized, kwargs.get("invocation_params"), parent_run_id, tags, metadata)
-                CALLS.add(call)
-            _attach(call, views)
-        except Exception as error:  # noqa: BLE001 - tracking never breaks the chain
-            self._note_fault(error)
-
-    def on_llm_new_token(
-        self,
-        token: str | list[Any],
-        *,
-        chunk: Any = None,
-        run_id: UUID,
-        **kwargs: Any,
-    ) -> None:
-        """A stream has produced something: notes the first token, and usage that chunks repeat."""
-        call = CALLS.get(run_id)
-        if call is None:
-            return
-        if call.first_token_ns is None:
-            call.first_token_ns = time.perf_counter_ns()
-        if chunk is None or chunk is call.last_chunk:
-            return
-        try:
-            usage = chunk.message.usage_metadata
-        except AttributeError:  # a text model's chunk has no message
-            return
-        if usage:
-            call.last_chunk = chunk
-            if call.stream_usage is None:
-                call.stream_usage = StreamUsage(usage)
-            else:
-                call.stream_usage.add(usage)
-
-    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
-        """A model run has answered."""
-        call = CALLS.take(run_id)
-        if call is None:
-            return
-        try:
-            close_call(call, read_answer(call, response))
-        except Exception as error:  # noqa: BLE001 - tracking never breaks the chain
-            self._salvage(call, error)
-
-    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        """A model run has failed, was cancelled, or its stream was closed early."""
-        call = CALLS.take(run_id)
-        if call is None:
-            return
-        try:
-            siblings = CALLS.batch_siblings(call)
-            close_call(call, read_failure(call, error, kwargs.get("response")))
-            for sibling in siblings:
-                _close_sibling(sibling, call)
-        except Exception as fault:  # noqa: BLE001 - tracking never breaks the chain
-            self._salvage(call, fault)
-
-    # -- the runs around them ----------------------------------------------------------------------------------------
-
-    def on_chain_start(
-        self,
-        serialized: dict[str, Any] | None,
-        inputs: Any,
-        *,
-        run_id: UUID,
-        parent_run_id: UUID | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """A chain begins: its name is part of the path of the calls below it."""
-        CALLS.enter_chain(run_id, parent_run_id, _name(serialized, kwargs, "chain"))
-
-    def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
-        """A chain has ended."""
-        CALLS.leave_chain(run_id)
-
-    def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        """A chain has failed; if it was cancelled, so were the calls below it, which LangChain does not report."""
-        try:
-            if type(error).__name__ == "CancelledError":
-                CALLS.cancel_below(run_id)
-            CALLS.leave_chain(run_id)
-        except Exception as fault:  # noqa: BLE001 - tracking never breaks the chain
-            self._note_fault(fault)
-
-    def on_tool_start(
-        self,
-        serialized: dict[str, Any] | None,
-        input_str: str,
-        *,
-        run_id: UUID,
-        parent_run_id: UUID | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """A tool begins: calls may be made below it."""
-        CALLS.enter_chain(run_id, parent_run_id, _name(serialized, kwargs, "tool"))
-
-    def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
-        """A tool has ended."""
-        CALLS.leave_chain(run_id)
-
-    def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        """A tool has failed."""
-        CALLS.leave_chain(run_id)
-
-    def on_retriever_start(
-        self,
-        serialized: dict[str, Any] | None,
-        query: str,
-        *,
-        run_id: UUID,
-        parent_run_id: UUID | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """A retriever begins: calls may be made below it."""
-        CALLS.enter_chain(run_id, parent_run_id, _name(serialized, kwargs, "retriever"))
-
-    def on_retriever_end(self, documents: Any, *, run_id: UUID, **kwargs: Any) -> None:
-        """A retriever has ended."""
-        CALLS.leave_chain(run_id)
-
-    def on_retriever_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        """A retriever has failed."""
-        CALLS.leave_chain(run_id)
-
-    # -- faults of our own -------------------------------------------------------------------------------------------
-
-    def _note_fault(self, error: BaseException) -> None:
-        for view in self.views:
-            view.recorder.note_fault(error)
-
-    def _salvage(self, call: StartedCall, error: BaseException) -> None:
-        """Book a call whose result could not be read, as far as it is known."""
-        self._note_fault(error)
-        close_call(call, Outcome("error", error=f"tracking: {type(error).__name__}"))
+_DRAIN_SECONDS: Final = 5.0
 
 
 class CostCallbackHandler(CallWatcher):
@@ -412,71 +192,3 @@ def _prices(prices: PriceBook | Mapping[str, Any] | None) -> PriceBook:
     if prices is None:
         return _list_prices()
     return prices if isinstance(prices, PriceBook) else PriceBook(prices)
-
-
-def _attach(call: StartedCall, views: Sequence[CostCallbackHandler]) -> None:
-    """Add those who watch; a recorder that is new to the call takes note of it."""
-    for view in views:
-        if view not in call.views:
-            call.views.append(view)
-            recorder = view.recorder
-            if recorder not in call.recorders:
-                call.recorders.append(recorder)
-                recorder.begin(call)
-
-
-def _describe(
-    call: StartedCall,
-    serialized: Mapping[str, Any] | None,
-    params: Mapping[str, Any] | None,
-    parent_run_id: UUID | None,
-    tags: Sequence[str] | None,
-    metadata: Mapping[str, Any] | None,
-) -> None:
-    """Fill in who is called, by whom, and what for."""
-    if metadata:
-        call.metadata = metadata
-        call.provider = metadata.get("ls_provider")
-        call.request_model = metadata.get("ls_model_name")
-    if params:
-        if call.request_model is None:
-            call.request_model = params.get("model") or params.get("model_name")
-        call.requested_tier = params.get("service_tier")
-        call.region = params.get("inference_geo")
-    if tags:
-        call.tags = tags
-    if parent_run_id is not None:
-        call.parent_run_id = parent_run_id
-        CALLS.place(call)
-    if serialized:
-        constructor = serialized.get("kwargs")
-        if constructor:
-            for name in _ENDPOINT_KEYS:
-                url = constructor.get(name)
-                if url:
-                    call.endpoint_provider = _provider_at(url if isinstance(url, str) else str(url))
-                    return
-
-
-@lru_cache(maxsize=256)
-def _provider_at(url: str) -> str | None:
-    host = urlsplit(url).hostname
-    return None if host is None else provider_of_host(host)
-
-
-def _close_sibling(sibling: StartedCall, failed: StartedCall) -> None:
-    """Close another prompt of a synchronous `generate` that failed: an earlier one was paid, a later one never sent."""
-    if sibling.started_ns <= failed.started_ns:
-        CALLS.give_up(sibling, Outcome("lost"))
-    else:
-        CALLS.give_up(sibling, Outcome("cancelled", is_unbilled=True))
-
-
-def _name(serialized: Mapping[str, Any] | None, given: Mapping[str, Any], default: str) -> str:
-    name = given.get("name")
-    if name is None and serialized:
-        name = serialized.get("name")
-        if name is None:
-            path: Sequence[str] = serialized.get("id") or ()
-            name = path[-1] if path else None
-    return str(name or default)

@@ -44,7 +44,7 @@ def booked(outcome: Outcome, *, prices: PriceBook | None = None, **facts: Any) -
     call.provider, call.request_model = "openai", "gpt-4o"
     for name, value in facts.items():
         setattr(call, name, value)
-    return Recorder(None, prices or PriceBook()).line(call, outcome, call.started_ns + 1_500_000)
+    return Recorder(None, prices or PriceBook()).lines.finished(call, outcome, call.started_ns + 1_500_000)
 
 
 def test_a_line_says_what_the_call_cost_and_which_price_that_was() -> None:
@@ -176,8 +176,9 @@ def test_a_locked_database_keeps_the_answer_and_the_line(tmp_path: Path) -> None
     holder.close()
 
 
-def test_lines_that_waited_are_written_before_the_next_one(tmp_path: Path) -> None:
+def test_lines_that_waited_are_written_before_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that answers again gets everything it missed, without anybody asking."""
+    monkeypatch.setattr("langchain_costguard.recorder.writer.RETRY_AFTER_SECONDS", 0)
     path = tmp_path / "costs.db"
     handler = CostCallbackHandler(store=SQLStore(path, timeout_seconds=0.05))
     holder = sqlite3.connect(path, isolation_level=None)
@@ -219,17 +220,31 @@ def test_a_write_leaves_the_event_loop_and_stays_in_a_plain_thread() -> None:
 class FailingStore(InMemoryStore):
     """A store that is down."""
 
+    tries = 0
+
     @property
     def may_block(self) -> bool:
         return True
 
     def append(self, entry: LedgerEntry) -> bool:
+        self.tries += 1
         msg = "the store is down: start it"
         raise StoreError(msg)
 
 
 @pytest.mark.filterwarnings("ignore::langchain_costguard.exceptions.UntrackedStoreWarning")
-def test_a_store_that_is_down_never_breaks_an_async_chain() -> None:
+def test_a_store_that_is_down_is_left_alone_for_a_while() -> None:
+    """Each try may wait seconds for a lock or a server: not every call may pay for it."""
+    store = FailingStore()
+    handler = CostCallbackHandler(store=store)
+    for _ in range(5):
+        model().invoke("q", config={"callbacks": [handler]})
+    assert store.tries == 1
+    assert handler.recorder.unsaved_lines == 5
+
+
+@pytest.mark.filterwarnings("ignore::langchain_costguard.exceptions.UntrackedStoreWarning")
+def test_a_store_that_is_down_never_never_breaks_an_async_chain() -> None:
     """The error stays with us; the figures in memory are complete."""
     handler = CostCallbackHandler(store=FailingStore())
     assert asyncio.run(model().ainvoke("q", config={"callbacks": [handler]})).content == "fine"

@@ -1,0 +1,138 @@
+"""The facts of a call: what is known when it begins, and what becomes of it."""
+
+from __future__ import annotations
+
+import time
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from decimal import Decimal
+    from uuid import UUID
+
+    from langchain_costguard.ledger import CallKind, CallStatus, LedgerEntry
+    from langchain_costguard.recorder.writer import Recorder
+    from langchain_costguard.usage import TokenUsage
+
+_NO_METADATA: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class View(Protocol):
+    """Somebody who wants to see the lines of the calls it watches."""
+
+    @property
+    def recorder(self) -> Recorder:
+        """Who prices and writes for it."""
+
+    def see(self, entry: LedgerEntry) -> None:
+        """Take note of a finished call."""
+
+
+class StartedCall:
+    """A model call that has begun: the facts known before its answer.
+
+    Attributes that are seldom set have their defaults on the class: a call is made for every run, and this is cheaper
+    than setting each of them.
+    """
+
+    parent_run_id: UUID | None = None
+    root_run_id: UUID | None = None
+    chain = ""
+    provider: str | None = None
+    endpoint_provider: str | None = None
+    """Who serves the endpoint the client was pointed at, where that is known to be somebody else."""
+    request_model: str | None = None
+    requested_tier: str | None = None
+    region: str | None = None
+    """Where the provider was told to process the call."""
+    tags: Iterable[str] = ()
+    metadata: Mapping[str, Any] = _NO_METADATA
+    first_token_ns: int | None = None
+    last_chunk: object = None
+    """The last chunk that carried usage; several handlers are told of the same one."""
+    stream_usage: StreamUsage | None = None
+    busy: dict[int, Any] | None = None
+    """For each recorder that meters it, the clock and its token; afterwards `None` and the share in nanoseconds."""
+    task: Any = None
+    """A weak reference to the task the call runs in, `None` outside an event loop."""
+    thread = 0
+    """The thread the call runs in, 0 in an event loop."""
+    batch_group: object = None
+    """The same object for all prompts of one `generate`."""
+
+    def __init__(self, run_id: UUID, kind: CallKind, prompt: Any, prompt_text: Callable[[Any], str]) -> None:  # noqa: ANN401
+        """Note that a call begins now.
+
+        Args:
+            run_id: the run's id.
+            kind: what kind of call.
+            prompt: whatever was sent; held by reference until the call ends and never stored.
+            prompt_text: how to read the prompt as text, asked only when it is needed.
+        """
+        self.run_id = run_id
+        self.kind = kind
+        self.prompt = prompt
+        self.prompt_text = prompt_text
+        self.started_ns = time.perf_counter_ns()
+        self.started_at_us = time.time_ns() // 1000
+        self.views: list[View] = []
+        self.recorders: list[Recorder] = []
+
+    @property
+    def served_by(self) -> str | None:
+        """Who serves the call: whom the endpoint tells, else whom the integration names."""
+        return self.endpoint_provider or self.provider
+
+    def text(self) -> str:
+        """The prompt as text."""
+        return self.prompt_text(self.prompt)
+
+    def text_bytes(self) -> bytes:
+        """The prompt as UTF-8."""
+        return self.prompt_text(self.prompt).encode("utf-8", "surrogatepass")
+
+
+class StreamUsage:
+    """Usage as the chunks of one stream reported it, to tell cumulative reports from partial ones."""
+
+    __slots__ = ("chunks", "is_cumulative", "last")
+
+    def __init__(self, usage: Mapping[str, Any]) -> None:
+        """Begin with the first chunk that carries usage."""
+        self.last = usage
+        self.chunks = 1
+        self.is_cumulative = False
+
+    def add(self, usage: Mapping[str, Any]) -> None:
+        """Note the next chunk's usage.
+
+        vLLM, Ollama and some gateways repeat the running total in every chunk: the input stands there again, and the
+        output only grows. Adding those up, as merged chunks do, bills the input once per chunk.
+        """
+        repeated = 0 < (self.last.get("input_tokens") or 0) <= (usage.get("input_tokens") or 0)
+        growing = (self.last.get("output_tokens") or 0) <= (usage.get("output_tokens") or 0)
+        self.is_cumulative = repeated and growing and (self.is_cumulative or self.chunks == 1)
+        self.last = usage
+        self.chunks += 1
+
+
+class Outcome(NamedTuple):
+    """What became of a call: the facts known from its answer, or from its failing."""
+
+    status: CallStatus
+    """How it ended."""
+    usage: TokenUsage | None = None
+    """What the provider reported; `None` if it reported nothing."""
+    response_model: str | None = None
+    """The model that answered."""
+    service_tier: str | None = None
+    """The tier the provider used, where it says so."""
+    output_text: str = ""
+    """The answer as text, only to be counted when usage is missing."""
+    reported_usd: Decimal | None = None
+    """The cost the provider itself reported, in US dollars."""
+    error: str | None = None
+    """The class of the exception."""
+    is_unbilled: bool = False
+    """Whether it is certain that the provider owes nothing for it (refused, never sent)."""

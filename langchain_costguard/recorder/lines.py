@@ -1,0 +1,278 @@
+"""What a line of the ledger says: a call and its outcome in, an entry out; pure but for counting missing tokens."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import TYPE_CHECKING, Any, Final
+
+from langchain_costguard import tags as keys
+from langchain_costguard.cost import NANO_PER_USD, nano_half_even
+from langchain_costguard.exceptions import UnknownPriceError
+from langchain_costguard.ledger import LedgerEntry
+from langchain_costguard.tokens import count_tokens
+from langchain_costguard.usage import TokenUsage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from decimal import Decimal
+
+    from langchain_costguard.cost import Cost
+    from langchain_costguard.ledger import CallStatus
+    from langchain_costguard.pricing.book import PriceBook
+    from langchain_costguard.recorder.calls import Outcome, StartedCall
+
+PREFIX_BLOCK_BYTES: Final = 4096
+"""Length of the prompt blocks whose running digests are kept: about 1,024 tokens, the providers' cache minimum."""
+
+MAX_PREFIX_DIGESTS: Final = 64
+"""So many blocks of one prompt are digested; later ones are not."""
+
+MEMORY_KEY: Final = secrets.token_bytes(32)
+"""The key of digests that are kept in no store."""
+
+_MAX_METADATA_LENGTH: Final = 256
+_DIGEST_BYTES: Final = 16
+_US_PER_SECOND: Final = 1_000_000
+_BYTES_PER_TOKEN: Final = 4
+_NOTHING_USED: Final = TokenUsage()
+_FRAMEWORK_KEYS: Final = frozenset(
+    {
+        "ls_provider",
+        "ls_model_name",
+        "ls_model_type",
+        "ls_temperature",
+        "ls_max_tokens",
+        "ls_integration",
+        "lc_versions",
+    }
+)
+"""The metadata LangChain itself adds to every run, so that the usual run is read without comparing beginnings."""
+
+_FRAMEWORK_TAGS: Final = ("seq:step:", "map:key:", "branch:", "condition:", "graph:step:", "langsmith:")
+
+
+class LineMaker:
+    """Makes the lines of one store with one set of prices.
+
+    Args:
+        prices: the price book.
+        baseline_model: the model against which savings are measured, where a run does not name its own.
+        digest_key: asked once, for the key of the prompt digests (32 bytes).
+    """
+
+    def __init__(
+        self, prices: PriceBook, baseline_model: str | None = None, digest_key: Callable[[], bytes] = lambda: MEMORY_KEY
+    ) -> None:
+        """Keep what lines are made with."""
+        self.prices = prices
+        self.baseline_model = baseline_model
+        self._digest_key = digest_key
+        self._keyed: hashlib.blake2b | None = None
+
+    def opening(self, call: StartedCall) -> LedgerEntry:
+        """The line of a call that has begun, status `open`."""
+        entry = self._frame(call, "open")
+        entry.input_bytes = len(call.text_bytes())
+        return entry
+
+    def finished(self, call: StartedCall, outcome: Outcome, ended_ns: int, busy_ns: int | None = None) -> LedgerEntry:
+        """The line a call and its outcome make; no I/O but a possible look into a vocabulary on disk.
+
+        Args:
+            call: what was known at the beginning.
+            outcome: what became of it.
+            ended_ns: `time.perf_counter_ns()` at its end.
+            busy_ns: its share of the busy time of a GPU, in nanoseconds.
+        """
+        status, usage, response_model, service_tier, output_text, reported_usd, error, is_unbilled = outcome
+        entry = self._frame(call, status)
+        entry.latency_us = (ended_ns - call.started_ns) // 1000
+        if call.first_token_ns is not None:
+            entry.first_token_us = (call.first_token_ns - call.started_ns) // 1000
+        entry.error = error
+        entry.response_model = response_model
+        if service_tier is not None:
+            entry.service_tier = service_tier
+        if usage is None and is_unbilled:
+            usage = _NOTHING_USED
+        if usage is None and status != "cached":
+            usage = _estimate(entry, call, output_text)
+        entry.usage = usage
+        entry.prompt_digest, entry.prefix_digests = self._digests(call)
+        if is_unbilled:
+            entry.billed_nano = entry.list_nano = 0
+        else:
+            self._price(entry, usage, call.region, busy_ns)
+        if reported_usd is not None and status != "cached":
+            _follow_provider(entry, reported_usd)
+        return entry
+
+    def salvaged(self, call: StartedCall, outcome: Outcome, error: Exception) -> LedgerEntry:
+        """The line of a call whose full line could not be made: as far as it is known, and unpriced."""
+        return LedgerEntry(
+            run_id=call.run_id,
+            started_at_us=call.started_at_us,
+            kind=call.kind,
+            status=outcome.status,
+            parent_run_id=call.parent_run_id,
+            root_run_id=call.root_run_id or call.run_id,
+            provider=call.served_by,
+            request_model=call.request_model,
+            usage=outcome.usage,
+            unpriced_reason=f"tracking failed: {type(error).__name__}",
+        )
+
+    def lost(self, entry: LedgerEntry) -> LedgerEntry:
+        """The line of a call whose process died: its input estimated from its length, its output unknown."""
+        entry.status = "lost"
+        entry.usage = TokenUsage(uncached_input=-(-(entry.input_bytes or 0) // _BYTES_PER_TOKEN))
+        entry.estimate_method = f"bytes/{_BYTES_PER_TOKEN}, input only"
+        self._price(entry, entry.usage)
+        return entry
+
+    def _frame(self, call: StartedCall, status: CallStatus) -> LedgerEntry:
+        """A line with what is known at the beginning of the call."""
+        entry = LedgerEntry(
+            run_id=call.run_id,
+            started_at_us=call.started_at_us,
+            kind=call.kind,
+            status=status,
+            parent_run_id=call.parent_run_id,
+            root_run_id=call.root_run_id or call.run_id,
+            chain=call.chain,
+            provider=call.served_by,
+            request_model=call.request_model,
+            service_tier=call.requested_tier,
+            baseline_model=self.baseline_model,
+        )
+        if call.tags:
+            entry.tags = tuple(sorted({tag for tag in call.tags if not tag.startswith(_FRAMEWORK_TAGS)}))
+        for name, value in call.metadata.items():
+            if name in _FRAMEWORK_KEYS:
+                continue
+            if not name.startswith(keys.RESERVED_PREFIXES):
+                _keep_metadata(entry, name, value)
+            elif name.startswith("costguard_"):
+                _read_technique_key(entry, name, value)
+        return entry
+
+    def _price(
+        self, entry: LedgerEntry, usage: TokenUsage | None, region: str | None = None, busy_ns: int | None = None
+    ) -> None:
+        """Fill in what the line's usage costs, or why that is not known."""
+        is_replay = entry.status == "cached"
+        if is_replay:
+            entry.billed_nano = entry.list_nano = 0
+        if usage is None:
+            if not is_replay:
+                entry.unpriced_reason = "no usage was reported and none could be counted"
+            return
+        cost = self._cost(entry, usage, region, busy_ns)
+        if is_replay:
+            entry.avoided_nano = None if cost is None else nano_half_even(cost.pico_usd)
+            return
+        if cost is not None:
+            entry.billed_nano = entry.list_nano = nano_half_even(cost.pico_usd)
+            if cost.list_pico_usd != cost.pico_usd:
+                entry.list_nano = nano_half_even(cost.list_pico_usd)
+            entry.price = cost.source
+        if entry.baseline_model is not None:
+            baseline = self.prices.price(usage, model=entry.baseline_model, at=entry.started_at_us / _US_PER_SECOND)
+            entry.baseline_nano = None if baseline is None else nano_half_even(baseline.pico_usd)
+
+    def _cost(self, entry: LedgerEntry, usage: TokenUsage, region: str | None, busy_ns: int | None) -> Cost | None:
+        model = entry.response_model or entry.request_model
+        if model is None:
+            entry.unpriced_reason = "the run named no model"
+            return None
+        at = entry.started_at_us / _US_PER_SECOND
+        try:
+            cost = self.prices.price(
+                usage,
+                model=model,
+                provider=entry.provider,
+                service_tier=entry.service_tier,
+                batch=entry.batch,
+                at=at,
+                region=region,
+                fallback_model=entry.request_model,
+                busy_ns=busy_ns,
+            )
+        except UnknownPriceError as error:
+            # `PriceBook(unknown="raise")` speaks to callers of `price`; a run that was paid is still recorded.
+            entry.unpriced_reason = str(error)
+            return None
+        if cost is None and entry.status != "cached":
+            entry.unpriced_reason = self.prices.why_unpriced(
+                model,
+                entry.provider,
+                service_tier=entry.service_tier,
+                batch=entry.batch,
+                at=at,
+                region=region,
+                fallback_model=entry.request_model,
+                usage=usage,
+            )
+        return cost
+
+    def _digests(self, call: StartedCall) -> tuple[bytes, tuple[bytes, ...]]:
+        """Keyed digests of the prompt and of its beginnings."""
+        if self._keyed is None:
+            self._keyed = hashlib.blake2b(key=self._digest_key(), digest_size=_DIGEST_BYTES)
+        running = self._keyed.copy()
+        data = call.text_bytes()
+        if len(data) <= PREFIX_BLOCK_BYTES:
+            running.update(data)
+            return running.digest(), ()
+        prefixes: list[bytes] = []
+        whole_blocks = min(len(data) // PREFIX_BLOCK_BYTES, MAX_PREFIX_DIGESTS)
+        for block in range(whole_blocks):
+            running.update(data[block * PREFIX_BLOCK_BYTES : (block + 1) * PREFIX_BLOCK_BYTES])
+            prefixes.append(running.digest())
+        running.update(data[whole_blocks * PREFIX_BLOCK_BYTES :])
+        return running.digest(), tuple(prefixes)
+
+
+def _estimate(entry: LedgerEntry, call: StartedCall, output_text: str) -> TokenUsage:
+    """Count what the provider did not report; the line says how."""
+    model = entry.response_model or entry.request_model
+    given = count_tokens(call.text(), model)
+    answered = count_tokens(output_text, model)
+    entry.estimate_method = given.method
+    return TokenUsage(uncached_input=given.tokens, output_text=answered.tokens)
+
+
+def _follow_provider(entry: LedgerEntry, reported_usd: Decimal) -> None:
+    """Let the provider's own figure win; ours stays beside it as the list cost."""
+    entry.reported_nano = int((reported_usd * NANO_PER_USD).to_integral_value())
+    entry.list_nano = entry.billed_nano if entry.list_nano is None else entry.list_nano
+    entry.billed_nano = entry.reported_nano
+    entry.unpriced_reason = None
+
+
+def _keep_metadata(entry: LedgerEntry, name: str, value: Any) -> None:  # noqa: ANN401 - whatever the user put there
+    if isinstance(value, str):
+        value = value[:_MAX_METADATA_LENGTH]
+    elif not isinstance(value, int | float):
+        return
+    if name in keys.USER_KEYS:
+        entry.user = str(value)
+    elif name in keys.SESSION_KEYS:
+        entry.session = str(value)
+    elif name in keys.THREAD_KEYS:
+        entry.thread = str(value)
+    if not entry.metadata:
+        entry.metadata = {}
+    entry.metadata[name] = value  # type: ignore[index] # the line is being made; from here on it is a Mapping
+
+
+def _read_technique_key(entry: LedgerEntry, name: str, value: Any) -> None:  # noqa: ANN401 - whatever was put there
+    if name == keys.TECHNIQUE:
+        entry.techniques = (value,) if isinstance(value, str) else tuple(str(item) for item in value)
+    elif name == keys.BASELINE_MODEL:
+        entry.baseline_model = str(value)
+    elif name == keys.BATCH:
+        entry.batch = bool(value)
+    elif name == keys.SERVICE_TIER:
+        entry.service_tier = str(value)

@@ -1,0 +1,253 @@
+"""Recorder: the only writer of the ledger; it has calls that ended priced, shown to their views, and written."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+import warnings
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakValueDictionary
+
+from langchain_costguard._worker import WORKER
+from langchain_costguard.exceptions import StoreError, UntrackedStoreWarning
+from langchain_costguard.pricing.busy import BusyClock
+from langchain_costguard.pricing.rates import GpuHourCard
+from langchain_costguard.recorder.lines import MEMORY_KEY, LineMaker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from langchain_costguard.ledger import LedgerEntry
+    from langchain_costguard.pricing.book import PriceBook
+    from langchain_costguard.recorder.calls import Outcome, StartedCall
+    from langchain_costguard.stores.base import LedgerStore
+
+_logger = logging.getLogger("langchain_costguard")
+
+UNSAVED_LIMIT: Final = 100_000
+"""So many lines wait in memory for a store that cannot be written; beyond that the oldest are given up, and logged."""
+
+RETRY_AFTER_SECONDS: Final = 5.0
+"""A store that failed is left alone for so long, so that not every call waits for it."""
+
+
+class Recorder:
+    """Prices finished calls and writes their lines into one store.
+
+    Attributes:
+        store: where lines go; `None` if only views in memory want them.
+        prices: the price book.
+        lines: what makes the lines.
+        faults: how many times tracking itself failed; the chain was never disturbed by it.
+    """
+
+    def __init__(self, store: LedgerStore | None, prices: PriceBook, baseline_model: str | None = None) -> None:
+        """Write into a store with these prices; see `of` for sharing one recorder among handlers."""
+        self.store = store
+        self.prices = prices
+        self.faults = 0
+        self.lines = LineMaker(prices, baseline_model, lambda: MEMORY_KEY if store is None else store.digest_key)
+        self._clocks: dict[GpuHourCard, BusyClock] = {}
+        self._unsaved: deque[LedgerEntry] = deque()
+        self._unsaved_lock = threading.RLock()
+        self._down_until = 0.0
+        self._warned = False
+
+    @classmethod
+    def of(cls, store: LedgerStore | None, prices: PriceBook, baseline_model: str | None = None) -> Recorder:
+        """The recorder of this store and these prices; all handlers that use both share it."""
+        key = (id(store), id(prices), baseline_model)
+        with _known_lock:
+            recorder = _known.get(key)
+            if recorder is None:
+                recorder = _known[key] = cls(store, prices, baseline_model)
+                if store is not None and store.is_durable:
+                    WORKER.submit(recorder.recover)
+            return recorder
+
+    @property
+    def unsaved_lines(self) -> int:
+        """Lines that wait in memory because the store could not be written."""
+        return len(self._unsaved)
+
+    # -- calls -------------------------------------------------------------------------------------------------------
+
+    def begin(self, call: StartedCall) -> None:
+        """Note that a call has begun: starts the meter of a GPU, and tells a durable store."""
+        if self.prices.has_hourly_prices:
+            self._begin_busy(call)
+        if self.store is not None and self.store.is_durable:
+            self._send(partial(self._open, self.lines.opening(call)))
+
+    def finish(self, call: StartedCall, outcome: Outcome) -> None:
+        """Write the line of a call that has ended, and show it to the call's views.
+
+        A line whose tokens have to be counted is made on the worker thread when an event loop is running here, because
+        the first count loads a vocabulary; everything else is done at once.
+        """
+        ended_ns = time.perf_counter_ns()
+        busy_ns = None if call.busy is None else self._end_busy(call, ended_ns)
+        if outcome.usage is None and not outcome.is_unbilled and _on_event_loop():
+            WORKER.submit(partial(self._finish, call, outcome, ended_ns, busy_ns))
+        else:
+            self._finish(call, outcome, ended_ns, busy_ns)
+
+    def write(self, entry: LedgerEntry) -> None:
+        """Write a finished line; a store that cannot be reached gets it later."""
+        if self.store is None:
+            return
+        if self.store.may_block:
+            self._send(partial(self._append, entry))
+        else:
+            self.store.append(entry)
+
+    def flush(self, timeout_seconds: float | None = 30.0) -> bool:
+        """Wait until everything handed in so far is written.
+
+        Returns:
+            Whether nothing waits any more; `False` when the store still cannot be written.
+        """
+        done = WORKER.drain(timeout_seconds)
+        try:
+            self._write_unsaved()
+        except StoreError as error:
+            self._note_down(error)
+        return done and not self._unsaved
+
+    def recover(self) -> list[LedgerEntry]:
+        """Close the lines of processes that died in the middle of a call.
+
+        What such a call used is not known: its input is counted from the length noted at its beginning, its output is
+        not counted, and the line says so.
+
+        Returns:
+            The lines as they are now, status `lost`.
+        """
+        if self.store is None:
+            return []
+        lost = [self.lines.lost(entry) for entry in self.store.orphans()]
+        for entry in lost:
+            self._append(entry)
+        return lost
+
+    def note_fault(self, error: BaseException) -> None:
+        """Count a failure of tracking itself; its text is not logged, because it may quote a prompt."""
+        self.faults += 1
+        _logger.error("tracking a call failed: %s at %s", type(error).__name__, _place(error))
+
+    # -- the meter of a machine --------------------------------------------------------------------------------------
+
+    def _begin_busy(self, call: StartedCall) -> None:
+        """Start the meter of the machine that serves the model, if it is paid by the hour."""
+        if call.request_model is None:
+            return
+        price = self.prices.resolve(call.request_model, call.served_by)
+        if isinstance(price, GpuHourCard):
+            clock = self._clocks.setdefault(price, BusyClock())
+            call.busy = call.busy or {}
+            call.busy[id(self)] = (clock, clock.begin(call.started_ns))
+
+    def _end_busy(self, call: StartedCall, ended_ns: int) -> Any:  # noqa: ANN401 - whole nanoseconds, or None
+        assert call.busy is not None  # noqa: S101 - `finish` asked
+        if id(self) not in call.busy:
+            return None
+        clock, token = call.busy[id(self)]
+        if clock is None:  # closed before, as a call given up for lost: the share stands
+            return token
+        share = clock.end(token, ended_ns)
+        call.busy[id(self)] = (None, share)
+        return share
+
+    # -- writing -----------------------------------------------------------------------------------------------------
+
+    def _finish(self, call: StartedCall, outcome: Outcome, ended_ns: int, busy_ns: int | None) -> None:
+        try:
+            entry = self.lines.finished(call, outcome, ended_ns, busy_ns)
+        except Exception as error:  # noqa: BLE001 - a call that was paid for is never lost, whatever is wrong with it
+            self.note_fault(error)
+            entry = self.lines.salvaged(call, outcome, error)
+        for view in call.views:
+            if view.recorder is self:
+                view.see(entry)
+        if self.store is not None:
+            self.write(entry)
+
+    def _send(self, job: Callable[[], None]) -> None:
+        """Do a write here and now, or on the worker where a loop must not wait."""
+        if _on_event_loop():
+            WORKER.submit(job)
+        else:
+            job()
+
+    def _open(self, entry: LedgerEntry) -> None:
+        """Note a beginning; one that cannot be noted is not tried again, because its end is written anyway."""
+        assert self.store is not None  # noqa: S101 - `begin` asked
+        if self._is_down():
+            return
+        try:
+            self.store.open_call(entry)
+        except StoreError as error:
+            self._note_down(error)
+
+    def _append(self, entry: LedgerEntry) -> None:
+        assert self.store is not None  # noqa: S101 - `write` asked
+        if not self._is_down():
+            try:
+                self._write_unsaved()
+                self.store.append(entry)
+            except StoreError as error:
+                self._note_down(error)
+            else:
+                return
+        with self._unsaved_lock:
+            self._unsaved.append(entry)
+            if len(self._unsaved) > UNSAVED_LIMIT:
+                self._unsaved.popleft()
+                _logger.error("a ledger line is given up: more than %d wait for %s", UNSAVED_LIMIT, self.store.location)
+
+    def _write_unsaved(self) -> None:
+        """Write the lines that wait.
+
+        Raises:
+            StoreError: the store still cannot be written; the lines go on waiting.
+        """
+        if not self._unsaved or self.store is None:
+            return
+        with self._unsaved_lock:
+            while self._unsaved:
+                self.store.append(self._unsaved[0])
+                self._unsaved.popleft()
+            self._down_until = 0.0
+            self._warned = False
+
+    def _is_down(self) -> bool:
+        return self._down_until > 0 and time.monotonic() < self._down_until
+
+    def _note_down(self, error: StoreError) -> None:
+        self._down_until = time.monotonic() + RETRY_AFTER_SECONDS
+        _logger.error("the ledger cannot be written, its lines wait in memory: %s", error)
+        if not self._warned:
+            self._warned = True
+            warnings.warn(f"{error} (lines wait in memory until it answers)", UntrackedStoreWarning, stacklevel=2)
+
+
+_known: Final[WeakValueDictionary[tuple[int, int, str | None], Recorder]] = WeakValueDictionary()
+_known_lock: Final = threading.Lock()
+
+
+def _on_event_loop() -> bool:
+    return asyncio._get_running_loop() is not None  # noqa: SLF001 - exported for this; the public twin raises instead
+
+
+def _place(error: BaseException) -> str:
+    """Where an exception was raised, as file and line, without what it says."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "an unknown place"
+    return f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
