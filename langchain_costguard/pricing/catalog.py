@@ -101,6 +101,7 @@ class Catalog:
         self.added = added
         """What is added to it, in the order in which it is asked."""
         self._providers = {provider.id: provider for provider in providers}
+        self._contracts = {rule.provider for part in added[:-1] for rule in part.models}
         self._all = list(providers)
         self._find = lru_cache(_REMEMBERED)(self._find_now)
         self._cards = lru_cache(_REMEMBERED)(_Cards)
@@ -205,18 +206,20 @@ class Catalog:
     def _find_now(self, model: str, provider: str | None) -> Entry | None:
         names = candidates(model, provider)
         for name in names:
-            listed = name.provider if name.provider in self._providers else None
-            entry = self._entry(listed, name.name) if listed else self._entry_anywhere(name.name)
+            is_known = name.provider in self._providers or name.provider in self._contracts
+            entry = self._entry(name.provider or "", name.name) if is_known else self._entry_anywhere(name.name)
             if entry is not None:
                 return entry
         return next((_free(name.name) for name in names if _is_free(name.provider, name.name)), None)
 
     def _entry(self, provider: str, name: str) -> Entry | None:
         """The model in a provider's list. A file's own models come before the list, our additions after it."""
-        listed = self._providers[provider]
         for number, added in enumerate(self.added[:-1]):
             if (model := added.has_model(provider, name)) is not None:
                 return Entry(provider, model, name, None, own=True, addition=number)
+        listed = self._providers.get(provider)
+        if listed is None:
+            return None
         info = listed.find_model(name, all_providers=self._all)
         if info is not None:
             return Entry(provider, info.id, name, info, own=any(info is own for own in listed.models), addition=0)
@@ -228,7 +231,7 @@ class Catalog:
     def _entry_anywhere(self, name: str) -> Entry | None:
         """The model by its name alone: with the provider that claims such names, else with the great houses."""
         claiming = [listed.id for listed in self._all if listed.model_match and listed.model_match.is_match(name)]
-        homes = dict.fromkeys([*claiming, *(home for home in _HOMES if home in self._providers)])
+        homes = dict.fromkeys([*claiming, *_HOMES, *sorted(self._contracts)])
         found = (self._entry(home, name) for home in homes)
         return next((entry for entry in found if entry is not None and entry.own), None)
 
@@ -238,7 +241,7 @@ class Catalog:
             return listed
         prices, span = dict(listed.prices), listed.span
         notes = [listed.context] if listed.context else []
-        source = self.source if entry.info is not None else self.added[entry.addition].name
+        source = self.added[entry.addition].name if entry.info is None and self.added else self.source
         for added in self.added if entry.info is not None else ():
             extra, extra_span = added.missing_rates(entry.provider, entry.name, moment)
             span = span.overlap(extra_span)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from langchain_costguard.pricing import PriceBook
 
 BATTERY = json.loads((Path(__file__).parents[2] / "data" / "battery.json").read_text(encoding="utf-8"))["cases"]
+PRICED_ON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 MOVING_ALIASES = {"58", "59"}
 
 
@@ -34,13 +36,14 @@ def as_usage_metadata(usage: dict[str, int]) -> dict[str, Any]:
 
 
 def price_of(case: dict[str, Any], book: PriceBook) -> Decimal | None:
-    """What the book says the case costs today."""
+    """What the book says the case costs on the day the battery was priced."""
     cost = book.price(
         as_usage_metadata(case["usage"]),
         model=case["model"],
         provider=case["provider"],
         service_tier=case["service_tier"],
         batch=case["batch"],
+        at=PRICED_ON,
     )
     return None if cost is None else cost.total
 

@@ -265,7 +265,8 @@ def test_the_list_says_how_old_it_is() -> None:
     """Reports warn when prices are older than 60 days."""
     catalog = Catalog.bundled()
     assert catalog.age_days(date(2026, 12, 1)) == (date(2026, 12, 1) - catalog.dated).days
-    assert date(2026, 10, 1) < catalog.dated < date(2027, 6, 1)
+    assert date(2026, 10, 1) < catalog.dated <= datetime.now(UTC).date()
+    assert catalog.age_days() >= 0
     assert catalog.version
 
 
@@ -364,6 +365,17 @@ def test_a_list_in_our_own_schema_wins_over_the_bundled_one(tmp_path: Path) -> N
     assert autumn.valid_from == moment("2026-06-01")
     assert isinstance(catalog.card("gpt-4o", "openai", Context("flex")), Unlisted)
     assert isinstance(catalog.card("gpt-4o", "openai", at=moment("2025-12-31")), Unlisted)
+
+
+def test_a_list_in_our_own_schema_may_name_a_provider_of_your_own(tmp_path: Path) -> None:
+    """A company's gateway has prices that no public list has."""
+    entry = {**OWN_LIST["models"][0], "provider": "acme-gateway", "id": "acme-chat", "match": ["acme-*"]}
+    catalog = Catalog.from_file(written(tmp_path, {**OWN_LIST, "models": [entry]}))
+    for provider in ("acme-gateway", None):
+        found = catalog.card("ACME-7b", provider, at=moment("2026-09-01"))
+        assert not isinstance(found, Unlisted)
+        assert found.source[2:4] == ("acme-gateway", "acme-chat")
+    assert isinstance(catalog.card("other", "acme-gateway"), Unlisted)
 
 
 @pytest.mark.parametrize(
