@@ -6,7 +6,6 @@ import difflib
 import warnings
 from collections.abc import Mapping
 from datetime import datetime
-from fnmatch import fnmatchcase
 from functools import lru_cache, partial
 from time import time
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -17,13 +16,13 @@ from langchain_costguard.pricing.catalog import Catalog, Context
 from langchain_costguard.pricing.compiling import Span
 from langchain_costguard.pricing.genai import Unlisted
 from langchain_costguard.pricing.names import candidates, catalogue_provider, is_self_hosted
-from langchain_costguard.pricing.quotes import Dollars, dollars, free, price_from
+from langchain_costguard.pricing.quotes import Dollars, free
 from langchain_costguard.pricing.rates import BUCKETS, GpuHourCard, Price, divide_half_even
+from langchain_costguard.pricing.terms import Terms
 from langchain_costguard.usage import Counts, TokenUsage, clean_counts, read_usage
 
 if TYPE_CHECKING:
     from datetime import date
-    from decimal import Decimal
 
 UnknownPolicy = Literal["record", "raise", "upper_bound", "free"]
 """What happens to a call without a price: its cost is `None`; an error; a bound; or zero."""
@@ -78,20 +77,14 @@ class PriceBook:
             raise PriceFormatError(msg, path="unknown")
         self._catalog = catalog
         self._unknown = unknown
-        self._overrides = {
-            str(name).strip().lower(): price_from(value, path=f"overrides[{name!r}]")
-            for name, value in (overrides or {}).items()
-        }
-        self._has_hourly_prices = any(isinstance(price, GpuHourCard) for price in self._overrides.values())
-        self._patterns = [name for name in self._overrides if any(sign in name for sign in "*?[")]
-        self._discounts, self._discount = _read_discount(discount)
-        self._question = lru_cache(_REMEMBERED)(partial(_Question, self))
+        self._terms = Terms(overrides, discount)
+        self._question = lru_cache(_REMEMBERED)(partial(_Question, self, self._terms))
         self._near = lru_cache(_REMEMBERED)(self._near_now)
 
     @property
     def has_hourly_prices(self) -> bool:
         """Whether any override is a price by the GPU-hour, so that calls have to be metered."""
-        return self._has_hourly_prices
+        return self._terms.has_hourly_prices
 
     @property
     def catalog(self) -> Catalog:
@@ -216,22 +209,6 @@ class PriceBook:
         known = {entry.model for entry in listed} or {entry.model for entry in self.catalog.homes()}
         return tuple(difflib.get_close_matches(place.name, sorted(known), n=_MODELS_WORTH_NAMING, cutoff=0.6))
 
-    def _override_for(self, models: tuple[str, ...], provider: str | None) -> Price | None:
-        if not self._overrides:
-            return None
-        names = [name for model in models for name in _override_names(model, provider)]
-        for name in names:
-            if name in self._overrides:
-                return self._overrides[name]
-        for pattern in self._patterns:
-            if any(fnmatchcase(name, pattern) for name in names):
-                return self._overrides[pattern]
-        return None
-
-    def _paid_share(self, provider: str) -> Decimal | None:
-        off = self._discounts.get(provider, self._discount)
-        return None if off is None else 1 - off
-
     def _unpriced(self, question: _Question, moment: float, counts: Counts | None, calls: int) -> Cost | None:
         if self._unknown == "record":
             return None
@@ -260,11 +237,12 @@ _Answer = tuple[float, float, Price | None, str, tuple[int, int] | None]
 class _Question:
     """Which price applies to calls that agree in everything but usage and time; remembers its last answer."""
 
-    __slots__ = ("_book", "_context", "_models", "answer", "is_self_hosted", "model", "provider")
+    __slots__ = ("_book", "_context", "_models", "_terms", "answer", "is_self_hosted", "model", "provider")
 
     def __init__(
         self,
         book: PriceBook,
+        terms: Terms,
         model: str,
         provider: str | None,
         tier: str | None,
@@ -273,6 +251,7 @@ class _Question:
         fallback_model: str | None,
     ) -> None:
         self._book = book
+        self._terms = terms
         self.model = model or fallback_model or ""
         self.provider = catalogue_provider(provider)
         self._models = _models(model or "", fallback_model, self.provider)
@@ -288,7 +267,7 @@ class _Question:
         return answer
 
     def _find(self, moment: float) -> _Answer:
-        override = self._book._override_for(self._models, self.provider)  # noqa: SLF001 - its other half
+        override = self._terms.price_for(self._models, self.provider)
         if override is not None:
             return (*Span(), override, "", None)
         span, reason = Span(), ""
@@ -296,8 +275,7 @@ class _Question:
             found = self._book.catalog.card(model, self.provider, self._context, at=moment)
             if not isinstance(found, Unlisted):
                 span = span.overlap(Span(found.valid_from, found.valid_until))
-                share = self._book._paid_share(found.source.provider)  # noqa: SLF001 - its other half
-                return (*span, found, "", None if share is None else share.as_integer_ratio())
+                return (*span, found, "", self._terms.paid_share(found.source.provider))
             span = span.overlap(found.span)
             reason = reason or found.reason
         return (*span, None, reason, None)
@@ -312,35 +290,6 @@ def _models(model: str, fallback: str | None, provider: str | None) -> tuple[str
     if provider == "azure" and fallback.lower().startswith(model.lower()):
         return (fallback, model)
     return (model, fallback)
-
-
-def _override_names(model: str, provider: str | None) -> list[str]:
-    """What a user may have called the model in an override."""
-    name = model.strip().lower()
-    places = candidates(model, provider)
-    names = [f"{provider}/{name}", name] if provider else [name]
-    for place in places:
-        names += [f"{place.provider}/{place.name}", place.name] if place.provider else [place.name]
-    return names
-
-
-def _read_discount(
-    discount: Dollars | Mapping[str, Dollars] | None,
-) -> tuple[dict[str, Decimal], Decimal | None]:
-    if discount is None:
-        return {}, None
-    if isinstance(discount, Mapping):
-        shares = {name: _share(off, f"discount[{name!r}]") for name, off in discount.items()}
-        return {catalogue_provider(name) or name: off for name, off in shares.items()}, None
-    return {}, _share(discount, "discount")
-
-
-def _share(value: Dollars, name: str) -> Decimal:
-    off = dollars(value, name)
-    if off >= 1:
-        msg = f"{name}={value} is no share of the price: give what is taken off, so that '0.15' means 15 % off"
-        raise PriceFormatError(msg, path=name)
-    return off
 
 
 def _discounted(cost: Cost, paid_share: tuple[int, int]) -> Cost:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache, lru_cache
-from importlib.resources import files
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from langchain_costguard.cost import PriceSource
-from langchain_costguard.exceptions import PriceFormatError
-from langchain_costguard.pricing import additions, genai
+from langchain_costguard.pricing import additions, genai, lists
 from langchain_costguard.pricing.compiling import Span, Tiered, compile_card, has_token_price
 from langchain_costguard.pricing.genai import STANDARD_TIERS, Listed, Unlisted
 from langchain_costguard.pricing.names import candidates, is_self_hosted
@@ -129,7 +126,7 @@ class Catalog:
         Raises:
             PriceFormatError: the file cannot be read, or has another schema.
         """
-        raw = _read(Path(path))
+        raw = lists.read(Path(path))
         if isinstance(raw, dict):
             own = additions.parse(raw, path=str(path))
             bundled = cls.bundled()
@@ -142,8 +139,8 @@ class Catalog:
                 dated=dated or date.fromisoformat(own.dated),
             )
         providers = genai.parse(raw, path=str(path))
-        day = dated or _newest_price(providers)
-        return cls(providers, _overlay(), source="genai-prices", version=f"file {day.isoformat()}", dated=day)
+        day = dated or lists.newest_price(providers)
+        return cls(providers, lists.overlay(), source="genai-prices", version=f"file {day.isoformat()}", dated=day)
 
     def age_days(self, today: date | None = None) -> int:
         """How old the list is, in days.
@@ -345,36 +342,8 @@ class _Cards:
 @cache
 def _bundled() -> Catalog:
     providers, version = genai.bundled()
-    overlay = _overlay()
-    recorded = overlay.list_dates.get(f"genai-prices {version}")
-    dated = _newest_price(providers) if recorded is None else date.fromisoformat(recorded)
-    return Catalog(providers, overlay, source="genai-prices", version=version, dated=dated)
-
-
-@cache
-def _overlay() -> Additions:
-    text = files("langchain_costguard.pricing").joinpath("overlay.json").read_text(encoding="utf-8")
-    return additions.parse(json.loads(text), path="overlay.json")
-
-
-def _read(path: Path) -> object:
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        msg = f"{path} cannot be read ({error.strerror}): give the path of a price list"
-        raise PriceFormatError(msg, path=str(path)) from error
-    except ValueError as error:
-        msg = f"{path} is not JSON ({error}): give the data.json of genai-prices, or a list in our own schema"
-        raise PriceFormatError(msg, path=str(path)) from error
-    if not raw or not isinstance(raw, list | dict):
-        msg = f"{path} holds no price list: give the data.json of genai-prices, or a list in our own schema"
-        raise PriceFormatError(msg, path=str(path))
-    return raw
-
-
-def _newest_price(providers: tuple[Provider, ...]) -> date:
-    today = datetime.now(UTC).date()
-    return max((day for day in genai.dates(providers) if day <= today), default=date(1970, 1, 1))
+    day = lists.day_of_bundled(providers, version)
+    return Catalog(providers, lists.overlay(), source="genai-prices", version=version, dated=day)
 
 
 def _is_free(provider: str | None, name: str) -> bool:
