@@ -129,6 +129,7 @@ class Connections:
             self.digest_key = self._read_digest_key(writer)
         except BaseException:
             writer.close()
+            self._engine.dispose()
             raise
         self._writer = writer
         return writer

@@ -34,6 +34,14 @@ _CREATE_SCHEMA: Final = (
 
 _ADVISORY_LOCK: Final = int.from_bytes(b"costgrd", "big")
 _UNDEFINED_TABLE: Final = "42P01"
+_LOGIN_REFUSALS: Final = {
+    "password authentication failed": "28P01",
+    "no password supplied": "28P01",
+    "no pg_hba.conf entry": "28000",
+    'FATAL:  database "': "3D000",
+    'FATAL:  role "': "28000",
+    "too many clients": "53300",
+}
 _MIN_CONNECT_SECONDS: Final = 2
 _MS_PER_SECOND: Final = 1000
 
@@ -111,7 +119,7 @@ class PostgreSQLDatabase(Backend):
 
     def explain(self, error: Exception) -> StoreError:
         """What PostgreSQL's error means for the user."""
-        state = getattr(error, "sqlstate", None) or "no SQLSTATE"
+        state = getattr(error, "sqlstate", None) or _state_from_text(str(error))
         meaning = next(text for beginning, text in _MEANINGS if state.startswith(beginning))
         return StoreError(meaning.format(name=self._name, seconds=self._timeout_seconds, state=state, schema=SCHEMA))
 
@@ -143,6 +151,14 @@ class PostgreSQLDatabase(Backend):
     def text_contains(self, text: ColumnElement[str], part: str) -> ColumnElement[bool]:
         """Look with `strpos`."""
         return func.strpos(text, part) > 0
+
+
+def _state_from_text(text: str) -> str:
+    """The SQLSTATE of a refused login, which the driver does not pass on; read from the server's English words."""
+    for words, state in _LOGIN_REFUSALS.items():
+        if words in text:
+            return state
+    return "no SQLSTATE"
 
 
 def _arguments(location: Location, timeout_seconds: float) -> dict[str, Any]:

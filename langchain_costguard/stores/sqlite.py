@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import and_, create_engine, func, true
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _BOOLEANS: Final = ("true", "false")
 _BEYOND_64_BITS: Final = 2**63
 _RETRY_SECONDS: Final = 0.01
+_creating: Final = Lock()
+"""Keeps other threads from opening a new file before the descriptor that created it is closed."""
 _FILE_MODE: Final = 0o600
 _FOLDER_MODE: Final = 0o700
 
@@ -135,10 +138,21 @@ class SQLiteFile(Backend):
         return func.instr(text, part) > 0 if part else true()
 
     def _create(self) -> None:
-        """Create the file and its folders where they are missing."""
+        """Create the file and its folders where they are missing.
+
+        A file that is there is not opened: closing it again would drop every lock this process's other connections
+        hold on it, because that is how POSIX locks work.
+        """
+        if self._path.is_dir():
+            inside = str(self._path / "costs.db")
+            msg = f"{self._path} is a folder: give the path of a file in it, such as store={inside!r}"
+            raise StoreError(msg)
         try:
             self._path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), _FILE_MODE))
+            with _creating:
+                os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _FILE_MODE))
+        except FileExistsError:
+            pass  # SQLite says what is wrong with it, if anything is
         except OSError as error:
             msg = (
                 f"The ledger {self._path} cannot be written ({error.strerror}): give the path of a file in a folder "

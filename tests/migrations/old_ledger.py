@@ -11,8 +11,8 @@ ROW = (
     "INSERT INTO ledger (run_id, started_at_us, kind, status, chain, provider, request_model, batch, "
     "uncached_input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, audio_input_tokens, "
     "output_text_tokens, reasoning_tokens, audio_output_tokens, billed_nano_usd, tags) "
-    "VALUES ('01890a5d-ac96-774b-bcce-b302099a8057', 1735689600000000, 'chat', 'ok', '', 'openai', 'gpt-4o-mini', FALSE, "
-    "1000, 0, 0, 0, 0, 100, 0, 0, 210000, '[\"checkout\"]')"
+    "VALUES ('01890a5d-ac96-774b-bcce-b302099a8057', 1735689600000000, 'chat', 'ok', '', 'openai', 'gpt-4o-mini', "
+    "FALSE, 1000, 0, 0, 0, 0, 100, 0, 0, 210000, '[\"checkout\"]')"
 )
 OPEN_ROW = (
     "INSERT INTO ledger (run_id, started_at_us, kind, status, chain, batch) "
