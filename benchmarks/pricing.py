@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import genai_prices
 
-from langchain_costguard import PriceBook, TokenUsage
+from langchain_costguard import PriceBook, TokenUsage, __version__
 from langchain_costguard.usage import clean_counts
 
 if TYPE_CHECKING:
@@ -140,8 +140,8 @@ def measure(found: list[Contender], load: list[dict[str, Any]], rounds: int) -> 
 
 def environment() -> dict[str, object]:
     """What was measured, on what."""
-    packages = ("langchain-costguard", "genai-prices", "langchain-core", "langchain-community")
-    versions = {}
+    packages = ("genai-prices", "langchain-core", "langchain-community")
+    versions = {"langchain-costguard": __version__}
     for package in packages:
         try:
             versions[package] = metadata.version(package)

@@ -201,12 +201,16 @@ def test_audio_has_its_own_rate_where_the_list_forgot_it() -> None:
     assert dollars(first, TokenUsage(audio_output=MILLION)) == Decimal(200)
 
 
-def test_a_rate_of_the_list_wins_over_our_addition() -> None:
+def test_a_rate_of_the_list_wins_over_our_addition(tmp_path: Path) -> None:
     """Once upstream has the rate, ours must not shadow it."""
-    listed = Catalog.bundled().card("gpt-audio", "openai")
-    assert not isinstance(listed, Unlisted)
-    assert dollars(listed, TokenUsage(audio_input=MILLION)) == Decimal(32)
-    assert listed.source.context == ""
+    name = "gpt-4o-audio-preview"
+    prices = {"input_mtok": 2.5, "output_mtok": 10, "input_audio_mtok": 33}
+    model = {"id": name, "match": {"equals": name}, "prices": prices}
+    upstream = {"id": "openai", "name": "OpenAI", "api_pattern": "https://api", "models": [model]}
+    found = Catalog.from_file(written(tmp_path, [upstream])).card(name, "openai", at=moment("2026-11-21"))
+    assert not isinstance(found, Unlisted)
+    assert dollars(found, TokenUsage(audio_input=MILLION)) == Decimal(33)
+    assert dollars(found, TokenUsage(audio_output=MILLION)) == Decimal(80)
 
 
 @pytest.mark.parametrize(
