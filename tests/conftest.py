@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 pytest_plugins = ["pytester"]
 
@@ -64,6 +64,32 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         for name in _FOREIGN_PATHS:
             patch.setenv(name, str(home / name.lower()))
         yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A skipped test that is marked `required` fails: what must be proved was not."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and item.get_closest_marker("required"):
+        report.outcome = "failed"
+        report.longrepr = f"required, but skipped: {_reason(report)}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """So does a module that skips itself before its required tests are even known."""
+    report = yield
+    if report.skipped and isinstance(collector, pytest.Module) and "mark.required" in collector.path.read_text():
+        report.outcome = "failed"
+        report.longrepr = f"holds required tests, but was skipped: {_reason(report)}"
+    return report
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    return str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else str(report.longrepr)
 
 
 def _offline_vocabulary(encoding: str) -> Path:

@@ -32,13 +32,15 @@ class LoopbackProvider:
         prices: models beside its own (`gpt-4o`, `gpt-4o-mini`, `gpt-4.1`, `o3`, `gpt-5` ...); others do not exist.
         keep_bodies: remember the content of requests.
         report_cost: report the bill in `usage.cost`, as OpenRouter does.
+        keep_alive: let a connection serve many requests, as real providers do. The OpenAI clients never close such
+            connections, and a test run that turns warnings into errors would fail on them.
 
     Example:
         >>> with LoopbackProvider() as provider:
         ...     provider.next(text="Paris")
         ...     answer = provider.chat_model(model="gpt-4o-mini").invoke("The capital of France?")
         ...     answer.content, provider.billed
-        ('Paris', Decimal('0.00000300'))
+        ('Paris', Decimal('0.000003150'))
     """
 
     def __init__(
@@ -48,11 +50,13 @@ class LoopbackProvider:
         prices: Mapping[str, ModelPrice] | None = None,
         keep_bodies: bool = False,
         report_cost: bool = False,
+        keep_alive: bool = False,
     ) -> None:
         """Make a provider; it serves once it is entered or started."""
         self._service = LoopbackService(
             usual_reply=reply, prices=prices or {}, keep_bodies=keep_bodies, report_cost=report_cost
         )
+        self._keep_alive = keep_alive
         self._server: LoopbackServer | None = None
 
     @property
@@ -80,7 +84,7 @@ class LoopbackProvider:
     def start(self) -> Self:
         """Begin to serve; returns itself."""
         if self._server is None:
-            self._server = LoopbackServer(self._service.handle)
+            self._server = LoopbackServer(self._service.handle, keep_alive=self._keep_alive)
             self._server.start()
         return self
 

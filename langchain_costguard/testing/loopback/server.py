@@ -42,11 +42,12 @@ class LoopbackServer:
 
     Args:
         handle: is given method, path and body of each request, in the connection's thread, and says what to send back.
+        keep_alive: whether a connection serves more than one request.
     """
 
-    def __init__(self, handle: Callable[[str, str, bytes], Delivery]) -> None:
+    def __init__(self, handle: Callable[[str, str, bytes], Delivery], *, keep_alive: bool) -> None:
         """Listen; requests wait until `start`."""
-        self._server = _Server(handle)
+        self._server = _Server(handle, keep_alive=keep_alive)
         self._thread = Thread(
             target=self._server.serve_forever, args=(_POLL_SECONDS,), name="loopback-provider", daemon=True
         )
@@ -73,8 +74,9 @@ class _Server(ThreadingTCPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, handle: Callable[[str, str, bytes], Delivery]) -> None:
+    def __init__(self, handle: Callable[[str, str, bytes], Delivery], *, keep_alive: bool) -> None:
         self.handle = handle
+        self.keep_alive = keep_alive
         self.closing = Event()
         self._connections: dict[Thread, socket.socket] = {}
         self._lock = Lock()
@@ -84,7 +86,8 @@ class _Server(ThreadingTCPServer):
         with self._lock:
             self._connections[current_thread()] = request
         try:
-            super().process_request_thread(request, client_address)
+            if not self.closing.is_set():
+                super().process_request_thread(request, client_address)
         finally:
             with self._lock:
                 del self._connections[current_thread()]
@@ -117,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         server = cast("_Server", self.server)
-        self.close_connection = self.close_connection or self._client_is_async()
+        self.close_connection = self.close_connection or not server.keep_alive
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         delivery = server.handle(self.command, self.path.partition("?")[0], body)
         if delivery.latency_seconds and server.closing.wait(delivery.latency_seconds):
@@ -129,10 +132,6 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             content = json.dumps(delivery.body).encode()
             self._send_head(delivery, f"application/json\r\ncontent-length: {len(content)}", content)
-
-    def _client_is_async(self) -> bool:
-        """Whether an async OpenAI client asks: its connection dies with its event loop, and each test has its own."""
-        return str(self.headers.get("x-stainless-async", "false")) != "false"
 
     def _send_stream(self, delivery: Delivery) -> None:
         frames = delivery.frames or ()

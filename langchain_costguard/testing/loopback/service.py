@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from langchain_costguard.testing.loopback.answers import Answer, answer_choices
 from langchain_costguard.testing.loopback.behaviour import Behaviour
 from langchain_costguard.testing.loopback.endpoints import ENDPOINTS
-from langchain_costguard.testing.loopback.errors import RequestRefused, scripted_error
+from langchain_costguard.testing.loopback.errors import RequestRefused, error_body, scripted_error
 from langchain_costguard.testing.loopback.prefix_cache import PrefixCache
 from langchain_costguard.testing.loopback.prices import PRICES, REASONING_MODELS, SNAPSHOTS, ModelPrice
 from langchain_costguard.testing.loopback.prompts import text_prompts
@@ -81,6 +81,10 @@ class LoopbackService:
         except RequestRefused as refusal:
             self._note(path, body, refusal.status)
             return Delivery(status=refusal.status, body=refusal.body)
+        except Exception as error:  # noqa: BLE001 - a reply function, or a body of an odd shape: the client must hear of it
+            self._note(path, body, HTTPStatus.INTERNAL_SERVER_ERROR)
+            message = f"The loopback provider could not answer: {type(error).__name__}: {error}"
+            return Delivery(status=HTTPStatus.INTERNAL_SERVER_ERROR, body=error_body(message, "server_error"))
 
     def _models(self, path: str) -> Delivery:
         if path != "/v1/models":

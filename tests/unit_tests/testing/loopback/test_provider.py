@@ -75,6 +75,28 @@ def test_the_usual_reply_can_depend_on_the_request() -> None:
         assert provider.chat_model().invoke("loud").content == "LOUD"
 
 
+def test_a_reply_function_that_fails_is_heard_of() -> None:
+    """A fault in a test's own function must not look like a network fault."""
+    with LoopbackProvider(reply=lambda body: body["no such field"]) as provider:
+        with pytest.raises(openai.InternalServerError, match="KeyError: 'no such field'"):
+            provider.chat_model(max_retries=0).invoke("q")
+        assert [(request.status, request.billed) for request in provider.requests] == [(500, 0)]
+
+
+@pytest.mark.parametrize("keep_alive", [True, False])
+def test_a_connection_serves_one_request_or_many(keep_alive: bool) -> None:
+    """OpenAI's clients never close a kept connection, so by default there is none to close."""
+    with LoopbackProvider(keep_alive=keep_alive) as provider:
+        port = int(provider.base_url.rsplit(":", 1)[1].partition("/")[0])
+        connection = HTTPConnection("127.0.0.1", port)
+        for _ in range(2):
+            connection.request("GET", "/v1/models")
+            response = connection.getresponse()
+            response.read()
+            assert response.will_close == (not keep_alive)
+        connection.close()
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null"])
 def test_a_body_that_is_no_object_is_a_client_error(provider: LoopbackProvider, content: bytes) -> None:
     """A broken request must not break the server."""
