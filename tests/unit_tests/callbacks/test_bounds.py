@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import os
 import tracemalloc
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from langchain_core.tracers import context as tracing
 
 from langchain_costguard import CostCallbackHandler, install, track_costs, uninstall
@@ -26,24 +28,29 @@ def test_a_thousand_blocks_leave_no_hook_behind() -> None:
     assert len(tracing._configure_hooks) == before
 
 
-def test_twenty_thousand_runs_fit_into_flat_memory_and_their_sum_is_exact() -> None:
-    """A service keeps one handler for weeks."""
+LONG_RUNS = 1_000_000
+SHORT_RUNS = 20_000
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_many_runs_fit_into_flat_memory_and_their_sum_is_exact() -> None:
+    """A service keeps one handler for weeks; `LONG=1` makes it a million runs."""
+    runs = LONG_RUNS if os.environ.get("LONG") else SHORT_RUNS
     handler = CostCallbackHandler(max_entries=500)
     model = ScriptedChatModel(responses=Reply("x", usage=USAGE), model_name="gpt-4o", provider="openai")
     config: Any = {"callbacks": [handler]}
     sizes = []
+    tracemalloc.start()
     for _ in range(4):
-        for number in range(5000):
+        for number in range(runs // 4):
             model.invoke(f"question {number}", config=config)
-        model._calls.clear()
+            model._calls.clear()
         gc.collect()
-        if tracemalloc.is_tracing():
-            sizes.append(tracemalloc.get_traced_memory()[0])
-        else:
-            tracemalloc.start()
+        sizes.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
-    assert handler.calls == 20_000
-    assert handler.total_cost == 20_000 * Decimal("0.0075")
+    assert handler.calls == runs
+    assert handler.total_cost == runs * Decimal("0.0075")
     assert len(handler.entries()) == 500
     assert len(CALLS) == 0
     assert sizes[-1] - sizes[0] < 200_000
