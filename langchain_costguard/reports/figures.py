@@ -25,6 +25,7 @@ _INK: Final = "#7a7a7a"
 _SIZE_INCHES: Final = (9.0, 3.1)
 _DOTS_PER_INCH: Final = 130
 _SHOWN_MODELS: Final = 8
+_FEWEST_BARS: Final = 4
 _LABELLED_DAYS: Final = 6
 _NAME_LENGTH: Final = 28
 _LAST_COMMON_LETTER: Final = "\u024f"
@@ -85,7 +86,7 @@ def _draw_models(axes: Axes, models: Sequence[ReportRow], *, in_dollars: bool) -
     axes.set_yticks(positions, [_short(row.name) for row in models], parse_math=False)
     axes.set_xticks([])
     axes.margins(x=0.3)
-    axes.invert_yaxis()
+    axes.set_ylim(max(len(models), _FEWEST_BARS) - 0.5, -0.5)
 
 
 def _quiet(axes: Axes) -> None:

@@ -29,6 +29,7 @@ _STYLE: Final = """
   font-variant-numeric: tabular-nums; background: transparent; color: inherit }
 .costguard th, .costguard td.cg-name { text-align: left }
 .costguard th.cg-figure, .costguard td.cg-figure { text-align: right; white-space: nowrap }
+.costguard .cg-footer { margin-top: .9rem }
 .costguard img { max-width: 100%; background: transparent }
 """
 
