@@ -176,7 +176,7 @@ def _fix(reason: str, model: str | None, *, no_tokens: bool) -> str:
     if reason.startswith("tracking failed"):
         return "the log of langchain_costguard says where"
     if no_tokens:
-        return "ask the provider for usage (ChatOpenAI(stream_usage=True)), or book it with record(usage=...)"
+        return "ask the provider for its usage, such as ChatOpenAI(stream_usage=True)"
     if model is None:
-        return "name the model, with ChatOpenAI(model=...) or record(model=...)"
+        return "name the model, such as ChatOpenAI(model=...)"
     return f"give overrides={{{model!r}: per_token(input, output)}}, or free()"

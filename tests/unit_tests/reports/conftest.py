@@ -35,7 +35,7 @@ def book(store: InMemoryStore) -> Book:
         tokens: tuple[int, int] | None = (1000, 100),
         at: str = "2026-03-02T12:00",
         usage: TokenUsage | None = None,
-        **fields: Any,  # noqa: ANN401 - any field of the line
+        **fields: Any,
     ) -> LedgerEntry:
         moment = datetime.fromisoformat(at)
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)

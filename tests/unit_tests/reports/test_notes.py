@@ -57,7 +57,7 @@ def test_the_fix_fits_what_is_missing(store: InMemoryStore, book: Book) -> None:
     assert fixes["no reason was noted"] == "give overrides={'o': per_token(input, output)}, or free()"
     assert fixes["tracking failed: KeyError"] == "the log of langchain_costguard says where"
     assert "stream_usage=True" in fixes["no usage was reported"]
-    assert "record(model=...)" in fixes["the run named no model"]
+    assert "ChatOpenAI(model=...)" in fixes["the run named no model"]
 
 
 def test_unpriced_calls_that_are_no_longer_kept_are_still_counted(book: Book) -> None:

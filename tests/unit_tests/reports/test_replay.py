@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.unit_tests.reports.conftest import Book
 
 
-def _report(store: InMemoryStore, **policy: Any) -> CostReport:  # noqa: ANN401 - what PriceBook takes
+def _report(store: InMemoryStore, **policy: Any) -> CostReport:
     return CostReport(store, prices=PriceBook({"ten": per_token(10, 10)}, **policy))
 
 

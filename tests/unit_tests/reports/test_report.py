@@ -11,10 +11,13 @@ import pytest
 
 from langchain_costguard.ledger import LedgerQuery
 from langchain_costguard.reports import CostReport
+from langchain_costguard.stores import open_store
 from langchain_costguard.stores.memory import InMemoryStore
 from langchain_costguard.usage import TokenUsage
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.unit_tests.reports.conftest import Book
 
 
@@ -70,6 +73,24 @@ def test_tables_by_day_and_model_agree_with_the_store(store: InMemoryStore, book
         own = {row.group: (row.calls, row.billed_cost, row.input_tokens) for row in report.by(*keys)}
         told = store.totals(by=keys, tz="Asia/Tokyo")
         assert own == {row.group: (row.calls, row.billed_cost, row.input_tokens) for row in told}
+
+
+def test_every_store_gives_the_same_report(store: InMemoryStore, book: Book, tmp_path: Path) -> None:
+    """Moving a ledger from memory to a file must not change what it says."""
+    book(cost="0.0123", user="ann", at="2026-03-01T23:30")
+    book("mystery-1", cost=None, tags=("a", "b"))
+    book(cost="0", status="cached", avoided_nano=435_000)
+    book(cost="0", status="error", error="TimeoutError", tokens=(0, 0))
+    with open_store(tmp_path / "costs.db") as kept:
+        for line in store.entries():
+            kept.append(line)
+        reports = [CostReport(one, tz="Asia/Tokyo").to_dict() for one in (store, kept)]
+        told = [repr(CostReport(one).by("tag", "user", "hour")) for one in (store, kept)]
+    in_memory, in_file = (report.pop("kept_in") for report in reports)
+    assert "memory only" in in_memory
+    assert "costs.db" in in_file
+    assert reports[0] == reports[1]
+    assert told[0] == told[1]
 
 
 def test_an_unknown_key_is_refused(store: InMemoryStore) -> None:
