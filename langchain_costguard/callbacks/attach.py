@@ -13,8 +13,6 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from langchain_core.tracers.context import register_configure_hook
-
 from langchain_costguard.callbacks.handler import CostCallbackHandler
 from langchain_costguard.callbacks.watcher import CallWatcher
 from langchain_costguard.stores import default_location
@@ -46,6 +44,7 @@ class _Installed(CallWatcher):
         super().__init__()
         self._views: tuple[CostCallbackHandler, ...] = ()
         self._lock = threading.Lock()
+        self.is_registered = False
 
     @property
     def views(self) -> Sequence[CostCallbackHandler]:
@@ -70,8 +69,20 @@ class _Installed(CallWatcher):
 _SCOPE: Final[ContextVar[_Scope | None]] = ContextVar("langchain_costguard_scope", default=None)
 _INSTALLED: Final = _Installed()
 
-register_configure_hook(_SCOPE, inheritable=True)
-register_configure_hook(cast("ContextVar[Any]", _INSTALLED), inheritable=True)
+
+_hooks_lock: Final = threading.Lock()
+
+
+def _register_hooks() -> None:
+    """Tell LangChain of both hooks, once for the life of the process; not at import, because that loads its tracers."""
+    with _hooks_lock:
+        if _INSTALLED.is_registered:
+            return
+        from langchain_core.tracers.context import register_configure_hook
+
+        register_configure_hook(_SCOPE, inheritable=True)
+        register_configure_hook(cast("ContextVar[Any]", _INSTALLED), inheritable=True)
+        _INSTALLED.is_registered = True
 
 
 @contextmanager
@@ -107,6 +118,7 @@ def track_costs(
         ```
     """
     view = CostCallbackHandler(store, prices, baseline_model=baseline_model, max_entries=max_entries)
+    _register_hooks()
     outer = _SCOPE.get()
     token = _SCOPE.set(_Scope((*(outer.views if outer else ()), view)))
     if all_threads:
@@ -142,6 +154,7 @@ def install(handler: CostCallbackHandler | None = None) -> CostCallbackHandler:
     """
     installed = CostCallbackHandler(default_location()) if handler is None else handler
     installed.is_closed = False
+    _register_hooks()
     _INSTALLED.add(installed)
     return installed
 

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from langchain_costguard.stores.backends import RawConnection
 
 _BOOLEANS: Final = ("true", "false")
+_PAGES_PER_CHECKPOINT: Final = 4000
+"""At about ten pages a line the disk is flushed every few hundred lines; the log stays below 20 MB."""
+
 _BEYOND_64_BITS: Final = 2**63
 _RETRY_SECONDS: Final = 0.01
 _creating: Final = Lock()
@@ -64,6 +67,7 @@ class SQLiteFile(Backend):
         try:
             self._enter_wal(connection)
             connection.execute(f"PRAGMA synchronous={self._synchronous}")
+            connection.execute(f"PRAGMA wal_autocheckpoint={_PAGES_PER_CHECKPOINT}")
         except BaseException:
             connection.close()
             raise
