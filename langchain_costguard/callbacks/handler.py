@@ -153,7 +153,7 @@ class CostCallbackHandler(CallWatcher):
         from langchain_costguard.reports.report import CostReport
 
         self.flush()
-        return CostReport(self._seen, query=query, tz=tz, prices=self.prices)
+        return CostReport(self._seen, query=query, tz=tz, prices=self.prices, kept_in=self._store)
 
     def flush(self) -> bool:
         """See to it that every finished call is written and counted.

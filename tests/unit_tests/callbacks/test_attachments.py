@@ -203,6 +203,13 @@ def test_a_bare_handler_follows_the_environment_to_a_durable_store(
     assert costs.store.totals()[0].calls == 1
 
 
+def test_the_report_of_a_handler_says_where_its_lines_are_kept(tmp_path: Path) -> None:
+    """A user who named a file must not read that the lines end with the process."""
+    handler = CostCallbackHandler(store=tmp_path / "kept.db")
+    assert "kept.db" in str(handler.report())
+    assert "memory only" in str(CostCallbackHandler().report())
+
+
 def test_a_store_object_can_be_shared_by_handlers() -> None:
     """Two blocks on one memory store add up there and stay apart as views."""
     store = InMemoryStore()
