@@ -123,6 +123,7 @@ def test_a_stream_with_running_totals_can_be_played() -> None:
     usages = [chunk.usage_metadata for chunk in model.stream("q") if chunk.usage_metadata]
     assert [usage["output_tokens"] for usage in usages] == [100, 200, 300]
     assert [usage["input_tokens"] for usage in usages] == [2000, 2000, 2000]
+    assert [usage["total_tokens"] for usage in usages] == [2100, 2200, 2300]
 
 
 def test_a_model_name_in_every_chunk_can_be_played() -> None:
