@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from threading import Lock
 from typing import Final, Protocol
 from weakref import WeakSet
 
@@ -18,15 +19,19 @@ class ForkAware(Protocol):
 
 
 _known: Final[WeakSet[ForkAware]] = WeakSet()
+_registering: Final = Lock()
+"""Held while the process forks, so that nothing is registered between the two halves."""
 _held: Final[list[ForkAware]] = []
 
 
 def watch_forks(thing: ForkAware) -> None:
     """Call `thing.before_fork()` and `thing.after_fork()` around every `os.fork()` for as long as it lives."""
-    _known.add(thing)
+    with _registering:
+        _known.add(thing)
 
 
 def _before() -> None:
+    _registering.acquire()
     for thing in list(_known):
         thing.before_fork()
         _held.append(thing)
@@ -35,6 +40,7 @@ def _before() -> None:
 def _after() -> None:
     while _held:
         _held.pop().after_fork()
+    _registering.release()
 
 
 if hasattr(os, "register_at_fork"):

@@ -67,3 +67,7 @@ def _shared(location: Location) -> SQLStore:
         if store is None:
             store = _open[location] = SQLStore(location)
     return store
+
+
+if hasattr(os, "register_at_fork"):  # a child must not inherit the lock while another thread opens a store
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
