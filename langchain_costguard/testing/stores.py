@@ -4,20 +4,19 @@
 
 from __future__ import annotations
 
-import random
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Final
-from uuid import UUID, uuid4
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
-from langchain_costguard.cost import PriceSource
 from langchain_costguard.ledger import GROUP_KEYS, LedgerEntry, LedgerQuery
 from langchain_costguard.stores.memory import InMemoryStore
+from langchain_costguard.testing.lines import MORNING, full_entry, make_entry, queries, random_lines
 from langchain_costguard.usage import TokenUsage
 
 if TYPE_CHECKING:
@@ -26,34 +25,7 @@ if TYPE_CHECKING:
     from langchain_costguard.ledger import CallStatus
     from langchain_costguard.stores.base import LedgerStore
 
-MORNING: Final = datetime(2026, 3, 29, 8, 0, tzinfo=UTC)
-"""The day on which clocks go forward in Europe: when `make_entry` says a call began."""
-
-_ROOTS: Final = [UUID(int=number) for number in range(1, 4)]
-
-
-def make_entry(*, at: datetime = MORNING, **fields: Any) -> LedgerEntry:
-    """A finished line for tests: 1,000 input and 100 output tokens of `gpt-4o-mini` for 210,000 nano-USD.
-
-    Args:
-        at: when the call began; must know its time zone.
-        fields: the fields of `LedgerEntry` that shall be different.
-
-    Returns:
-        A line with a run id of its own.
-    """
-    usual = {
-        "run_id": uuid4(),
-        "started_at_us": int((at - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(microseconds=1)),
-        "provider": "openai",
-        "request_model": "gpt-4o-mini",
-        "response_model": "gpt-4o-mini-2024-07-18",
-        "usage": TokenUsage(uncached_input=1000, output_text=100),
-        "billed_nano": 210_000,
-        "list_nano": 210_000,
-        "latency_us": 1500,
-    }
-    return LedgerEntry(**{**usual, **fields})
+__all__ = ["MORNING", "LedgerStoreSuite", "make_entry"]
 
 
 class LedgerStoreSuite:
@@ -83,7 +55,7 @@ class LedgerStoreSuite:
 
     def test_a_line_comes_back_as_it_was_written(self, store: LedgerStore) -> None:
         """A report is only as true as the line it reads."""
-        line = _full_entry()
+        line = full_entry()
         assert store.append(line) is True
         assert list(store.entries()) == [line]
 
@@ -306,9 +278,9 @@ class LedgerStoreSuite:
     def test_every_question_is_answered_as_the_reference_store_answers_it(self, store: LedgerStore) -> None:
         """Two stores that disagree cannot both be right; the one in memory is the reference."""
         reference = InMemoryStore()
-        for line in _random_lines(200):
+        for line in random_lines(200):
             assert store.append(line) == reference.append(line)
-        for query in _queries():
+        for query in queries():
             assert list(store.entries(query)) == list(reference.entries(query)), query
             assert store.totals(query) == reference.totals(query), query
         keys = (*GROUP_KEYS, "metadata:customer")
@@ -357,107 +329,6 @@ class LedgerStoreSuite:
         assert store.location
         assert "@" not in store.location
         assert "@" not in repr(store)
-
-
-def _full_entry() -> LedgerEntry:
-    """A line in which every field has a value of its own."""
-    return LedgerEntry(
-        run_id=uuid4(),
-        started_at_us=1_774_771_200_123_456,
-        kind="llm",
-        status="error",
-        parent_run_id=uuid4(),
-        root_run_id=uuid4(),
-        chain="RunnableSequence > Router",
-        provider="azure",
-        request_model="gpt-4o",
-        response_model="gpt-4o-2024-08-06",
-        service_tier="flex",
-        batch=True,
-        usage=TokenUsage(1, 2, 3, 4, 5, 6, 7, 8, ("reasoning was negative (-1)", "another")),
-        estimate_method="tiktoken",
-        billed_nano=11,
-        list_nano=12,
-        reported_nano=13,
-        avoided_nano=14,
-        baseline_model="gpt-4-turbo",
-        baseline_nano=15,
-        price=PriceSource("genai-prices", "2026-03-01", "openai", "gpt-4o", "flex,input>200000", "2025-01-01"),
-        unpriced_reason="no price",
-        latency_us=16,
-        first_token_us=17,
-        tags=("a", "b"),
-        metadata={"text": "x", "whole": 1, "part": 0.1, "flag": True},
-        user="u1",
-        session="s1",
-        thread="t1",
-        techniques=("cascade", "cache"),
-        error="RateLimitError",
-        input_bytes=18,
-        prompt_digest=bytes(range(16)),
-        prefix_digests=(b"\x00" * 16, b"\xff" * 16, b"short"),
-    )
-
-
-def _random_lines(count: int) -> list[LedgerEntry]:
-    """Lines over a few days in which every field varies; the same ones each time."""
-    draw = random.Random(20260329)  # noqa: S311 - test data
-    names = [None, "a", "b", "B", "Ä"]
-    return [
-        make_entry(
-            run_id=UUID(int=draw.getrandbits(128)),
-            at=MORNING + timedelta(seconds=draw.randrange(-250_000, 250_000)),
-            kind=draw.choice(["chat", "llm", "embedding"]),
-            status=draw.choice(["ok", "cached", "error", "cancelled", "lost"]),
-            root_run_id=draw.choice(_ROOTS),
-            chain=draw.choice(["", "a", "a > b", "ab > b"]),
-            provider=draw.choice(names),
-            request_model=draw.choice(names),
-            response_model=draw.choice(names),
-            service_tier=draw.choice(names),
-            usage=draw.choice([None, TokenUsage._make((*(draw.randrange(1000) for _ in range(8)), ()))]),
-            estimate_method=draw.choice([None, "bytes"]),
-            billed_nano=draw.choice([None, 0, draw.randrange(10**9)]),
-            list_nano=draw.choice([None, draw.randrange(10**9)]),
-            avoided_nano=draw.choice([None, draw.randrange(10**9)]),
-            baseline_nano=draw.choice([None, draw.randrange(10**9)]),
-            latency_us=draw.choice([None, draw.randrange(10**6)]),
-            tags=tuple(sorted(draw.sample("abc", draw.randrange(4)))),
-            techniques=tuple(draw.sample("xyz", draw.randrange(3))),
-            metadata=draw.choice([{}, {"customer": draw.choice([1, 1.5, True, "1", "a"])}]),
-            user=draw.choice(names),
-            session=draw.choice(names),
-            thread=draw.choice(names),
-        )
-        for _ in range(count)
-    ]
-
-
-def _queries() -> list[LedgerQuery]:
-    """One question per condition, and some with several."""
-    return [
-        LedgerQuery(),
-        LedgerQuery(limit=7),
-        LedgerQuery(since=MORNING),
-        LedgerQuery(until=MORNING),
-        LedgerQuery(since=MORNING - timedelta(hours=9), until=MORNING + timedelta(hours=9), limit=3),
-        LedgerQuery(model="a"),
-        LedgerQuery(provider="B"),
-        LedgerQuery(tag="a"),
-        LedgerQuery(user="Ä"),
-        LedgerQuery(session="b"),
-        LedgerQuery(thread="b"),
-        LedgerQuery(chain="b"),
-        LedgerQuery(chain=""),
-        LedgerQuery(technique="y"),
-        LedgerQuery(status="error"),
-        LedgerQuery(metadata={"customer": True}),
-        LedgerQuery(metadata={"customer": 1}),
-        LedgerQuery(root_run_id=_ROOTS[0]),
-        LedgerQuery(run_id=_random_lines(1)[0].run_id),
-        LedgerQuery(run_id=uuid4()),
-        LedgerQuery(model="a", tag="b", technique="x", metadata={"customer": "a"}),
-    ]
 
 
 def _count(store: LedgerStore, **conditions: Any) -> int:
