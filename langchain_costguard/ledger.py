@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
     from langchain_costguard.usage import TokenUsage
 
-CallKind = Literal["chat", "llm", "embedding", "tool", "batch", "manual"]
-"""What kind of call a line is: a chat model, a text model, or what `record()` was told."""
+CallKind = Literal["chat", "llm", "embedding", "tool", "batch", "manual", "adjustment"]
+"""What kind of call a line is: a chat model, a text model, an embedding model, or what `record()` was told.
+
+An `adjustment` is no call: it is the difference to the provider's own bill that `reconcile()` booked.
+"""
 
 CallStatus = Literal["open", "ok", "cached", "error", "cancelled", "lost"]
 """How a call ended.
@@ -66,6 +69,10 @@ class LedgerEntry:
     """The provider's service tier (`"flex"`, `"priority"`, `"default"` ...)."""
     batch: bool = False
     """Whether it went through a provider's Batch API."""
+    calls: int = 1
+    """How many calls the line stands for: 1, more where `record()` was told so, 0 for an adjustment."""
+    busy_ns: int | None = None
+    """Its share of the busy time of a machine paid by the hour, in nanoseconds; `None` where nothing was metered."""
 
     usage: TokenUsage | None = None
     """The tokens, `None` when nothing is known of them."""
@@ -278,6 +285,8 @@ class LedgerTotals(NamedTuple):
     """Sum of the known latencies."""
     timed_calls: int = 0
     """Calls whose latency is known."""
+    busy_ns: int = 0
+    """Busy time of machines paid by the hour, in nanoseconds."""
 
     @property
     def billed_cost(self) -> Decimal | None:

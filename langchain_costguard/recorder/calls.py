@@ -7,10 +7,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from decimal import Decimal
     from uuid import UUID
 
+    from langchain_costguard.cost import Cost
     from langchain_costguard.ledger import CallKind, CallStatus, LedgerEntry
     from langchain_costguard.recorder.writer import Recorder
     from langchain_costguard.usage import TokenUsage
@@ -88,6 +89,10 @@ class StartedCall:
         """The prompt as text."""
         return self.prompt_text(self.prompt)
 
+    def parts(self) -> Sequence[str]:
+        """The texts whose tokens add up to the prompt's: one, but for embeddings, which take several at once."""
+        return self.prompt if self.kind == "embedding" else (self.text(),)
+
     def text_bytes(self) -> bytes:
         """The prompt as UTF-8."""
         return self.prompt_text(self.prompt).encode("utf-8", "surrogatepass")
@@ -135,4 +140,8 @@ class Outcome(NamedTuple):
     error: str | None = None
     """The class of the exception."""
     is_unbilled: bool = False
-    """Whether it is certain that the provider owes nothing for it (refused, never sent)."""
+    """Whether it is certain that nothing is owed to the provider for it (refused, never sent)."""
+    calls: int = 1
+    """How many calls it stands for."""
+    cost: Cost | None = None
+    """What it costs, where the caller of `record()` said so; `None` has it priced."""

@@ -85,25 +85,32 @@ class LineMaker:
             ended_ns: `time.perf_counter_ns()` at its end.
             busy_ns: its share of the busy time of a GPU, in nanoseconds.
         """
-        status, usage, response_model, service_tier, output_text, reported_usd, error, is_unbilled = outcome
+        status, usage, response_model, service_tier, output_text, reported_usd, error, is_unbilled, calls, cost = (
+            outcome
+        )
         entry = self._frame(call, status)
         entry.latency_us = (ended_ns - call.started_ns) // 1000
         if call.first_token_ns is not None:
             entry.first_token_us = (call.first_token_ns - call.started_ns) // 1000
+        entry.calls = calls
+        entry.busy_ns = busy_ns
         entry.error = error
         entry.response_model = response_model
         if service_tier is not None:
             entry.service_tier = service_tier
         if usage is None and is_unbilled:
             usage = _NOTHING_USED
-        if usage is None and status != "cached":
-            usage = _estimate(entry, call, output_text)
+        if call.prompt is not None:
+            if usage is None and status != "cached":
+                usage = _estimate(entry, call, output_text)
+            entry.prompt_digest, entry.prefix_digests = self._digests(call)
         entry.usage = usage
-        entry.prompt_digest, entry.prefix_digests = self._digests(call)
         if is_unbilled:
             entry.billed_nano = entry.list_nano = 0
+        elif cost is not None:
+            _book(entry, cost)
         else:
-            self._price(entry, usage, call.region, busy_ns)
+            self._price(entry, call.region)
         if reported_usd is not None and status != "cached":
             _follow_provider(entry, reported_usd)
         return entry
@@ -128,7 +135,7 @@ class LineMaker:
         entry.status = "lost"
         entry.usage = TokenUsage(uncached_input=-(-(entry.input_bytes or 0) // _BYTES_PER_TOKEN))
         entry.estimate_method = f"bytes/{_BYTES_PER_TOKEN}, input only"
-        self._price(entry, entry.usage)
+        self._price(entry)
         return entry
 
     def _frame(self, call: StartedCall, status: CallStatus) -> LedgerEntry:
@@ -157,32 +164,23 @@ class LineMaker:
                 _read_technique_key(entry, name, value)
         return entry
 
-    def _price(
-        self, entry: LedgerEntry, usage: TokenUsage | None, region: str | None = None, busy_ns: int | None = None
-    ) -> None:
+    def _price(self, entry: LedgerEntry, region: str | None = None) -> None:
         """Fill in what the line's usage costs, or why that is not known."""
-        is_replay = entry.status == "cached"
-        if is_replay:
+        usage = entry.usage
+        if entry.status == "cached":
             entry.billed_nano = entry.list_nano = 0
-        if usage is None:
-            if not is_replay:
-                entry.unpriced_reason = "no usage was reported and none could be counted"
+            avoided = None if usage is None else self._cost(entry, region)
+            entry.avoided_nano = None if avoided is None else nano_half_even(avoided.pico_usd)
             return
-        cost = self._cost(entry, usage, region, busy_ns)
-        if is_replay:
-            entry.avoided_nano = None if cost is None else nano_half_even(cost.pico_usd)
-            return
+        cost = self._cost(entry, region)
         if cost is not None:
-            entry.billed_nano = entry.list_nano = nano_half_even(cost.pico_usd)
-            if cost.list_pico_usd != cost.pico_usd:
-                entry.list_nano = nano_half_even(cost.list_pico_usd)
-            entry.price = cost.source
-        if entry.baseline_model is not None:
+            _book(entry, cost)
+        if entry.baseline_model is not None and usage is not None:
             baseline = self.prices.price(usage, model=entry.baseline_model, at=entry.started_at_us / _US_PER_SECOND)
             entry.baseline_nano = None if baseline is None else nano_half_even(baseline.pico_usd)
 
-    def _cost(self, entry: LedgerEntry, usage: TokenUsage, region: str | None, busy_ns: int | None) -> Cost | None:
-        model = entry.response_model or entry.request_model
+    def _cost(self, entry: LedgerEntry, region: str | None) -> Cost | None:
+        usage, model = entry.usage, entry.response_model or entry.request_model
         if model is None:
             entry.unpriced_reason = "the run named no model"
             return None
@@ -197,7 +195,8 @@ class LineMaker:
                 at=at,
                 region=region,
                 fallback_model=entry.request_model,
-                busy_ns=busy_ns,
+                busy_ns=entry.busy_ns,
+                calls=entry.calls,
             )
         except UnknownPriceError as error:
             # `PriceBook(unknown="raise")` speaks to callers of `price`; a run that was paid is still recorded.
@@ -234,13 +233,21 @@ class LineMaker:
         return running.digest(), tuple(prefixes)
 
 
+def _book(entry: LedgerEntry, cost: Cost) -> None:
+    """Put a cost on a line, rounded once."""
+    entry.billed_nano = entry.list_nano = nano_half_even(cost.pico_usd)
+    if cost.list_pico_usd != cost.pico_usd:
+        entry.list_nano = nano_half_even(cost.list_pico_usd)
+    entry.price = cost.source
+
+
 def _estimate(entry: LedgerEntry, call: StartedCall, output_text: str) -> TokenUsage:
     """Count what the provider did not report; the line says how."""
     model = entry.response_model or entry.request_model
-    given = count_tokens(call.text(), model)
+    given = [count_tokens(part, model) for part in call.parts()]
     answered = count_tokens(output_text, model)
-    entry.estimate_method = given.method
-    return TokenUsage(uncached_input=given.tokens, output_text=answered.tokens)
+    entry.estimate_method = given[0].method if given else answered.method
+    return TokenUsage(uncached_input=sum(count.tokens for count in given), output_text=answered.tokens)
 
 
 def _follow_provider(entry: LedgerEntry, reported_usd: Decimal) -> None:

@@ -92,9 +92,33 @@ class Recorder:
         ended_ns = time.perf_counter_ns()
         busy_ns = None if call.busy is None else self._end_busy(call, ended_ns)
         if outcome.usage is None and not outcome.is_unbilled and _on_event_loop():
-            WORKER.submit(partial(self._finish, call, outcome, ended_ns, busy_ns))
+            WORKER.submit(partial(self.book, call, outcome, ended_ns, busy_ns))
         else:
-            self._finish(call, outcome, ended_ns, busy_ns)
+            self.book(call, outcome, ended_ns, busy_ns)
+
+    def book(self, call: StartedCall, outcome: Outcome, ended_ns: int, busy_ns: int | None = None) -> LedgerEntry:
+        """Make the line of a call that has ended, show it to the call's views, and write it.
+
+        Args:
+            call: what was known at the beginning.
+            outcome: what became of it.
+            ended_ns: `time.perf_counter_ns()` at its end.
+            busy_ns: its share of the busy time of a machine, in nanoseconds.
+
+        Returns:
+            The line.
+        """
+        try:
+            entry = self.lines.finished(call, outcome, ended_ns, busy_ns)
+        except Exception as error:  # noqa: BLE001 - a call that was paid for is never lost, whatever is wrong with it
+            self.note_fault(error)
+            entry = self.lines.salvaged(call, outcome, error)
+        for view in call.views:
+            if view.recorder is self:
+                view.see(entry)
+        if self.store is not None:
+            self.write(entry)
+        return entry
 
     def write(self, entry: LedgerEntry) -> None:
         """Write a finished line; a store that cannot be reached gets it later."""
@@ -163,18 +187,6 @@ class Recorder:
         return share
 
     # -- writing -----------------------------------------------------------------------------------------------------
-
-    def _finish(self, call: StartedCall, outcome: Outcome, ended_ns: int, busy_ns: int | None) -> None:
-        try:
-            entry = self.lines.finished(call, outcome, ended_ns, busy_ns)
-        except Exception as error:  # noqa: BLE001 - a call that was paid for is never lost, whatever is wrong with it
-            self.note_fault(error)
-            entry = self.lines.salvaged(call, outcome, error)
-        for view in call.views:
-            if view.recorder is self:
-                view.see(entry)
-        if self.store is not None:
-            self.write(entry)
 
     def _send(self, job: Callable[[], None]) -> None:
         """Do a write here and now, or on the worker where a loop must not wait."""
