@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_costguard._version import __version__
 
 if TYPE_CHECKING:
-    from langchain_costguard.callbacks import CostCallbackHandler, install, track_costs, uninstall
+    from langchain_costguard.callbacks import CostCallbackHandler, install, track_costs, track_embeddings, uninstall
     from langchain_costguard.cost import Cost
     from langchain_costguard.exceptions import (
         CostGuardError,
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         UnknownPriceError,
     )
     from langchain_costguard.ledger import LedgerEntry, LedgerQuery, LedgerTotals
+    from langchain_costguard.magic import load_ipython_extension
     from langchain_costguard.pricing import PriceBook, free, gpu_hour, per_call, per_token
     from langchain_costguard.reports import CostReport
     from langchain_costguard.stores import InMemoryStore, open_store
@@ -44,15 +45,17 @@ __all__ = [
     "free",
     "gpu_hour",
     "install",
+    "load_ipython_extension",
     "open_store",
     "per_call",
     "per_token",
     "track_costs",
+    "track_embeddings",
     "uninstall",
 ]
 
 _ROOMS = {
-    "callbacks": ("CostCallbackHandler", "install", "track_costs", "uninstall"),
+    "callbacks": ("CostCallbackHandler", "install", "track_costs", "track_embeddings", "uninstall"),
     "cost": ("Cost",),
     "exceptions": (
         "CostGuardError",
@@ -63,6 +66,7 @@ _ROOMS = {
         "UnknownPriceError",
     ),
     "ledger": ("LedgerEntry", "LedgerQuery", "LedgerTotals"),
+    "magic": ("load_ipython_extension",),
     "pricing": ("PriceBook", "free", "gpu_hour", "per_call", "per_token"),
     "reports": ("CostReport",),
     "stores": ("InMemoryStore", "open_store"),

@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
+from langchain_costguard._settings import is_disabled
 from langchain_costguard._worker import WORKER
 from langchain_costguard.callbacks.calls import CALLS
+from langchain_costguard.callbacks.manual import adjustment, record_call
+from langchain_costguard.callbacks.scopes import current_views
 from langchain_costguard.callbacks.watcher import CallWatcher
+from langchain_costguard.ledger import LedgerQuery
 from langchain_costguard.pricing.book import PriceBook
 from langchain_costguard.recorder import Recorder
 from langchain_costguard.stores import open_store
@@ -17,10 +22,13 @@ from langchain_costguard.stores.location import STORE_VARIABLE
 from langchain_costguard.stores.memory import InMemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
     from decimal import Decimal
 
-    from langchain_costguard.ledger import GroupKey, LedgerEntry, LedgerQuery, LedgerTotals
+    from langchain_costguard.ledger import CallKind, GroupKey, LedgerEntry, LedgerTotals
+    from langchain_costguard.pricing.quotes import Dollars
+    from langchain_costguard.reports.receipt import Receipt
     from langchain_costguard.reports.report import CostReport
     from langchain_costguard.stores.base import LedgerStore
 
@@ -64,11 +72,15 @@ class CostCallbackHandler(CallWatcher):
         """
         super().__init__()
         self._seen = InMemoryStore(max_entries=max_entries)
-        opened = None if store is None and not os.environ.get(STORE_VARIABLE) else open_store(store)
+        self.is_disabled: bool = is_disabled()
+        """Whether `COSTGUARD_DISABLED` was set when the handler was made: it then sees and writes nothing."""
+        opened = (
+            None if self.is_disabled or (store is None and not os.environ.get(STORE_VARIABLE)) else open_store(store)
+        )
         self._store: LedgerStore = self._seen if opened is None else opened
         self._recorder = Recorder.of(opened, _prices(prices), baseline_model)
         self._views = (self,)
-        self.is_closed = False
+        self.is_closed: bool = False
         """Whether this handler no longer takes note of calls that begin (its `with` block has ended)."""
 
     @property
@@ -78,7 +90,7 @@ class CostCallbackHandler(CallWatcher):
 
     def open_views(self) -> Sequence[CostCallbackHandler]:
         """This handler, unless it is closed."""
-        return () if self.is_closed else self._views
+        return () if self.is_closed or self.is_disabled else self._views
 
     @property
     def recorder(self) -> Recorder:
@@ -154,6 +166,141 @@ class CostCallbackHandler(CallWatcher):
 
         self.flush()
         return CostReport(self._seen, query=query, tz=tz, prices=self.prices, kept_in=self._store)
+
+    def record(  # noqa: PLR0913 - the facts of a call; all but the first are named
+        self,
+        usage: object = None,
+        *,
+        model: str | None = None,
+        provider: str | None = None,
+        cost: Dollars | None = None,
+        gpu_hours: Dollars | None = None,
+        usd_per_gpu_hour: Dollars | None = None,
+        calls: int = 1,
+        usd_per_call: Dollars | None = None,
+        service_tier: str | None = None,
+        batch: bool = False,
+        kind: CallKind = "manual",
+        tags: Iterable[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+        started_at: datetime | None = None,
+        latency_seconds: float | None = None,
+        run_id: UUID | None = None,
+    ) -> LedgerEntry:
+        """Book a call that LangChain did not report: a raw SDK call, a tool, hours of training.
+
+        It is priced and written like any other, and seen by the blocks around it and by what is installed.
+
+        Args:
+            usage: LangChain's `usage_metadata`, the provider's own usage object, a whole response of its SDK, or a
+                `TokenUsage`.
+            model: the model whose price applies; read from a response that names it.
+            provider: who served it.
+            cost: what it cost in US dollars, if you know; nothing else is then priced.
+            gpu_hours: hours of GPU time it took, for models priced by `gpu_hour(...)` or with `usd_per_gpu_hour`.
+            usd_per_gpu_hour: the price of one GPU-hour in US dollars.
+            calls: how many calls the line stands for.
+            usd_per_call: the price of each call in US dollars.
+            service_tier: the provider's tier.
+            batch: whether it went through a provider's Batch API.
+            kind: what kind of call it was.
+            tags: tags, as in a run's config.
+            metadata: metadata, as in a run's config (`{"user": "u1"}`).
+            started_at: when it began, with its time zone; now if not given.
+            latency_seconds: how long it took.
+            run_id: an id of yours: a run is booked once, so the same id twice is one line.
+
+        Returns:
+            The line; its `billed_cost` is `None` if the price is not known.
+
+        Raises:
+            ValueError: there is nothing to record, or a figure is impossible.
+            PriceFormatError: an amount is negative or no number.
+            TypeError: `usage` is of no known shape.
+
+        Example:
+            >>> costs = CostCallbackHandler()
+            >>> costs.record(gpu_hours=10, usd_per_gpu_hour="0.1", calls=1000, usd_per_call="0.01").billed_cost
+            Decimal('11')
+        """
+        return record_call(
+            current_views(self),
+            self._recorder,
+            usage=usage,
+            model=model,
+            provider=provider,
+            cost=cost,
+            gpu_hours=gpu_hours,
+            usd_per_gpu_hour=usd_per_gpu_hour,
+            calls=calls,
+            usd_per_call=usd_per_call,
+            service_tier=service_tier,
+            batch=batch,
+            kind=kind,
+            tags=tags,
+            metadata=metadata,
+            started_at=started_at,
+            latency_seconds=latency_seconds,
+            run_id=run_id,
+        )
+
+    def reconcile(
+        self,
+        since: datetime,
+        until: datetime,
+        billed: Dollars,
+        *,
+        reason: str,
+        provider: str | None = None,
+    ) -> LedgerEntry | None:
+        """Book the difference between what the ledger says of a period and what the provider billed for it.
+
+        Args:
+            since: the beginning of the period, with its time zone.
+            until: its end, not included.
+            billed: what the provider billed, in US dollars.
+            reason: what the difference is; it stands on the line.
+            provider: whose bill it is; `None` for all providers together.
+
+        Returns:
+            The adjustment, which may be negative, or `None` if there is no difference. Doing it again with the same
+            bill books nothing.
+
+        Raises:
+            ValueError: the period is empty, a moment has no time zone, or there is no reason.
+            PriceFormatError: `billed` is negative or no number.
+
+        Example:
+            ```python
+            handler.reconcile(october, november, "12.34", reason="invoice 2026-10", provider="openai")
+            ```
+        """
+        self.flush()
+        entry = adjustment(self._store, since, until, billed, reason, provider)
+        if entry is not None:
+            self._seen.append(entry)
+            self._recorder.write(entry)
+            self.flush()
+        return entry
+
+    def explain(self, run_id: UUID | str) -> Receipt:
+        """The receipt of one call: every bucket of its usage times its rate, with the rate's source and date.
+
+        Args:
+            run_id: the run's id, as on its line.
+
+        Raises:
+            LookupError: this handler's store has no such call.
+        """
+        from langchain_costguard.reports.receipt import Receipt
+
+        self.flush()
+        wanted = LedgerQuery(run_id=UUID(str(run_id)))
+        for store in (self._seen, self._store):
+            for entry in store.entries(wanted):
+                return Receipt(entry, self.prices)
+        msg = f"no call with run_id={run_id} is known here: entries() lists the calls and their ids"
+        raise LookupError(msg)
 
     def flush(self) -> bool:
         """See to it that every finished call is written and counted.

@@ -50,7 +50,7 @@ class CallWatcher(BaseCallbackHandler):
 
     def open_views(self) -> Sequence[CostCallbackHandler]:
         """Those of the views that still take note of calls that begin."""
-        return [view for view in self.views if not view.is_closed]
+        return [view for view in self.views if not (view.is_closed or view.is_disabled)]
 
     # -- model calls -------------------------------------------------------------------------------------------------
 
@@ -78,7 +78,8 @@ class CallWatcher(BaseCallbackHandler):
                 if kwargs.get("batch_size", 1) > 1:
                     call.batch_group = params
                 CALLS.add(call)
-            _attach(call, views)
+            for recorder in call.watch(views):
+                recorder.begin(call)
         except Exception as error:  # noqa: BLE001 - tracking never breaks the chain
             self._note_fault(error)
 
@@ -103,7 +104,8 @@ class CallWatcher(BaseCallbackHandler):
                 call = StartedCall(run_id, "llm", prompts[0] if prompts else "", plain_text)
                 _describe(call, serialized, kwargs.get("invocation_params"), parent_run_id, tags, metadata)
                 CALLS.add(call)
-            _attach(call, views)
+            for recorder in call.watch(views):
+                recorder.begin(call)
         except Exception as error:  # noqa: BLE001 - tracking never breaks the chain
             self._note_fault(error)
 
@@ -236,17 +238,6 @@ class CallWatcher(BaseCallbackHandler):
         close_call(call, Outcome("error", error=f"tracking: {type(error).__name__}"))
 
 
-def _attach(call: StartedCall, views: Sequence[CostCallbackHandler]) -> None:
-    """Add those who watch; a recorder that is new to the call takes note of it."""
-    for view in views:
-        if view not in call.views:
-            call.views.append(view)
-            recorder = view.recorder
-            if recorder not in call.recorders:
-                call.recorders.append(recorder)
-                recorder.begin(call)
-
-
 def _describe(
     call: StartedCall,
     serialized: Mapping[str, Any] | None,
@@ -273,11 +264,16 @@ def _describe(
     if serialized:
         constructor = serialized.get("kwargs")
         if constructor:
-            for name in _ENDPOINT_KEYS:
-                url = constructor.get(name)
-                if url:
-                    call.endpoint_provider = _provider_at(url if isinstance(url, str) else str(url))
-                    return
+            call.endpoint_provider = endpoint_provider_of(constructor)
+
+
+def endpoint_provider_of(settings: Mapping[str, Any]) -> str | None:
+    """Who serves the endpoint that a client's settings point at; `None` if they point at none, or it is not known."""
+    for name in _ENDPOINT_KEYS:
+        url = settings.get(name)
+        if url:
+            return _provider_at(url if isinstance(url, str) else str(url))
+    return None
 
 
 @lru_cache(maxsize=256)

@@ -49,6 +49,8 @@ class StartedCall:
     """Where the provider was told to process the call."""
     tags: Iterable[str] = ()
     metadata: Mapping[str, Any] = _NO_METADATA
+    is_timed = True
+    """Whether the time from beginning to end means anything; not so for what was recorded afterwards."""
     first_token_ns: int | None = None
     last_chunk: object = None
     """The last chunk that carried usage; several handlers are told of the same one."""
@@ -79,6 +81,22 @@ class StartedCall:
         self.started_at_us = time.time_ns() // 1000
         self.views: list[View] = []
         self.recorders: list[Recorder] = []
+
+    def watch(self, views: Iterable[View]) -> list[Recorder]:
+        """Add those who watch.
+
+        Returns:
+            The recorders that are new to the call by this; they are to take note of its beginning.
+        """
+        new: list[Recorder] = []
+        for view in views:
+            if view not in self.views:
+                self.views.append(view)
+                recorder = view.recorder
+                if recorder not in self.recorders:
+                    self.recorders.append(recorder)
+                    new.append(recorder)
+        return new
 
     @property
     def served_by(self) -> str | None:

@@ -89,7 +89,8 @@ class LineMaker:
             outcome
         )
         entry = self._frame(call, status)
-        entry.latency_us = (ended_ns - call.started_ns) // 1000
+        if call.is_timed:
+            entry.latency_us = (ended_ns - call.started_ns) // 1000
         if call.first_token_ns is not None:
             entry.first_token_us = (call.first_token_ns - call.started_ns) // 1000
         entry.calls = calls

@@ -1,0 +1,100 @@
+"""Who watches right now: the blocks around the running code, and what is installed for the process.
+
+LangChain asks registered hooks for a handler whenever a run is configured. This module registers two of them, once:
+a `ContextVar` for the blocks (`track_costs`), which follows threads and tasks as context variables do, and a plain
+object for the process (`install`), which is there in raw threads too. One variable cannot serve both: setting it in a
+block would hide what is installed.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from langchain_costguard.callbacks.watcher import CallWatcher
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from langchain_costguard.callbacks.handler import CostCallbackHandler
+
+
+class Scope(CallWatcher):
+    """The handler of one block: its own view and those of the blocks around it."""
+
+    def __init__(self, views: tuple[CostCallbackHandler, ...]) -> None:
+        """Watch for these."""
+        super().__init__()
+        self._views = views
+
+    @property
+    def views(self) -> Sequence[CostCallbackHandler]:
+        """The block's own view and those around it."""
+        return self._views
+
+
+class Installed(CallWatcher):
+    """The handler of the process: the views installed now."""
+
+    def __init__(self) -> None:
+        """Watch for nobody yet."""
+        super().__init__()
+        self._views: tuple[CostCallbackHandler, ...] = ()
+        self._lock = threading.Lock()
+        self.is_registered: bool = False
+        """Whether LangChain knows of the hooks."""
+
+    @property
+    def views(self) -> Sequence[CostCallbackHandler]:
+        """What is installed."""
+        return self._views
+
+    def get(self) -> Installed | None:
+        """What LangChain's configure loop asks for; shaped like `ContextVar.get`."""
+        return self if self._views else None
+
+    def add(self, view: CostCallbackHandler) -> None:
+        """Install a view; one that is installed already stays so."""
+        with self._lock:
+            if view not in self._views:
+                self._views = (*self._views, view)
+
+    def remove(self, view: CostCallbackHandler) -> bool:
+        """Remove a view; whether it was installed."""
+        with self._lock:
+            known = view in self._views
+            self._views = tuple(other for other in self._views if other is not view)
+            return known
+
+
+SCOPE: Final[ContextVar[Scope | None]] = ContextVar("langchain_costguard_scope", default=None)
+"""The block around the running code."""
+
+INSTALLED: Final = Installed()
+"""What is installed for the process."""
+
+_hooks_lock: Final = threading.Lock()
+
+
+def register_hooks() -> None:
+    """Tell LangChain of both hooks, once for the life of the process; not at import, because that loads its tracers."""
+    with _hooks_lock:
+        if INSTALLED.is_registered:
+            return
+        from langchain_core.tracers.context import register_configure_hook
+
+        register_configure_hook(SCOPE, inheritable=True)
+        register_configure_hook(cast("ContextVar[Any]", INSTALLED), inheritable=True)
+        INSTALLED.is_registered = True
+
+
+def current_views(*more: CostCallbackHandler) -> list[CostCallbackHandler]:
+    """All who watch here and now, and `more`, each of them once; nobody while the package is disabled."""
+    scope = SCOPE.get()
+    around = (view for view in (*(scope.views if scope else ()), *INSTALLED.views) if not view.is_closed)
+    found: list[CostCallbackHandler] = []
+    for view in (*more, *around):
+        if view not in found and not view.is_disabled:
+            found.append(view)
+    return found
