@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _EXIT_CODES = "Exit codes: 0 done, 1 it could not be done, 2 the command was not understood, 130 interrupted."
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     help="See what language models cost in LangChain.",
     epilog=_EXIT_CODES,
     no_args_is_help=True,

@@ -87,7 +87,7 @@ class Cost:
         self.pico_usd = pico_usd
         self.list_pico_usd = pico_usd if list_pico_usd is None else list_pico_usd
         self.source = source
-        self.breakdown_of = breakdown_of
+        self.breakdown_of: tuple[Explains, Any, int] | None = breakdown_of
 
     @classmethod
     def zero(cls) -> Cost:

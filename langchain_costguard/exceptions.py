@@ -48,7 +48,7 @@ class UnknownPriceError(CostGuardError, LookupError):
         super().__init__(message)
         self.model = model
         self.provider = provider
-        self.suggestions = tuple(suggestions)
+        self.suggestions: tuple[str, ...] = tuple(suggestions)
 
 
 class PriceFormatError(CostGuardError, ValueError):
@@ -74,7 +74,7 @@ class UnboundedInputError(CostGuardError, ValueError):
     def __init__(self, message: str, *, parts: Sequence[str]) -> None:
         """Keep the parts beside the message."""
         super().__init__(message)
-        self.parts = tuple(parts)
+        self.parts: tuple[str, ...] = tuple(parts)
 
 
 class StoreError(CostGuardError):

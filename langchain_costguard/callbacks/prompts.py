@@ -25,8 +25,8 @@ class ChatPrompt:
 
     def __init__(self, messages: Sequence[BaseMessage], params: Mapping[str, Any] | None) -> None:
         """Hold what was sent."""
-        self.messages = messages
-        self.params = params
+        self.messages: Sequence[BaseMessage] = messages
+        self.params: Mapping[str, Any] | None = params
 
 
 def chat_text(prompt: ChatPrompt) -> str:

@@ -33,7 +33,7 @@ class Answer(NamedTuple):
     """What came back."""
 
 
-QUESTIONS: Final = {
+QUESTIONS: Final[dict[str, tuple[str, ...]]] = {
     "invoke": ("What is the capital of France?",),
     "stream": ("What is photosynthesis?",),
     "batch": ("What does HTTP stand for?", "Name three primary colours.", "How many legs does a spider have?"),

@@ -53,7 +53,7 @@ class Span(NamedTuple):
         return Span(max(self.since, other.since), min(self.until, other.until))
 
 
-FALLBACKS: Final = {
+FALLBACKS: Final[dict[str, tuple[str, ...]]] = {
     "uncached_input": ("input_mtok",),
     "cache_read": ("cache_read_mtok", "input_mtok"),
     "cache_write_5m": ("cache_write_5m_mtok", "cache_write_mtok", "input_mtok"),

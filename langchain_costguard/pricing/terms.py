@@ -38,7 +38,7 @@ class Terms:
         }
         self._patterns = [name for name in self._overrides if any(sign in name for sign in "*?[")]
         self._off, self._off_everything = _read_discount(discount)
-        self.has_hourly_prices = any(isinstance(price, GpuHourCard) for price in self._overrides.values())
+        self.has_hourly_prices: bool = any(isinstance(price, GpuHourCard) for price in self._overrides.values())
         """Whether any override is a price by the GPU-hour."""
 
     def price_for(self, models: tuple[str, ...], provider: str | None) -> Price | None:

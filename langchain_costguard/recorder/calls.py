@@ -77,8 +77,8 @@ class StartedCall:
         self.kind = kind
         self.prompt = prompt
         self.prompt_text = prompt_text
-        self.started_ns = time.perf_counter_ns()
-        self.started_at_us = time.time_ns() // 1000
+        self.started_ns: int = time.perf_counter_ns()
+        self.started_at_us: int = time.time_ns() // 1000
         self.views: list[View] = []
         self.recorders: list[Recorder] = []
 
@@ -123,9 +123,9 @@ class StreamUsage:
 
     def __init__(self, usage: Mapping[str, Any]) -> None:
         """Begin with the first chunk that carries usage."""
-        self.last = usage
-        self.chunks = 1
-        self.is_cumulative = False
+        self.last: Mapping[str, Any] = usage
+        self.chunks: int = 1
+        self.is_cumulative: bool = False
 
     def add(self, usage: Mapping[str, Any]) -> None:
         """Note the next chunk's usage.

@@ -49,8 +49,10 @@ class Recorder:
         """Write into a store with these prices; see `of` for sharing one recorder among handlers."""
         self.store = store
         self.prices = prices
-        self.faults = 0
-        self.lines = LineMaker(prices, baseline_model, lambda: MEMORY_KEY if store is None else store.digest_key)
+        self.faults: int = 0
+        self.lines: LineMaker = LineMaker(
+            prices, baseline_model, lambda: MEMORY_KEY if store is None else store.digest_key
+        )
         self._clocks: dict[GpuHourCard, BusyClock] = {}
         self._unsaved: deque[LedgerEntry] = deque()
         self._unsaved_lock = threading.RLock()

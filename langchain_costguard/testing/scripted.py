@@ -9,7 +9,7 @@ import hashlib
 import json
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
@@ -79,7 +79,7 @@ class ScriptedChatModel(BaseChatModel):
     stream_model_name: Literal["last", "every"] = "last"
     """Which chunks of a stream carry the model's name (when merged, `"every"` repeats it: `"mm"` for `"m"`)."""
 
-    model_config = ConfigDict(populate_by_name=True, arbitrary_types_allowed=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(populate_by_name=True, arbitrary_types_allowed=True)
 
     _script: Script = PrivateAttr()
     _calls: list[ScriptedCall] = PrivateAttr(default_factory=list)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from langchain_core.language_models.llms import BaseLLM
 from langchain_core.outputs import Generation, GenerationChunk, LLMResult
@@ -42,7 +42,7 @@ class ScriptedLLM(BaseLLM):
     provider: str = "scripted"
     """The provider it claims to be of (`ls_provider`)."""
 
-    model_config = ConfigDict(populate_by_name=True, arbitrary_types_allowed=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(populate_by_name=True, arbitrary_types_allowed=True)
 
     _script: Script = PrivateAttr()
     _calls: list[ScriptedCall] = PrivateAttr(default_factory=list)

@@ -26,7 +26,7 @@ class RequestRefused(Exception):  # noqa: N818 - what happened, not a fault of t
         """Put OpenAI's error object around the message."""
         super().__init__(message)
         self.status = status
-        self.body = error_body(message, "invalid_request_error", code=code, param=param)
+        self.body: dict[str, Any] = error_body(message, "invalid_request_error", code=code, param=param)
 
 
 def scripted_error(status: int) -> dict[str, Any]:
