@@ -4,19 +4,63 @@ from langchain_costguard.pricing.book import PriceBook, UnknownPolicy
 from langchain_costguard.pricing.busy import BusyClock
 from langchain_costguard.pricing.catalog import Catalog
 from langchain_costguard.pricing.names import provider_of_host
+from langchain_costguard.pricing.plans import (
+    Bill,
+    BillLine,
+    Credit,
+    PayAsYouGo,
+    Plan,
+    PlanComparison,
+    PlanCost,
+    Prepaid,
+    Subscription,
+    UsageRecord,
+    VolumeRange,
+    compare_plans,
+    usage_records,
+)
 from langchain_costguard.pricing.quotes import free, gpu_hour, per_call, per_token
 from langchain_costguard.pricing.rates import Price, RateCard
+from langchain_costguard.pricing.self_hosted import (
+    BreakEven,
+    MachineCost,
+    break_even,
+    busy_time,
+    gpu_cost,
+    machine_cost,
+)
+from langchain_costguard.pricing.shares import share_cost
 
 __all__ = [
+    "Bill",
+    "BillLine",
+    "BreakEven",
     "BusyClock",
     "Catalog",
+    "Credit",
+    "MachineCost",
+    "PayAsYouGo",
+    "Plan",
+    "PlanComparison",
+    "PlanCost",
+    "Prepaid",
     "Price",
     "PriceBook",
     "RateCard",
+    "Subscription",
     "UnknownPolicy",
+    "UsageRecord",
+    "VolumeRange",
+    "break_even",
+    "busy_time",
+    "compare_plans",
     "free",
+    "gpu_cost",
     "gpu_hour",
+    "machine_cost",
     "per_call",
     "per_token",
     "provider_of_host",
+    "share_cost",
+    "usage_records",
 ]
