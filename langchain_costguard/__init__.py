@@ -10,12 +10,14 @@ from langchain_costguard._version import __version__
 if TYPE_CHECKING:
     from langchain_costguard.callbacks import CostCallbackHandler, install, track_costs, track_embeddings, uninstall
     from langchain_costguard.cost import Cost
+    from langchain_costguard.estimates import CostEstimate, estimate_cost
     from langchain_costguard.exceptions import (
         CostGuardError,
         CostGuardWarning,
         OptionalDependencyError,
         PriceFormatError,
         StoreError,
+        UnboundedInputError,
         UnknownPriceError,
     )
     from langchain_costguard.ledger import LedgerEntry, LedgerQuery, LedgerTotals
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Cost",
     "CostCallbackHandler",
+    "CostEstimate",
     "CostGuardError",
     "CostGuardWarning",
     "CostReport",
@@ -40,8 +43,10 @@ __all__ = [
     "PriceFormatError",
     "StoreError",
     "TokenUsage",
+    "UnboundedInputError",
     "UnknownPriceError",
     "__version__",
+    "estimate_cost",
     "free",
     "gpu_hour",
     "install",
@@ -57,12 +62,14 @@ __all__ = [
 _ROOMS = {
     "callbacks": ("CostCallbackHandler", "install", "track_costs", "track_embeddings", "uninstall"),
     "cost": ("Cost",),
+    "estimates": ("CostEstimate", "estimate_cost"),
     "exceptions": (
         "CostGuardError",
         "CostGuardWarning",
         "OptionalDependencyError",
         "PriceFormatError",
         "StoreError",
+        "UnboundedInputError",
         "UnknownPriceError",
     ),
     "ledger": ("LedgerEntry", "LedgerQuery", "LedgerTotals"),

@@ -12,6 +12,11 @@ from langchain_costguard.tokens.schemas import as_json, is_server_tool, schema_j
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+PromptLike = Any
+"""A text, messages in any form LangChain takes (`BaseMessage`, `(role, text)`, dict, text), or a `PromptValue`."""
+SchemaLike = Any
+"""What `with_structured_output` takes: a Pydantic class, a `TypedDict` or a dict."""
+
 _MEDIA: Final = frozenset(
     {"audio", "input_audio", "audio_url", "video", "video_url", "file", "input_file", "document", "media"}
     | {"image_file", "container_upload", "item_reference"}
@@ -26,8 +31,7 @@ class Contents:
     """The parts of one request.
 
     Args:
-        prompt: a text, messages in any form LangChain takes (`BaseMessage`, `(role, text)`, dict, text), or a
-            `PromptValue`.
+        prompt: see `PromptLike`.
         tools: the tools that go with it.
         response_format: the schema of the answer that goes with it.
 
@@ -35,7 +39,9 @@ class Contents:
         TypeError: the prompt, a tool or the schema is nothing that could be sent.
     """
 
-    def __init__(self, prompt: Any, tools: Sequence[Any] | None = None, response_format: Any = None) -> None:  # noqa: ANN401
+    def __init__(
+        self, prompt: PromptLike, tools: Sequence[Any] | None = None, response_format: SchemaLike = None
+    ) -> None:
         """Walk through the request once."""
         self.texts: list[str] = []
         self.ids: list[str] = []
@@ -48,11 +54,14 @@ class Contents:
         self.answers = 0
         """Messages that answer a tool call."""
         self.has_tools = bool(tools)
+        self.cache_lifetimes: set[str] = set()
+        """The lifetimes, `"5m"` or `"1h"`, of what the request asks Anthropic to keep in its prompt cache."""
         for message in as_messages(prompt):
             self._add_message(message)
         for tool in tools or ():
             if is_server_tool(tool):
                 self.unbounded.append(f"tool {tool.get('type')}: the provider runs it and adds what it finds")
+            self._note_caching(tool)
             self.schemas.append(tool_json(tool))
         if response_format is not None:
             self.schemas.append(schema_json(response_format))
@@ -104,6 +113,7 @@ class Contents:
         if not isinstance(block, Mapping):
             self.texts.append(str(block))
             return
+        self._note_caching(block)
         kind = block.get("type")
         image = image_in(block)
         if image is not None:
@@ -119,6 +129,11 @@ class Contents:
         else:
             self.texts.append(as_json(block))
 
+    def _note_caching(self, part: Any) -> None:  # noqa: ANN401 - a block or a tool
+        control = part.get("cache_control") if isinstance(part, Mapping) else None
+        if isinstance(control, Mapping):
+            self.cache_lifetimes.add("1h" if control.get("ttl") == "1h" else "5m")
+
     def _add_document(self, block: Mapping[str, Any]) -> None:
         source = block.get("source")
         if isinstance(source, Mapping) and source.get("type") == "text":
@@ -127,7 +142,7 @@ class Contents:
             self.unbounded.append(f"{block.get('type')}: its tokens are not known before the provider has read it")
 
 
-def as_messages(prompt: Any) -> Sequence[Any]:  # noqa: ANN401 - any form LangChain takes
+def as_messages(prompt: PromptLike) -> Sequence[Any]:
     """The messages of a prompt, each in the form it was given.
 
     Raises:

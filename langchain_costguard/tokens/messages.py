@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from langchain_costguard.exceptions import UnboundedInputError
 from langchain_costguard.tokens.contents import Contents
 from langchain_costguard.tokens.counting import TokenCount, byte_bound, count_tokens, tight_bound
 from langchain_costguard.tokens.images import image_bound, image_count
-from langchain_costguard.tokens.models import maker_of
+from langchain_costguard.tokens.models import bare_name, is_embedding, maker_of
 from langchain_costguard.tokens.schemas import schema_bound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from langchain_costguard.tokens.contents import PromptLike, SchemaLike
 
 _PER_MESSAGE: Final = 4
 """What begins and ends a message, and its role, in OpenAI's format."""
@@ -24,19 +26,29 @@ _PER_REPLY: Final = 3
 _CLAUDE_TOOL_PROMPT: Final = 346
 """The instructions that Anthropic adds to a request with tools (Claude 4, tool choice `auto`)."""
 
-_PER_MESSAGE_BOUND: Final = 16
-_PER_REQUEST_BOUND: Final = 128
-"""What a provider or a chat template puts around a request at most: a default system prompt, a date, a channel list."""
-_TOOL_PROMPT_BOUND: Final = 1024
-"""What a provider or a chat template adds to a request with tools at most."""
+
+class _Frame(NamedTuple):
+    """The most tokens that a provider or a chat template puts around what was sent."""
+
+    request: int
+    """Around the whole: what begins the reply, a default system prompt, a date."""
+    message: int
+    """Around each message."""
+    tools: int
+    """Around the tools, if there are any."""
+
+
+_NO_FRAME: Final = _Frame(0, 0, 0)
+_OPENAI_FRAME: Final = _Frame(16, 8, 256)
+_ANY_FRAME: Final = _Frame(128, 16, 1024)
 
 
 def count_message_tokens(
-    messages: Any,  # noqa: ANN401 - any form LangChain takes
+    messages: PromptLike,
     model: str | None = None,
     *,
     tools: Sequence[Any] | None = None,
-    response_format: Any = None,  # noqa: ANN401 - any form LangChain takes
+    response_format: SchemaLike = None,
 ) -> TokenCount:
     """Count the input tokens of a request, as well as it can be done on this machine now, and never by a network.
 
@@ -62,29 +74,15 @@ def count_message_tokens(
         >>> count_message_tokens([("system", "Be brief."), ("human", "Why is the sky blue?")], "gpt-4o").tokens
         20
     """
-    contents = Contents(messages, tools, response_format)
-    around = contents.messages * _PER_MESSAGE + contents.names * _PER_NAME + contents.answers * _PER_ANSWER
-    notes = [f"{part}: not counted" for part in contents.unbounded]
-    tokens = _PER_REPLY + around + _counted(contents.texts, model)
-    if contents.schemas:
-        schemas = _counted(contents.schemas, model)
-        if contents.has_tools and maker_of(model) == "anthropic":
-            schemas += _CLAUDE_TOOL_PROMPT
-        tokens += schemas
-        notes.append(f"tools and schema: {schemas:,} tokens, as JSON")
-    for image in contents.images:
-        of_image, note = image_count(image, model)
-        tokens += of_image
-        notes.append(note)
-    return TokenCount(tokens, count_tokens("", model).method, tuple(notes))
+    return count_of(Contents(messages, tools, response_format), model)
 
 
 def bound_message_tokens(
-    messages: Any,  # noqa: ANN401 - any form LangChain takes
+    messages: PromptLike,
     model: str | None = None,
     *,
     tools: Sequence[Any] | None = None,
-    response_format: Any = None,  # noqa: ANN401 - any form LangChain takes
+    response_format: SchemaLike = None,
     tight: bool = False,
 ) -> TokenCount:
     """An upper bound on the input tokens of a request, found without a tokenizer unless `tight`.
@@ -108,20 +106,56 @@ def bound_message_tokens(
             or an image of a model whose limit is not published.
         TypeError: the messages, a tool or the schema are nothing that could be sent.
     """
-    contents = Contents(messages, tools, response_format)
+    return bound_of(Contents(messages, tools, response_format), model, tight=tight)
+
+
+def count_of(contents: Contents, model: str | None) -> TokenCount:
+    """Count the tokens of a request that was read before; see `count_message_tokens`."""
+    around = 0 if is_embedding(model) else _around(contents)
+    notes = [f"{part}: not counted" for part in contents.unbounded]
+    tokens = around + _counted(contents.texts, model)
+    if contents.schemas:
+        schemas = _counted(contents.schemas, model)
+        if contents.has_tools and maker_of(model) == "anthropic":
+            schemas += _CLAUDE_TOOL_PROMPT
+        tokens += schemas
+        notes.append(f"tools and schema: {schemas:,} tokens, as JSON")
+    for image in contents.images:
+        of_image, note = image_count(image, model)
+        tokens += of_image
+        notes.append(note)
+    return TokenCount(tokens, count_tokens("", model).method, tuple(notes))
+
+
+def bound_of(contents: Contents, model: str | None, *, tight: bool) -> TokenCount:
+    """Bound the tokens of a request that was read before; see `bound_message_tokens`."""
     bounds = [image_bound(image, model) for image in contents.images]
     unbounded = contents.unbounded + [note for most, note in bounds if most is None]
     if unbounded:
         msg = f"no bound on the input tokens for {model}: {'; '.join(unbounded)}: leave it out of the messages or tools"
         raise UnboundedInputError(msg, parts=unbounded)
-    tokens = _PER_REQUEST_BOUND + contents.messages * _PER_MESSAGE_BOUND + sum(map(byte_bound, contents.ids))
+    frame = _frame_of(model)
+    tokens = frame.request + contents.messages * frame.message + sum(map(byte_bound, contents.ids))
     tokens += sum(most or 0 for most, _ in bounds) + sum(map(schema_bound, contents.schemas))
-    tokens += _TOOL_PROMPT_BOUND if contents.has_tools else 0
+    tokens += frame.tools if contents.has_tools else 0
     texts = [tight_bound(text, model) for text in contents.texts] if tight else []
     of_text = sum(text.tokens for text in texts) if tight else sum(map(byte_bound, contents.texts))
     methods = {text.method for text in texts}
     method = methods.pop() if len(methods) == 1 else "bytes"
     return TokenCount(tokens + of_text, method, tuple(note for _, note in bounds))
+
+
+def _around(contents: Contents) -> int:
+    answers = contents.answers * _PER_ANSWER
+    return _PER_REPLY + contents.messages * _PER_MESSAGE + contents.names * _PER_NAME + answers
+
+
+def _frame_of(model: str | None) -> _Frame:
+    """What goes around a request to a model: OpenAI's own format is known, any other may hide a prompt of its own."""
+    if is_embedding(model):
+        return _NO_FRAME
+    is_hosted = maker_of(model) == "openai" and not bare_name(model).startswith("gpt-oss")
+    return _OPENAI_FRAME if is_hosted else _ANY_FRAME
 
 
 def _counted(texts: Sequence[str], model: str | None) -> int:

@@ -67,6 +67,11 @@ def maker_of(model: str | None) -> Maker | None:
     return "openai" if bare_name(model).startswith(_OPENAI_PREFIXES) else None
 
 
+def is_embedding(model: str | None) -> bool:
+    """Whether a model makes embeddings: it reads a text without anything around it, and answers no tokens."""
+    return "embed" in bare_name(model)
+
+
 def bare_name(model: str | None) -> str:
     """A model's name in lower case, without what users and gateways put before it.
 

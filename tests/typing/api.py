@@ -11,12 +11,14 @@ from uuid import UUID
 from langchain_costguard import (
     Cost,
     CostCallbackHandler,
+    CostEstimate,
     CostReport,
     LedgerEntry,
     LedgerQuery,
     LedgerTotals,
     PriceBook,
     TokenUsage,
+    estimate_cost,
     free,
     gpu_hour,
     install,
@@ -26,6 +28,7 @@ from langchain_costguard import (
     track_costs,
     uninstall,
 )
+from langchain_costguard.estimates import CostEstimates
 from langchain_costguard.pricing import RateCard
 from langchain_costguard.reports import DayStatistics, ReportRow, ReportRows
 from langchain_costguard.stores import LedgerStore, SQLStore
@@ -63,6 +66,9 @@ if cost is not None:
     assert_type(cost.total, Decimal)
     assert_type(cost + cost, Cost)
 assert_type(free(), RateCard)
+
+assert_type(estimate_cost("Why?", "gpt-4o", max_output_tokens=100), CostEstimate)
+assert_type(estimate_cost([("human", "Why?")], ["gpt-4o", "gpt-5"], prices=book), CostEstimates)
 
 usage = TokenUsage.from_langchain({"input_tokens": 10, "output_tokens": 1, "total_tokens": 11})
 assert_type(usage, TokenUsage | None)
