@@ -44,6 +44,9 @@ class Backend(ABC):
     begin_exclusive: Sequence[str]
     """The statements that begin a transaction under a lock that only one process can hold."""
 
+    begin_change: str
+    """The statement that begins a transaction in which every statement sees the same lines."""
+
     @abstractmethod
     def connect(self) -> RawConnection:
         """A new connection that commits each statement by itself.
@@ -70,6 +73,18 @@ class Backend(ABC):
         """Whether a statement failed because the connection was lost, so that a new one may do."""
 
     @abstractmethod
+    def is_conflict(self, error: Exception) -> bool:
+        """Whether a transaction failed only because another changed the same rows, so that trying again may do."""
+
+    @abstractmethod
+    def scrub(self, connection: RawConnection) -> None:
+        """Leave nothing of deleted rows in the database's files, as far as this kind of database can.
+
+        Raises:
+            StoreError: it cannot do what it could; the rows are deleted in any case.
+        """
+
+    @abstractmethod
     def is_current(self) -> bool:
         """Whether open connections still lead to the place that is meant."""
 
@@ -80,6 +95,13 @@ class Backend(ABC):
     @abstractmethod
     def each_string(self, column: ColumnElement[str], name: str) -> tuple[FromClause, ColumnElement[str]]:
         """The strings of a JSON list as rows: what to select from, and the column that holds them."""
+
+    def has_string(self, column: ColumnElement[str], text: str, name: str) -> ColumnElement[bool]:
+        """Whether a JSON list holds a string."""
+        from sqlalchemy import exists, literal_column, select
+
+        rows, value = self.each_string(column, name)
+        return exists(select(literal_column("1")).select_from(rows).where(value == text))
 
     @abstractmethod
     def each_item(self, column: ColumnElement[str], name: str) -> tuple[FromClause, ColumnElement[str]]:

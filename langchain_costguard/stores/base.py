@@ -9,6 +9,7 @@ from langchain_costguard.ledger import LedgerQuery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
     from types import TracebackType
 
     from langchain_costguard.ledger import GroupKey, LedgerEntry, LedgerTotals
@@ -87,6 +88,53 @@ class LedgerStore(ABC):
     def orphans(self) -> list[LedgerEntry]:
         """Lines still `open` whose process is gone, as they stand; the recorder prices and closes them."""
         return []
+
+    @abstractmethod
+    def correct(self, entry: LedgerEntry) -> bool:
+        """Put a line in the place of the one with its run id, whatever its status: for prices that were mended.
+
+        A finished line is not replaced by an unfinished one (`open`, `cancelled`, `lost`), so that a correction of a
+        call that was given up cannot undo a late end that came in between.
+
+        Returns:
+            Whether a line was replaced; `False` where there is none with that run id.
+        """
+
+    @abstractmethod
+    def prune(self, before: datetime) -> int:
+        """Forget the lines that began before a moment, and keep their daily sums.
+
+        Only whole days (UTC) that ended before the moment are pruned. Calls that are still `open` stay, and `cancelled`
+        and `lost` ones stay seven days longer than others, because a late end may still correct them.
+
+        `totals()` counts the sums as it counted the lines: exactly, by day (UTC), model, answering model, provider,
+        kind, status, service tier and technique. As groups, what was forgotten (hour, user, session, thread, tag,
+        chain, metadata) reads `None`; as conditions it, and a run id, match no sum. In time, a day's sum stands at noon
+        UTC: a `since` or `until` inside the day, or another time zone's midnight, leaves or takes it whole.
+
+        Args:
+            before: a moment that knows its time zone.
+
+        Returns:
+            How many lines were forgotten.
+
+        Raises:
+            ValueError: `before` has no time zone.
+        """
+
+    @abstractmethod
+    def erase(self, user: str) -> int:
+        """Delete every line of a user, those of calls that are still running included.
+
+        A call of the user that had not ended for good does not come back by its end. Calls that begin later do: let
+        the user's calls end first. Sums of pruned lines stay; they know no users.
+
+        Args:
+            user: the user as `LedgerEntry.user` names them.
+
+        Returns:
+            How many lines were deleted.
+        """
 
     def close(self) -> None:  # noqa: B027 - a store may hold nothing to let go of
         """Let go of connections; the store can be used again afterwards."""

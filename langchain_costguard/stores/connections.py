@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _DIGEST_KEY: Final = "digest_key"
 _DIGEST_KEY_BYTES: Final = 32
+_CONFLICTS_BORNE: Final = 9
 _abandoned: Final[list[object]] = []
 """Connections of a parent process: closing them here would harm it, so they are kept and never touched."""
 
@@ -96,6 +97,34 @@ class Connections:
         with self._reading, self._explained(), self._engine.connect() as connection:
             return connection.execute(statement).all()
 
+    def change(self, statements: Sequence[Executable]) -> list[int]:
+        """Run statements in one transaction: all of them or none.
+
+        Returns:
+            How many rows each of them changed.
+
+        Raises:
+            StoreError: the database refused; nothing was changed.
+        """
+        with self._writing, self._reading, self._explained():
+            self._ready_writer()
+            for _ in range(_CONFLICTS_BORNE):
+                try:
+                    return self._transact(statements)
+                except DBAPIError as error:
+                    if not (isinstance(error.orig, Exception) and self._backend.is_conflict(error.orig)):
+                        raise
+            return self._transact(statements)
+
+    def scrub(self) -> None:
+        """Leave nothing of deleted rows in the files, as far as the database can.
+
+        Raises:
+            StoreError: it could not be done.
+        """
+        with self._writing, self._reading, self._explained():
+            self._backend.scrub(self._ready_writer())
+
     def close(self) -> None:
         """Close both connections; they open again when needed."""
         with self._writing, self._reading:
@@ -112,6 +141,11 @@ class Connections:
         """Let reads and writes go on."""
         self._reading.release()
         self._writing.release()
+
+    def _transact(self, statements: Sequence[Executable]) -> list[int]:
+        with self._engine.begin() as connection:
+            connection.exec_driver_sql(self._backend.begin_change)
+            return [connection.execute(statement).rowcount for statement in statements]
 
     def _run(self, sql: str, row: Sequence[Any]) -> int:
         return self._ready_writer().execute(sql, row).rowcount

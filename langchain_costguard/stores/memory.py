@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Final
 
 from langchain_costguard.ledger import FINAL_STATUSES
 from langchain_costguard.stores.base import EVERYTHING, LedgerStore
-from langchain_costguard.stores.folding import Folded
+from langchain_costguard.stores.daily import asks_what_is_forgotten, cutoff, without_hour
+from langchain_costguard.stores.folding import DailySums, Folded
 from langchain_costguard.stores.forks import watch_forks
 from langchain_costguard.stores.matching import matcher
 from langchain_costguard.stores.sums import LocalClock, Tally, addends, check_group_keys, grouper
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
 
     from langchain_costguard.ledger import GroupKey, LedgerEntry, LedgerQuery, LedgerTotals
 
@@ -55,6 +57,7 @@ class InMemoryStore(LedgerStore):
         self._final: OrderedDict[int, LedgerEntry] = OrderedDict()
         self._correctable: OrderedDict[int, LedgerEntry] = OrderedDict()
         self._folded = Folded(remembered_ids=max_entries)
+        self._pruned = DailySums()
         watch_forks(self)
 
     @property
@@ -125,13 +128,46 @@ class InMemoryStore(LedgerStore):
         check_group_keys(by)
         groups, matches, tally = grouper(by, LocalClock(tz)), matcher(query), Tally()
         with self._lock:
-            sums = self._folded.groups()
+            sums, days = self._folded.groups(), self._pruned.groups()
             lines = [*self._final.values(), *self._correctable.values()]
-        for example, amounts in sums + [(line, None) for line in lines]:
+        for line in filter(matches, lines):
+            for group in groups(line):
+                tally.add(group, addends(line))
+        for example, amounts in sums:
             if matches(example):
                 for group in groups(example):
-                    tally.add(group, addends(example) if amounts is None else amounts)
+                    tally.add(group, amounts)
+        for example, amounts in () if asks_what_is_forgotten(query) else days:
+            if matches(example):
+                for group in groups(example):
+                    tally.add(without_hour(group, by), amounts)
         return tally.rows(by)
+
+    def correct(self, entry: LedgerEntry) -> bool:
+        """Put a line in the place of a held one; see `LedgerStore.correct`."""
+        key, is_final = entry.run_id.int, entry.status in FINAL_STATUSES
+        with self._lock:
+            if key in self._final:
+                if is_final:
+                    self._final[key] = entry
+                return is_final
+            if key not in self._correctable:
+                return False
+            self._correctable[key] = entry
+            if is_final:
+                self._final[key] = self._correctable.pop(key)
+        return True
+
+    def prune(self, before: datetime) -> int:
+        """Forget the lines that began before a moment, and keep their daily sums; see `LedgerStore.prune`."""
+        old = cutoff(before)
+        with self._lock:
+            return self._remove(old.concerns, keep=self._pruned.add_line)
+
+    def erase(self, user: str) -> int:
+        """Delete every held line of a user; see `LedgerStore.erase`. Sums know no users."""
+        with self._lock:
+            return self._remove(lambda line: line.user == user)
 
     def before_fork(self) -> None:
         """Hold still while the process forks."""
@@ -144,6 +180,20 @@ class InMemoryStore(LedgerStore):
     def __repr__(self) -> str:
         """How many lines are held."""
         return f"InMemoryStore(max_entries={self._max_entries}, held={len(self._final) + len(self._correctable)})"
+
+    def _remove(
+        self, concerns: Callable[[LedgerEntry], bool], keep: Callable[[LedgerEntry], None] | None = None
+    ) -> int:
+        """Let go of some lines, whose run ids are remembered so that none comes back."""
+        removed = 0
+        for lines in (self._final, self._correctable):
+            for key, line in [(key, line) for key, line in lines.items() if concerns(line)]:
+                del lines[key]
+                self._folded.remember(key)
+                if keep is not None:
+                    keep(line)
+                removed += 1
+        return removed
 
     def _lines(self) -> list[LedgerEntry]:
         with self._lock:

@@ -34,6 +34,8 @@ _CREATE_SCHEMA: Final = (
 
 _ADVISORY_LOCK: Final = int.from_bytes(b"costgrd", "big")
 _UNDEFINED_TABLE: Final = "42P01"
+_CONFLICTS: Final = frozenset({"40001", "40P01"})
+"""A serialization failure, and a deadlock."""
 _LOGIN_REFUSALS: Final = {
     "password authentication failed": "28P01",
     "no password supplied": "28P01",
@@ -70,6 +72,7 @@ class PostgreSQLDatabase(Backend):
         self._settings = [f"SET lock_timeout = {int(timeout_seconds * _MS_PER_SECOND)}"]
         if not durable:
             self._settings.append("SET synchronous_commit = off")
+        self.begin_change = "BEGIN ISOLATION LEVEL REPEATABLE READ"
         self.begin_exclusive = ["BEGIN", f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"]
         if "search_path" not in self._arguments.get("options", ""):
             self._settings.append(f"SET search_path = {SCHEMA}")
@@ -112,6 +115,13 @@ class PostgreSQLDatabase(Backend):
     def is_disconnect(self, connection: RawConnection, error: Exception) -> bool:  # noqa: ARG002 - the backend's interface
         """Whether the server hung up."""
         return bool(getattr(connection, "closed", False))
+
+    def is_conflict(self, error: Exception) -> bool:
+        """Whether the server could not put two transactions one after the other."""
+        return getattr(error, "sqlstate", None) in _CONFLICTS
+
+    def scrub(self, connection: RawConnection) -> None:
+        """Nothing: what became of deleted rows is the server's business (`VACUUM FULL`, its log, its backups)."""
 
     def is_current(self) -> bool:
         """True: a lost connection shows itself by failing."""

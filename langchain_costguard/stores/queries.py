@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import and_, case, exists, func, literal_column, or_, select, true, tuple_
 
+from langchain_costguard.stores.daily_queries import select_daily
 from langchain_costguard.stores.matching import epoch_us, padded
 from langchain_costguard.stores.rows import COLUMNS, clean_text, stored_value
-from langchain_costguard.stores.schema import ledger
+from langchain_costguard.stores.schema import ERASED, ledger
 from langchain_costguard.stores.sums import METADATA_PREFIX, US_PER_BUCKET, LocalClock, metadata_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from sqlalchemy import ColumnElement, FromClause, Select
+    from sqlalchemy import ColumnElement, CompoundSelect, FromClause, Select
 
     from langchain_costguard.ledger import GroupKey, LedgerQuery
     from langchain_costguard.stores.backends import Backend
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _c: Final = ledger.c
 _BUCKET: Final = _c.started_at_us // literal_column(str(US_PER_BUCKET))
 _EMPTY: Final[ColumnElement[str]] = literal_column("''")
+
+_IS_LINE: Final = _c.status != literal_column(f"'{ERASED}'")
 
 _EQUAL: Final = {
     "provider": _c.provider,
@@ -47,12 +50,11 @@ _SINGLE: Final[dict[str, ColumnElement[Any]]] = {
 
 def conditions(query: LedgerQuery, backend: Backend) -> list[ColumnElement[bool]]:
     """What must hold of a row for its line to be meant."""
-    found = list(_plain_conditions(query))
+    found = [_IS_LINE, *_plain_conditions(query)]
     for field, column in _LISTS.items():
         text = getattr(query, field)
         if text is not None:
-            rows, value = backend.each_string(column, f"{field}_filter")
-            found.append(exists(select(literal_column("1")).select_from(rows).where(value == clean_text(text))))
+            found.append(backend.has_string(column, clean_text(text), f"{field}_filter"))
     if query.chain is not None:
         path: ColumnElement[str] = literal_column("' > '") + _c.chain + literal_column("' > '")
         found.append(backend.text_contains(path, padded(clean_text(query.chain))))
@@ -92,7 +94,7 @@ def select_open() -> Select[Any]:
 class Totals(NamedTuple):
     """A question for sums, and how to read the groups of its answer."""
 
-    statement: Select[Any]
+    statement: Select[Any] | CompoundSelect[Any]
     """Group columns first, then the sums in the order of `SUM_FIELDS`."""
     group: Callable[[Sequence[Any]], tuple[str | None, ...]]
     """Names the group of a row."""
@@ -101,19 +103,26 @@ class Totals(NamedTuple):
 
 
 def select_totals(query: LedgerQuery, backend: Backend, *, by: Sequence[GroupKey], clock: LocalClock) -> Totals:
-    """The sums over lines, grouped; days and hours come as quarters of an hour, which the caller adds up."""
+    """The sums over lines and over pruned days, grouped; some groups come in several rows, which the caller adds up.
+
+    It is one statement, so that a line that is pruned meanwhile is counted once.
+    """
     source: FromClause = ledger
     columns: list[ColumnElement[Any]] = []
     readers: list[Callable[[Sequence[Any]], str | None]] = []
+    widths: list[int] = []
     for index, key in enumerate(by):
         source, found, read = _group(key, index, source, backend, clock)
         start = len(columns)
         columns.extend(column.label(f"group_{start + offset}") for offset, column in enumerate(found))
         readers.append(_slice_reader(read, start, start + len(found)))
-    statement = select(*columns, *_sums()).select_from(source).where(*conditions(query, backend))
+        widths.append(len(found))
+    statement = select(*columns, *sums()).select_from(source).where(*conditions(query, backend))
     if columns:
         statement = statement.group_by(*(literal_column(column.name) for column in columns))
-    return Totals(statement, lambda row: tuple(read(row) for read in readers), len(columns))
+    daily = select_daily(query, backend, by=by, widths=widths)
+    both = statement if daily is None else statement.union_all(daily)
+    return Totals(both, lambda row: tuple(read(row) for read in readers), len(columns))
 
 
 def _plain_conditions(query: LedgerQuery) -> Iterator[ColumnElement[bool]]:
@@ -139,7 +148,7 @@ def _group(
 ) -> tuple[FromClause, list[ColumnElement[Any]], Callable[[Sequence[Any]], str | None]]:
     """What one group key adds: tables to join, columns to group by, and how to read them."""
     if key in {"day", "hour"}:
-        return source, [_BUCKET], lambda cells: clock.label(key, int(cells[0]))
+        return source, [_BUCKET], lambda cells: None if cells[0] is None else clock.label(key, int(cells[0]))
     if key in _SINGLE:
         return source, [_SINGLE[key]], lambda cells: cells[0]
     if key in _LISTS:
@@ -156,15 +165,15 @@ def _slice_reader(
     return lambda row: read(row[start:stop])
 
 
-def _sums() -> list[ColumnElement[Any]]:
-    """The sums, in the order of `SUM_FIELDS`; what each means is said at `LedgerTotals`."""
+def sums() -> list[ColumnElement[Any]]:
+    """The sums over lines, in the order of `SUM_FIELDS`; what each means is said at `LedgerTotals`."""
     is_billed = _c.status != "cached"
     compared = and_(_c.baseline_nano_usd.is_not(None), _c.billed_nano_usd.is_not(None))
     written = _c.cache_write_5m_tokens + _c.cache_write_1h_tokens
     inputs = _c.uncached_input_tokens + _c.cache_read_tokens + written + _c.audio_input_tokens
     outputs = _c.output_text_tokens + _c.reasoning_tokens + _c.audio_output_tokens
     return [
-        func.count(),
+        _sum(_c.calls),
         _count(and_(_c.billed_nano_usd.is_(None), _c.status != "open")),
         _count(_c.estimate_method.is_not(None)),
         _count(_c.status == "cached"),
@@ -182,11 +191,12 @@ def _sums() -> list[ColumnElement[Any]]:
         _sum(_c.billed_nano_usd, compared),
         _sum(_c.latency_us),
         _count(_c.latency_us.is_not(None)),
+        _sum(_c.busy_ns),
     ]
 
 
 def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
+    return _sum(_c.calls, condition)
 
 
 def _sum(amount: ColumnElement[Any], condition: ColumnElement[bool] | None = None) -> ColumnElement[int]:

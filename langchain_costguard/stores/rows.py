@@ -57,8 +57,10 @@ COLUMNS: Final = (
     "input_bytes",
     "prompt_digest",
     "prefix_digests",
+    "calls",
+    "busy_ns",
 )
-"""The columns of a row, in the order in which `to_row` and `from_row` hold them; the owner's columns follow them."""
+"""The columns of a row, in the order in which `to_row` and `from_row` hold them."""
 
 LARGEST_INTEGER: Final = 10**16
 """Larger counts and amounts ($10 million for one call) are kept as this, with a flag, so that sums fit 64 bits."""
@@ -117,6 +119,8 @@ def to_row(entry: LedgerEntry) -> Row:
         entry.input_bytes,
         entry.prompt_digest,
         _join_digests(entry.prefix_digests) if entry.prefix_digests else None,
+        entry.calls,
+        entry.busy_ns,
     )
     return row if _is_storable(row) else _made_storable(row)
 
@@ -159,6 +163,8 @@ def from_row(row: Sequence[Any]) -> LedgerEntry:
         input_bytes=row[39],
         prompt_digest=None if row[40] is None else bytes(row[40]),
         prefix_digests=() if row[41] is None else _split_digests(bytes(row[41])),
+        calls=row[42],
+        busy_ns=row[43],
     )
 
 

@@ -53,6 +53,8 @@ ledger: Final = Table(
     Column("input_bytes", BigInteger),
     Column("prompt_digest", LargeBinary),
     Column("prefix_digests", LargeBinary),
+    Column("calls", BigInteger, nullable=False, server_default=text("1")),
+    Column("busy_ns", BigInteger),
     Column("owner_host", Text),
     Column("owner_pid", BigInteger),
     Column("owner_started", Text),
@@ -64,7 +66,60 @@ ledger: Final = Table(
 )
 """One row per call. Money is nano-USD; `usage_flags`, `price`, `tags`, `metadata` and `techniques` are JSON.
 
-The `owner_*` columns say which process has the call open; they are empty once it has ended.
+The `owner_*` columns say which process has the call open; they are empty once it has ended. A row whose status is
+`ERASED` is no line: it stands where a call was that had not ended for good when its user was erased, and keeps its run
+id and its beginning, so that a late end does not bring the user back.
+"""
+
+ERASED: Final = "erased"
+"""The status of a row that is no line."""
+
+DAILY_GROUP: Final = (
+    "epoch_day",
+    "kind",
+    "status",
+    "provider",
+    "request_model",
+    "response_model",
+    "service_tier",
+    "techniques",
+)
+"""What the lines of a daily sum have in common."""
+
+daily_totals: Final = Table(
+    "daily_totals",
+    metadata,
+    Column("epoch_day", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("provider", Text),
+    Column("request_model", Text),
+    Column("response_model", Text),
+    Column("service_tier", Text),
+    Column("techniques", Text),
+    Column("calls", BigInteger, nullable=False),
+    Column("unpriced_calls", BigInteger, nullable=False),
+    Column("estimated_calls", BigInteger, nullable=False),
+    Column("cached_calls", BigInteger, nullable=False),
+    Column("failed_calls", BigInteger, nullable=False),
+    Column("open_calls", BigInteger, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cache_read_tokens", BigInteger, nullable=False),
+    Column("cache_creation_tokens", BigInteger, nullable=False),
+    Column("reasoning_tokens", BigInteger, nullable=False),
+    Column("billed_nano_usd", BigInteger, nullable=False),
+    Column("list_nano_usd", BigInteger, nullable=False),
+    Column("avoided_nano_usd", BigInteger, nullable=False),
+    Column("baseline_nano_usd", BigInteger, nullable=False),
+    Column("baseline_billed_nano_usd", BigInteger, nullable=False),
+    Column("latency_us", BigInteger, nullable=False),
+    Column("timed_calls", BigInteger, nullable=False),
+    Column("busy_ns", BigInteger, nullable=False),
+)
+"""Sums over pruned lines: the columns of `DAILY_GROUP`, then the sums in the order of `sums.SUM_FIELDS`.
+
+`epoch_day` counts days since 1970-01-01 UTC. A day that was pruned twice has its groups twice; they add up.
 """
 
 meta: Final = Table("meta", metadata, Column("name", Text, primary_key=True), Column("value", LargeBinary))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from weakref import finalize
 
 from langchain_costguard.stores.base import EVERYTHING, LedgerStore
+from langchain_costguard.stores.daily import cutoff
 from langchain_costguard.stores.location import Location, parse_location
 from langchain_costguard.stores.owners import Owner, is_gone, this_process
 from langchain_costguard.stores.rows import COLUMNS, from_row, to_row
@@ -15,9 +16,11 @@ from langchain_costguard.stores.sums import LocalClock, Tally, check_group_keys
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from langchain_costguard.ledger import GroupKey, LedgerEntry, LedgerQuery, LedgerTotals
     from langchain_costguard.stores.backends import Backend
+    from langchain_costguard.stores.retention import Retention
     from langchain_costguard.stores.versions import Migrate
 
 _LINES_PER_PAGE: Final = 1000
@@ -133,6 +136,36 @@ class SQLStore(LedgerStore):
             tally.add(question.group(row), [int(amount) for amount in row[question.group_width :]])
         return tally.rows(by)
 
+    def correct(self, entry: LedgerEntry) -> bool:
+        """Put a line in the place of the one with its run id; see `LedgerStore.correct`."""
+        run_id, *row = to_row(entry)
+        return self._connections.write(self._connections.statements.correct, (*row, run_id, entry.status)) > 0
+
+    def prune(self, before: datetime) -> int:
+        """Forget the lines that began before a moment, and keep their daily sums; see `LedgerStore.prune`.
+
+        It is one transaction. A SQLite file keeps its size; what becomes free in it is overwritten and used again.
+        """
+        from langchain_costguard.stores.retention import pruning
+
+        return self._retain(pruning(cutoff(before)))
+
+    def erase(self, user: str) -> int:
+        """Delete every line of a user; see `LedgerStore.erase`.
+
+        A SQLite file is written anew afterwards and its log emptied, so that nothing of the lines is left in either.
+        PostgreSQL keeps deleted rows in its files until it needs their place; `VACUUM FULL costguard.ledger` ends that.
+        Backups, exports, and lines that a process holds in memory because it could not write them, are not reached.
+
+        Raises:
+            StoreError: nothing was deleted; or the lines are, but a SQLite file could not be written anew.
+        """
+        from langchain_costguard.stores.retention import erasing
+
+        erased = self._retain(erasing(user))
+        self._connections.scrub()
+        return erased
+
     def orphans(self) -> list[LedgerEntry]:
         """Lines still `open` whose process is gone.
 
@@ -155,6 +188,10 @@ class SQLStore(LedgerStore):
     def __repr__(self) -> str:
         """Where the lines are, without credentials."""
         return f"SQLStore({self._place!r})"
+
+    def _retain(self, retention: Retention) -> int:
+        changed = self._connections.change(retention.statements)
+        return sum(changed[index] for index in retention.counted)
 
     @staticmethod
     def _is_orphan(owner: Owner, *, began_long_ago: bool) -> bool:

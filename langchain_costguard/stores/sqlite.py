@@ -49,6 +49,7 @@ class SQLiteFile(Backend):
 
     errors = (sqlite3.Error,)
     begin_exclusive = ("BEGIN EXCLUSIVE",)
+    begin_change = "BEGIN IMMEDIATE"
 
     def __init__(self, path: Path, *, durable: bool, timeout_seconds: float) -> None:
         """Note where and how; nothing is opened yet."""
@@ -67,6 +68,7 @@ class SQLiteFile(Backend):
         try:
             self._enter_wal(connection)
             connection.execute(f"PRAGMA synchronous={self._synchronous}")
+            connection.execute("PRAGMA secure_delete=ON")
             connection.execute(f"PRAGMA wal_autocheckpoint={_PAGES_PER_CHECKPOINT}")
         except BaseException:
             connection.close()
@@ -96,6 +98,23 @@ class SQLiteFile(Backend):
     def is_disconnect(self, connection: RawConnection, error: Exception) -> bool:  # noqa: ARG002 - the backend's interface
         """False: a file cannot hang up."""
         return False
+
+    def is_conflict(self, error: Exception) -> bool:  # noqa: ARG002 - the backend's interface
+        """False: SQLite lets one transaction write at a time."""
+        return False
+
+    def scrub(self, connection: RawConnection) -> None:
+        """Write the file anew without its free parts, and empty its log.
+
+        Deleted content is overwritten anyway (`secure_delete`), but not in files that were written without.
+        """
+        try:
+            connection.execute("VACUUM")
+            is_blocked = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        except sqlite3.Error as error:
+            raise self._unscrubbed(error.sqlite_errorname) from error
+        if is_blocked:
+            raise self._unscrubbed("SQLITE_BUSY")
 
     def is_current(self) -> bool:
         """Whether the path still names the file that was opened: it may have been deleted or replaced."""
@@ -140,6 +159,12 @@ class SQLiteFile(Backend):
     def text_contains(self, text: ColumnElement[str], part: str) -> ColumnElement[bool]:
         """Look with `instr`, because `LIKE` does not mind case."""
         return func.instr(text, part) > 0 if part else true()
+
+    def _unscrubbed(self, reason: str) -> StoreError:
+        return StoreError(
+            f"The lines are deleted, but {self._path} or its log may still hold what they said ({reason}): end what "
+            "uses the ledger, make room on its disk for a copy of it, and erase once more"
+        )
 
     def _create(self) -> None:
         """Create the file and its folders where they are missing.

@@ -110,7 +110,7 @@ def metadata_label(value: str | float | bool | None) -> str | None:
 
 def addends(entry: LedgerEntry) -> tuple[int, ...]:
     """What one line adds to each of the `SUM_FIELDS`."""
-    status, billed, usage = entry.status, entry.billed_nano, entry.usage
+    status, billed, usage, calls = entry.status, entry.billed_nano, entry.usage, entry.calls
     is_cached = status == "cached"
     compared = entry.baseline_nano is not None and billed is not None
     if usage is None or is_cached:
@@ -120,12 +120,12 @@ def addends(entry: LedgerEntry) -> tuple[int, ...]:
         written = write_5m + write_1h
         tokens = (uncached + read + written + audio, text + reasoning + audio_out, read, written, reasoning)
     return (
-        1,
-        billed is None and status != "open",
-        entry.estimate_method is not None,
-        is_cached,
-        status in _FAILED,
-        status == "open",
+        calls,
+        calls if billed is None and status != "open" else 0,
+        0 if entry.estimate_method is None else calls,
+        calls if is_cached else 0,
+        calls if status in _FAILED else 0,
+        calls if status == "open" else 0,
         *tokens,
         billed or 0,
         entry.list_nano or 0,
@@ -133,7 +133,8 @@ def addends(entry: LedgerEntry) -> tuple[int, ...]:
         (entry.baseline_nano or 0) if compared else 0,
         (billed or 0) if compared else 0,
         entry.latency_us or 0,
-        entry.latency_us is not None,
+        0 if entry.latency_us is None else calls,
+        entry.busy_ns or 0,
     )
 
 
@@ -148,7 +149,7 @@ class Tally:
         """Add one line's, or one row's, amounts to a group."""
         sums = self._sums.get(group)
         if sums is None:
-            self._sums[group] = [int(amount) for amount in amounts]
+            self._sums[group] = list(amounts)
         else:
             for index, amount in enumerate(amounts):
                 sums[index] += amount

@@ -17,6 +17,7 @@ import pytest
 from langchain_costguard.ledger import GROUP_KEYS, LedgerEntry, LedgerQuery
 from langchain_costguard.stores.memory import InMemoryStore
 from langchain_costguard.testing.lines import MORNING, full_entry, make_entry, queries, random_lines
+from langchain_costguard.testing.retention import RetentionSuite
 from langchain_costguard.usage import TokenUsage
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["MORNING", "LedgerStoreSuite", "make_entry"]
 
 
-class LedgerStoreSuite:
+class LedgerStoreSuite(RetentionSuite):
     """Subclass it, return your store from a fixture, and pytest runs every rule a ledger store must keep.
 
     Example:
@@ -205,6 +206,27 @@ class LedgerStoreSuite:
         store.append(make_entry())
         found = {row.group: row.calls for row in store.totals(by=["tag"])}
         assert found == {("blue",): 1, ("red",): 2, (None,): 1}
+
+    def test_a_line_of_many_calls_counts_as_many(self, store: LedgerStore) -> None:
+        """A thousand calls told in one `record()` are a thousand calls, however they ended."""
+        hour_ns = 3_600_000_000_000
+        store.append(make_entry(calls=1000, busy_ns=hour_ns, estimate_method="bytes"))
+        store.append(make_entry(calls=20, busy_ns=1, status="error", billed_nano=None, latency_us=None))
+        store.append(make_entry(calls=3, status="cached", usage=None, billed_nano=0))
+        (total,) = store.totals()
+        assert (total.calls, total.unpriced_calls, total.estimated_calls) == (1023, 20, 1000)
+        assert (total.failed_calls, total.cached_calls, total.timed_calls) == (20, 3, 1003)
+        assert (total.input_tokens, total.busy_ns) == (2000, hour_ns + 1)
+
+    def test_an_adjustment_moves_the_bill_and_is_no_call(self, store: LedgerStore) -> None:
+        """The provider's invoice was lower than our sum: the difference is booked, the number of calls stays."""
+        store.append(make_entry())
+        store.append(
+            make_entry(kind="adjustment", calls=0, usage=None, billed_nano=-10_000, list_nano=0, latency_us=None)
+        )
+        (total,) = store.totals()
+        assert (total.calls, total.unpriced_calls, total.billed_cost) == (1, 0, Decimal("0.0002"))
+        assert (total.input_tokens, total.timed_calls) == (1000, 1)
 
     def test_days_are_those_of_the_time_zone_asked_for(self, store: LedgerStore) -> None:
         """A bill by day is wrong by a day for most of the world unless it asks whose day."""

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from langchain_costguard.exceptions import StoreError
+from langchain_costguard.ledger import LedgerQuery
 from langchain_costguard.stores import SQLStore, open_store
 from langchain_costguard.testing.stores import MORNING, make_entry
 
@@ -170,6 +172,69 @@ def test_a_child_of_an_unannounced_fork_opens_its_own_connections(store: SQLStor
     assert store.totals()[0].calls == 2
 
 
+def test_nothing_of_an_erased_user_is_left_in_any_file(store: SQLStore, path: Path) -> None:
+    """A deleted row is still in the file and in its log, for anybody with an editor, unless somebody sees to it."""
+    _write_before_secure_delete(store)
+    assert b"forget-me" in _bytes(path)
+    assert store.erase("forget-me") == 300
+    assert b"forget-me" not in _bytes(path)
+    assert b"remember-me" in _bytes(path)
+    assert store.totals()[0].calls == 301
+
+
+def test_nothing_of_a_user_is_left_in_any_file_after_pruning_and_closing(store: SQLStore, path: Path) -> None:
+    """What is pruned is overwritten; the log is emptied when the last process lets go of the ledger."""
+    for _ in range(300):
+        line = make_entry(user="forget-me", status="open", metadata={"note": "x" * 100})
+        store.open_call(line)
+        store.append(replace(line, status="ok", metadata={"user": "forget-me", "note": "y" * 200}))
+    assert store.prune(MORNING + timedelta(days=2)) == 301
+    store.close()
+    assert b"forget-me" not in _bytes(path)
+    assert store.totals()[0].calls == 301
+
+
+def test_an_erasure_that_a_reader_keeps_out_of_the_files_says_so(store: SQLStore, path: Path) -> None:
+    """A promise that was kept by half must not look kept."""
+    store.append(make_entry(user="forget-me"))
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM ledger").fetchone()
+        with pytest.raises(StoreError, match=r"lines are deleted, but .* \(SQLITE_BUSY\): .*erase once more"):
+            store.erase("forget-me")
+        assert list(store.entries(LedgerQuery(user="forget-me"))) == []
+        other.execute("COMMIT")
+    assert store.erase("forget-me") == 0
+    assert b"forget-me" not in _bytes(path)
+
+
+def test_a_pruning_that_fails_changes_nothing(store: SQLStore, path: Path) -> None:
+    """Sums without the deletion would count every line twice."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("CREATE TRIGGER no BEFORE DELETE ON ledger BEGIN SELECT RAISE(ABORT, 'no'); END")
+        with pytest.raises(StoreError):
+            store.prune(MORNING + timedelta(days=2))
+        assert other.execute("SELECT count(*) FROM daily_totals").fetchone() == (0,)
+    assert store.totals()[0].calls == 1
+
+
+def test_what_is_left_of_an_erased_running_call_goes_with_its_day(store: SQLStore, path: Path) -> None:
+    """A row that is no line must not stay for ever either."""
+    store.open_call(make_entry(user="u1", status="open", session="s1", chain="Agent"))
+    store.erase("u1")
+    with closing(sqlite3.connect(path)) as other:
+        other.row_factory = sqlite3.Row
+        (row,) = other.execute("SELECT * FROM ledger WHERE status = 'erased'")
+        assert {name: row[name] for name in row.keys() if row[name]}.keys() == {  # noqa: SIM118 - a row is no mapping
+            "run_id",
+            "started_at_us",
+            "kind",
+            "status",
+        }
+        assert store.prune(MORNING + timedelta(days=10)) == 1
+        assert other.execute("SELECT count(*) FROM ledger").fetchone()[0] == 0
+
+
 @pytest.mark.parametrize(("durable", "level"), [(False, 1), (True, 2)])
 def test_durable_means_a_flush_for_each_line(path: Path, durable: bool, level: int) -> None:
     """Who needs every line after a power cut can have it."""
@@ -189,6 +254,22 @@ def test_the_driver_never_sees_a_figure_it_cannot_hold(store: SQLStore) -> None:
     assert found.billed_nano == 10**16
     assert found.usage is not None
     assert found.usage.flags == ("a figure beyond 10000000000000000 was cut to it",)
+
+
+def _write_before_secure_delete(store: SQLStore) -> None:
+    """Lines that move about in the file, as a release or a SQLite that did not overwrite has left them."""
+    writer = store._connections._writer
+    assert writer is not None
+    writer.execute("PRAGMA secure_delete=OFF")
+    for number in range(600):
+        user = "forget-me" if number % 2 else "remember-me"
+        line = make_entry(user=user, status="open", metadata={"note": "x" * 100})
+        store.open_call(line)
+        store.append(replace(line, status="ok", metadata={"user": user, "note": "y" * (number % 300)}))
+
+
+def _bytes(path: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in path.parent.iterdir())
 
 
 def test_a_ledger_says_what_it_is(path: Path) -> None:
