@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from langchain_costguard.stores.backends import RawConnection
 
+_BUSY: Final = "SQLITE_BUSY"
 _BOOLEANS: Final = ("true", "false")
 _PAGES_PER_CHECKPOINT: Final = 4000
 """At about ten pages a line the disk is flushed every few hundred lines; the log stays below 20 MB."""
@@ -114,7 +115,7 @@ class SQLiteFile(Backend):
         except sqlite3.Error as error:
             raise self._unscrubbed(error.sqlite_errorname) from error
         if is_blocked:
-            raise self._unscrubbed("SQLITE_BUSY")
+            raise self._unscrubbed(_BUSY)
 
     def is_current(self) -> bool:
         """Whether the path still names the file that was opened: it may have been deleted or replaced."""
@@ -218,7 +219,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 _MEANINGS: Final[dict[tuple[str, ...], str]] = {
-    ("SQLITE_BUSY", "SQLITE_LOCKED"): "The ledger {path} was locked by another process for more than {seconds:g} "
+    (_BUSY, "SQLITE_LOCKED"): "The ledger {path} was locked by another process for more than {seconds:g} "
     "seconds: end what holds it, or wait longer with SQLStore(..., timeout_seconds=)",
     ("SQLITE_FULL", "SQLITE_TOOBIG"): "There is no room left for the ledger {path}: free space on its disk, or give "
     "another path with store=",

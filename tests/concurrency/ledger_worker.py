@@ -9,9 +9,10 @@ import os
 import sys
 import threading
 from dataclasses import replace
+from datetime import timedelta
 
 from langchain_costguard.stores import SQLStore, open_store
-from langchain_costguard.testing.stores import make_entry
+from langchain_costguard.testing.stores import MORNING, make_entry
 
 
 def write(place: str, count: int) -> None:
@@ -30,6 +31,22 @@ def write_for_ever(place: str, _: int) -> None:
         os.write(1, f"open {line.run_id}\n".encode())
         store.append(replace(line, status="ok", billed_nano=210_000))
         os.write(1, f"done {line.run_id}\n".encode())
+
+
+def prune(place: str, count: int) -> None:
+    """Prune so many times everything that has ended."""
+    with SQLStore(place, timeout_seconds=30) as store:
+        for _ in range(count):
+            store.prune(MORNING + timedelta(days=1))
+
+
+def erase(place: str, count: int) -> None:
+    """Write lines of a user that are too young to be pruned, and erase them, so many times."""
+    with SQLStore(place, timeout_seconds=30) as store:
+        for _ in range(count):
+            for _ in range(10):
+                store.append(make_entry(at=MORNING + timedelta(days=5), user="u1"))
+            store.erase("u1")
 
 
 def show_key(place: str, _: int) -> None:

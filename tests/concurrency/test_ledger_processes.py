@@ -8,7 +8,9 @@ import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -16,8 +18,10 @@ from uuid import UUID
 
 import pytest
 
+from langchain_costguard.ledger import LedgerQuery
 from langchain_costguard.stores import SQLStore
 from langchain_costguard.stores.migrations import HEAD
+from langchain_costguard.testing.stores import MORNING
 from tests.migrations.old_ledger import ROW, make_old_database, make_old_file
 
 if TYPE_CHECKING:
@@ -46,6 +50,28 @@ def test_four_processes_lose_no_line(place: str) -> None:
         assert total.billed_cost == 4 * sum(Decimal(number) for number in range(2000)) / 10**9
         assert [row.calls for row in store.totals(by=["tag"])] == [2000] * 4
         assert len({line.run_id for line in store.entries()}) == 8000
+
+
+@pytest.mark.required
+@pytest.mark.parametrize("place", PLACES, indirect=True)
+def test_pruning_and_erasing_among_writers_lose_and_double_no_line(place: str) -> None:
+    """A nightly job prunes while the service writes and another job prunes, too; no line may slip between them."""
+    written, the_day_after = LedgerQuery(until=MORNING + timedelta(days=1)), MORNING + timedelta(days=1)
+    workers = [_start("write", place, 1000) for _ in range(2)]
+    workers += [_start("prune", place, 40) for _ in range(2)]
+    workers.append(_start("erase", place, 10))
+    seen: list[int] = []
+    with SQLStore(place, timeout_seconds=30) as store, ThreadPoolExecutor(1) as pool:
+        done = pool.submit(_finish, workers)
+        while not done.done():
+            seen.append(store.totals(written)[0].calls)
+        done.result()
+        assert seen == sorted(seen)
+        store.prune(the_day_after)
+        assert list(store.entries()) == []
+        (total,) = store.totals()
+        assert (total.calls, total.open_calls) == (2000, 0)
+        assert total.billed_cost == 2 * sum(Decimal(number) for number in range(1000)) / 10**9
 
 
 @pytest.mark.required

@@ -1,4 +1,4 @@
-"""Makes a ledger as the oldest release left it, with or without a row."""
+"""Makes a ledger as an older release left it, with or without a row."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-SCHEMA = Path(__file__).with_name("schema_0001.sql").read_text(encoding="utf-8")
+_STEPS = {
+    revision: Path(__file__).with_name(f"schema_{revision}.sql").read_text(encoding="utf-8")
+    for revision in ("0001", "0002")
+}
+OLD_REVISIONS = tuple(_STEPS)
 ROW = (
     "INSERT INTO ledger (run_id, started_at_us, kind, status, chain, provider, request_model, batch, "
     "uncached_input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, audio_input_tokens, "
@@ -20,24 +24,28 @@ OPEN_ROW = (
 )
 
 
-def make_old_file(path: Path, *rows: str) -> Path:
-    """A SQLite file with the oldest schema."""
+def make_old_file(path: Path, *rows: str, revision: str = "0001") -> Path:
+    """A SQLite file with an old schema."""
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(SCHEMA)
+        connection.executescript(_schema(revision))
         for row in rows:
             connection.execute(row)
         connection.commit()
     return path
 
 
-def make_old_database(url: str, *rows: str) -> str:
-    """A PostgreSQL database with the oldest schema."""
+def make_old_database(url: str, *rows: str, revision: str = "0001") -> str:
+    """A PostgreSQL database with an old schema."""
     import psycopg
 
     with psycopg.connect(url) as connection:
         connection.execute("CREATE SCHEMA costguard")
         connection.execute("SET search_path = costguard")
-        connection.execute(SCHEMA.replace("BLOB", "BYTEA"))
+        connection.execute(_schema(revision).replace("BLOB", "BYTEA"))
         for row in rows:
             connection.execute(row)
     return url
+
+
+def _schema(revision: str) -> str:
+    return "".join(text for step, text in _STEPS.items() if step <= revision)

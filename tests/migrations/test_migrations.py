@@ -6,6 +6,8 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -21,21 +23,27 @@ from langchain_costguard.stores.migrations import HEAD, REVISIONS, VERSION_TABLE
 from langchain_costguard.stores.rows import COLUMNS
 from langchain_costguard.stores.schema import ledger, metadata
 from langchain_costguard.testing.stores import make_entry
-from tests.migrations.old_ledger import OPEN_ROW, ROW, make_old_database, make_old_file
+from tests.migrations.old_ledger import OLD_REVISIONS, OPEN_ROW, ROW, make_old_database, make_old_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.fixture(params=OLD_REVISIONS)
+def revision(request: pytest.FixtureRequest) -> str:
+    """The step an old release left a ledger at."""
+    return str(request.param)
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.required)])
-def old_place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A ledger of the oldest release with one finished line."""
+def old_place(request: pytest.FixtureRequest, tmp_path: Path, revision: str) -> str:
+    """A ledger of an old release with one finished line."""
     if request.param == "sqlite":
-        return str(make_old_file(tmp_path / "old.db", ROW))
-    return make_old_database(request.getfixturevalue("postgresql_url"), ROW)
+        return str(make_old_file(tmp_path / "old.db", ROW, revision=revision))
+    return make_old_database(request.getfixturevalue("postgresql_url"), ROW, revision=revision)
 
 
-def test_the_oldest_ledger_opens_and_keeps_its_lines(old_place: str) -> None:
+def test_an_old_ledger_opens_and_keeps_its_lines(old_place: str) -> None:
     """An upgrade that loses last year's costs is worse than none."""
     with SQLStore(old_place) as store:
         (line,) = store.entries()
@@ -49,10 +57,25 @@ def test_the_oldest_ledger_opens_and_keeps_its_lines(old_place: str) -> None:
         assert store.totals()[0].billed_cost == Decimal("0.00042")
 
 
-def test_the_oldest_ledger_opens_without_a_line(tmp_path: Path) -> None:
+def test_a_line_of_an_old_ledger_stands_for_one_call(old_place: str) -> None:
+    """Before lines could stand for several, each stood for one; a sum of zero calls would be a wrong report."""
+    with SQLStore(old_place) as store:
+        (line,) = store.entries()
+        assert (line.calls, line.busy_ns) == (1, None)
+        assert (store.totals()[0].calls, store.totals()[0].busy_ns) == (1, 0)
+        before = store.totals(by=["model", "day"])
+        assert store.correct(replace(line, calls=7, busy_ns=3)) is True
+        assert (store.totals()[0].calls, store.totals()[0].busy_ns) == (7, 3)
+        assert store.correct(line) is True
+        assert store.prune(datetime(2026, 1, 1, tzinfo=UTC)) == 1
+        assert store.totals(by=["model", "day"]) == before
+
+
+def test_an_old_ledger_opens_without_a_line(tmp_path: Path, revision: str) -> None:
     """A step that only works on rows, or only without them, is half tested."""
-    with SQLStore(make_old_file(tmp_path / "old.db")) as store:
+    with SQLStore(make_old_file(tmp_path / "old.db", revision=revision)) as store:
         assert list(store.entries()) == []
+        assert store.totals()[0].calls == 0
         assert len(store.digest_key) == 32
 
 
@@ -93,11 +116,11 @@ def test_the_list_of_steps_is_the_steps_there_are() -> None:
     assert script.get_heads() == [HEAD]
 
 
-def test_an_old_ledger_is_refused_when_it_must_not_be_migrated(old_place: str) -> None:
+def test_an_old_ledger_is_refused_when_it_must_not_be_migrated(old_place: str, revision: str) -> None:
     """Operators who migrate by hand need a no, with the step that is missing."""
     with pytest.raises(StoreVersionError, match="migrate='auto'") as caught:
         SQLStore(old_place, migrate="never")
-    assert (caught.value.found, caught.value.supported) == ("0001", HEAD)
+    assert (caught.value.found, caught.value.supported) == (revision, HEAD)
     SQLStore(old_place).close()
     SQLStore(old_place, migrate="never").close()
 
