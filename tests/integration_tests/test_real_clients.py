@@ -123,7 +123,7 @@ def test_models_the_community_handler_misprices(provider: LoopbackProvider, mode
     """Its table prices o3's output as input, and knows no tiers."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from langchain_community.callbacks.openai_info import OpenAICallbackHandler  # noqa: PLC0415
+        from langchain_community.callbacks.openai_info import OpenAICallbackHandler
 
     theirs = OpenAICallbackHandler()
     with track_costs() as costs:
@@ -182,9 +182,9 @@ def test_a_cost_the_provider_reports_is_booked() -> None:
 
 def test_an_endpoint_of_another_company_is_not_priced_as_openai() -> None:
     """`ChatOpenAI(base_url="https://api.groq.com/openai/v1")` says it is OpenAI's; the address knows better."""
-    from langchain_openai import ChatOpenAI  # noqa: PLC0415 - heavy
+    from langchain_openai import ChatOpenAI
 
-    from langchain_costguard.callbacks.calls import CALLS as OPEN  # noqa: PLC0415
+    from langchain_costguard.callbacks.calls import CALLS as OPEN
 
     seen: list[str | None] = []
 
