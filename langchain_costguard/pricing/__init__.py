@@ -1,6 +1,7 @@
 """What a call costs: price lists, the user's own prices, and the book that applies them."""
 
 from langchain_costguard.pricing.book import PriceBook, UnknownPolicy
+from langchain_costguard.pricing.breakeven import BreakEven, break_even
 from langchain_costguard.pricing.busy import BusyClock
 from langchain_costguard.pricing.catalog import Catalog
 from langchain_costguard.pricing.names import provider_of_host
@@ -21,14 +22,7 @@ from langchain_costguard.pricing.plans import (
 )
 from langchain_costguard.pricing.quotes import free, gpu_hour, per_call, per_token
 from langchain_costguard.pricing.rates import Price, RateCard
-from langchain_costguard.pricing.self_hosted import (
-    BreakEven,
-    MachineCost,
-    break_even,
-    busy_time,
-    gpu_cost,
-    machine_cost,
-)
+from langchain_costguard.pricing.self_hosted import MachineCost, busy_time, gpu_cost, machine_cost
 from langchain_costguard.pricing.shares import share_cost
 
 __all__ = [

@@ -194,7 +194,7 @@ def compare_plans(
         >>> usage = [UsageRecord(datetime(2026, 1, day, tzinfo=UTC), "0.90") for day in range(1, 31)]
         >>> compared = compare_plans(usage, [PayAsYouGo(), Subscription(20)])
         >>> compared.best.plan, compared.crossovers
-        ('subscription, $20.00 a month', (Decimal('20'),))
+        ('subscription ($20.00 a month)', (Decimal('20'),))
     """
     named = _named(plans)
     if volume_in not in MEASURES:

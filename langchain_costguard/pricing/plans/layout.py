@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from html import escape
+from textwrap import fill
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 _CENTS: Final = 2
+_NARROWEST: Final = 80
 _WORDS: Final = {"usd": "", "tokens": " tokens", "calls": " calls", "gpu_hours": " GPU-hours"}
 
 
@@ -50,7 +52,8 @@ def as_text(headers: Sequence[str], rows: Sequence[Sequence[str]], *, words: int
         return "  ".join(placed).rstrip()
 
     table = [line(headers), "-" * (sum(widths) + 2 * (len(widths) - 1)), *map(line, rows)]
-    return "\n".join([*table, *([""] if notes else []), *notes])
+    below = [fill(note, max(len(table[1]), _NARROWEST)) for note in notes]
+    return "\n".join([*table, *([""] if below else []), *below])
 
 
 def as_html(headers: Sequence[str], rows: Sequence[Sequence[str]], *, words: int, notes: Sequence[str] = ()) -> str:

@@ -67,7 +67,7 @@ class Subscription(Plan):
         """Read the terms."""
         self.fee = usd(fee, "fee")
         self._fee_nano = nano_usd(fee, "fee")
-        super().__init__(name or f"subscription, {money(tidy(self.fee))} a {period}", period, renews)
+        super().__init__(name or f"subscription ({money(tidy(self.fee))} a {period})", period, renews)
         if unit not in MEASURES:
             msg = f"unit={unit!r} is not known: give 'usd', 'tokens', 'calls' or 'gpu_hours'"
             raise ValueError(msg)
