@@ -22,7 +22,17 @@ if TYPE_CHECKING:
     )
     from langchain_costguard.ledger import LedgerEntry, LedgerQuery, LedgerTotals
     from langchain_costguard.magic import load_ipython_extension
-    from langchain_costguard.pricing import PriceBook, free, gpu_hour, per_call, per_token
+    from langchain_costguard.pricing import (
+        PayAsYouGo,
+        Prepaid,
+        PriceBook,
+        Subscription,
+        compare_plans,
+        free,
+        gpu_hour,
+        per_call,
+        per_token,
+    )
     from langchain_costguard.reports import CostReport
     from langchain_costguard.stores import InMemoryStore, open_store
     from langchain_costguard.usage import TokenUsage
@@ -39,13 +49,17 @@ __all__ = [
     "LedgerQuery",
     "LedgerTotals",
     "OptionalDependencyError",
+    "PayAsYouGo",
+    "Prepaid",
     "PriceBook",
     "PriceFormatError",
     "StoreError",
+    "Subscription",
     "TokenUsage",
     "UnboundedInputError",
     "UnknownPriceError",
     "__version__",
+    "compare_plans",
     "estimate_cost",
     "free",
     "gpu_hour",
@@ -74,7 +88,17 @@ _ROOMS = {
     ),
     "ledger": ("LedgerEntry", "LedgerQuery", "LedgerTotals"),
     "magic": ("load_ipython_extension",),
-    "pricing": ("PriceBook", "free", "gpu_hour", "per_call", "per_token"),
+    "pricing": (
+        "PayAsYouGo",
+        "Prepaid",
+        "PriceBook",
+        "Subscription",
+        "compare_plans",
+        "free",
+        "gpu_hour",
+        "per_call",
+        "per_token",
+    ),
     "reports": ("CostReport",),
     "stores": ("InMemoryStore", "open_store"),
     "usage": ("TokenUsage",),
