@@ -101,7 +101,7 @@ def estimate_cost(
     Example:
         >>> estimate = estimate_cost("Why is the sky blue?", "gpt-4o", max_output_tokens=500)
         >>> estimate.high
-        Decimal('0.0053675')
+        Decimal('0.005075')
     """
     question = _Question(
         _read(prompt_or_messages, tools, response_format),

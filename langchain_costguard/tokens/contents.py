@@ -24,6 +24,9 @@ _MEDIA: Final = frozenset(
 """Content whose tokens nobody knows before the provider has read it."""
 
 _TOOL_CALLS: Final = frozenset({"tool_use", "tool_call", "tool_call_chunk", "function_call"})
+_MESSAGE_PARTS: Final = frozenset({"content", "tool_calls", "function_call"})
+"""What a dict has at least one of if it is a message, and not an item of OpenAI's Responses API."""
+
 _GENERIC_ROLES: Final = frozenset({"human", "user", "ai", "assistant", "system", "developer", "tool", "function"})
 
 
@@ -73,7 +76,7 @@ class Contents:
             message = _from_pair(message)
         self.messages += 1
         read = _reader_of(message)
-        role, name, answered = read("role") or read("type"), read("name"), read("tool_call_id")
+        role, name, answered = read("role"), read("name"), read("tool_call_id")
         if isinstance(role, str) and role not in _GENERIC_ROLES:
             self.texts.append(role)
         if isinstance(name, str):
@@ -83,6 +86,8 @@ class Contents:
             self.answers += 1
             self.ids.append(answered)
         called = self._add_calls(read)
+        if isinstance(message, Mapping) and _MESSAGE_PARTS.isdisjoint(message):
+            self._add_block(message)
         content = read("content")
         for block in content if isinstance(content, list | tuple) else [content]:
             if not (isinstance(block, Mapping) and block.get("type") in _TOOL_CALLS and _id_of(block) in called):
@@ -186,7 +191,7 @@ def _stated_size(holder: Mapping[str, Any]) -> Size | None:
 
 def _reader_of(message: Any) -> Callable[[str], Any]:  # noqa: ANN401 - any form LangChain takes
     """Read a field of a message by its name; `None` if there is no such field."""
-    if isinstance(message, Mapping):
+    if isinstance(message, Mapping) and ("role" in message or "type" in message):
         return message.get
     if hasattr(message, "content"):
         return lambda name: getattr(message, name, None)

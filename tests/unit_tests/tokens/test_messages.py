@@ -97,6 +97,21 @@ def test_what_is_no_prompt_is_refused_with_what_would_be_one(messages: Any) -> N
         count_message_tokens(messages, "gpt-4o")
 
 
+def test_a_dict_that_is_no_message_is_refused() -> None:
+    """The state of a graph holds messages and is none: it would count as nothing."""
+    with pytest.raises(TypeError, match="is no message: give a BaseMessage"):
+        count_message_tokens({"messages": [HumanMessage("hello")]}, "gpt-4o")
+
+
+def test_items_of_the_responses_api_count_as_their_text() -> None:
+    """They have no content of their own, and must not count as nothing."""
+    item = {"type": "function_call_output", "call_id": "c1", "output": "word " * 100}
+    assert 100 < count_message_tokens([item], "gpt-4o").tokens < 150
+    assert bound_message_tokens([item], "gpt-4o").tokens > 500
+    with pytest.raises(UnboundedInputError, match="item_reference"):
+        bound_message_tokens([{"type": "item_reference", "id": "i1"}], "gpt-4o")
+
+
 def test_a_tool_call_counts_once_where_content_repeats_it() -> None:
     """Anthropic's messages carry each call twice: in the content and as `tool_calls`."""
     call = {"name": "weather", "args": {"city": "Bern"}, "id": "t1"}
