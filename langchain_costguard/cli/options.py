@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 from zoneinfo import ZoneInfo
@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from langchain_costguard.cli.console import fail
+from langchain_costguard.exceptions import PriceFormatError
 
 if TYPE_CHECKING:
     from langchain_costguard.pricing import PriceBook
@@ -54,9 +55,12 @@ def moment(text: str | None, option: str, tz: str = "UTC") -> datetime | None:
     Raises:
         BadParameter: it is neither, or the time zone is not known.
     """
+    return None if text is None else required_moment(text, option, tz)
+
+
+def required_moment(text: str, option: str, tz: str = "UTC") -> datetime:
+    """As `moment`, where something was typed."""
     zone = _zone(tz)
-    if text is None:
-        return None
     try:
         if len(text) == len("2026-11-01"):
             return datetime.combine(date.fromisoformat(text), time(), zone)
@@ -67,18 +71,24 @@ def moment(text: str | None, option: str, tz: str = "UTC") -> datetime | None:
     return given if given.tzinfo else given.replace(tzinfo=zone)
 
 
-def price_book(file: str | None) -> PriceBook:
+def price_book(file: str | None, discount: str | None = None) -> PriceBook:
     """The prices that are meant.
 
     Args:
         file: a price list; `None` for the list that comes with this package.
+        discount: the share that is taken off it; `None` for nothing.
 
     Raises:
         PriceFormatError: the file cannot be read, or is no price list.
+        BadParameter: the discount is no share.
     """
     from langchain_costguard.pricing import Catalog, PriceBook
 
-    return PriceBook(catalog=None if file is None else Catalog.from_file(file))
+    catalog = None if file is None else Catalog.from_file(file)
+    try:
+        return PriceBook(catalog=catalog, discount=discount)
+    except PriceFormatError as error:
+        raise typer.BadParameter(str(error), param_hint="--discount") from error
 
 
 def read_text(file: str) -> str:
@@ -103,7 +113,3 @@ def _zone(tz: str) -> ZoneInfo:
     except (KeyError, ValueError, OSError) as error:
         msg = f"{tz!r} is no time zone: write one of the IANA names, such as Europe/Berlin or UTC"
         raise typer.BadParameter(msg, param_hint="--tz") from error
-
-
-UTC_NAME: Final = str(UTC)
-"""The time zone where none is named."""

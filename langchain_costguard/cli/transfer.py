@@ -1,0 +1,77 @@
+"""`export` and `import`: the lines of a ledger as JSON lines, out of one and into another."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import typer
+
+from langchain_costguard.cli import options
+from langchain_costguard.cli.console import epilog, fail, print_json
+from langchain_costguard.cli.ledgers import lasting_place, settled_ledger
+
+EXPORT_EPILOG: Final = epilog(
+    "export costs.jsonl",
+    "export - --store costs.db --user u1",
+    "export november.jsonl --since 2026-11-01 --until 2026-12-01",
+)
+IMPORT_EPILOG: Final = epilog("import costs.jsonl", "import - --store postgresql://user@host/costs < costs.jsonl")
+
+
+def export(
+    file: Annotated[str, typer.Argument(help="Where to write; - for standard output.")],
+    *,
+    store: options.Store = None,
+    since: options.Since = None,
+    until: options.Until = None,
+    timezone: options.Zone = "UTC",
+    user: Annotated[str | None, typer.Option(metavar="USER", help="Only calls for this user.")] = None,
+) -> None:
+    """Write the lines of a ledger as JSON lines, one call on each; a file that was there is replaced.
+
+    Prompts and answers are in no ledger, so they are in no export.
+    """
+    from langchain_costguard.exports import write_jsonl
+    from langchain_costguard.ledger import LedgerQuery
+    from langchain_costguard.reports.money import counted
+
+    query = LedgerQuery(
+        since=options.moment(since, "--since", timezone), until=options.moment(until, "--until", timezone), user=user
+    )
+    with settled_ledger(store) as ledger:
+        if file == options.STDIN:
+            write_jsonl(ledger.entries(query), typer.get_text_stream("stdout", encoding="utf-8"))
+            return
+        try:
+            lines = write_jsonl(ledger.entries(query), file)
+        except OSError as error:
+            fail(f"{file} cannot be written ({error.strerror}): give another path, or - for standard output")
+    typer.echo(f"Wrote {counted(lines, 'line')} to {file}.")
+
+
+def import_(
+    file: Annotated[str, typer.Argument(help="What `export` wrote; - for standard input.")],
+    *,
+    store: options.Store = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Write exported lines into a ledger; a call that is there already stays as it is, so twice is once.
+
+    The whole file is checked before its first line is written. A ledger that is not there is begun.
+    """
+    from langchain_costguard.exports import import_entries, read_jsonl
+    from langchain_costguard.reports.money import counted
+    from langchain_costguard.stores import open_store
+
+    place = lasting_place(store)
+    try:
+        entries = read_jsonl(typer.get_binary_stream("stdin") if file == options.STDIN else file)
+    except OSError as error:
+        fail(f"{file} cannot be read ({error.strerror}): give the path of a file, or - for standard input")
+    with open_store(place) as ledger:
+        done = import_entries(ledger, entries)
+        location = ledger.location
+    if as_json:
+        print_json({"location": location, "new_lines": done.new, "known_lines": done.known})
+    else:
+        typer.echo(f"Imported {counted(done.new, 'line')} into {location}; {done.known:,} were there already.")
