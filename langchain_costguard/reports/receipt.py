@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from langchain_costguard.cost import NANO_PER_USD, to_usd
-from langchain_costguard.reports.money import dollars, plain
+from langchain_costguard.reports.money import dollar_column, dollars, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,8 +52,8 @@ class Receipt:
                     "bucket": line.bucket,
                     "quantity": str(line.quantity),
                     "unit": line.unit,
-                    "usd_per_unit": f"{line.usd_per_unit:f}",
-                    "amount_usd": f"{line.amount:f}",
+                    "usd_per_unit": _plain(line.usd_per_unit),
+                    "amount_usd": _plain(line.amount),
                 }
                 for line in self.lines
             ],
@@ -82,7 +82,8 @@ class Receipt:
         return plain(f"{self.entry.model or self.entry.kind} · {when} · run {self.entry.run_id}")
 
     def _rows(self) -> list[tuple[str, str, str]]:
-        return [(line.bucket, _times(line), f"${line.amount:f}") for line in self.lines]
+        amounts = dollar_column([line.amount for line in self.lines])
+        return [(line.bucket, _times(line), amount) for line, amount in zip(self.lines, amounts, strict=True)]
 
 
 def _times(line: CostLine) -> str:
