@@ -33,6 +33,15 @@ class PriceSource(NamedTuple):
     effective_from: str = ""
     """The day the price took effect, `YYYY-MM-DD`, where the list says it."""
 
+    @property
+    def region(self) -> str | None:
+        """The region whose surcharge the price has, `None` where it has none."""
+        for part in self.context.split(","):
+            words = part.split()
+            if words[:1] == ["region"]:
+                return words[1]
+        return None
+
 
 class CostLine(NamedTuple):
     """One bucket of a cost: so many units at such a rate."""

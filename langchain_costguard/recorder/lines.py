@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_costguard import tags as keys
@@ -139,6 +140,25 @@ class LineMaker:
         self._price(entry)
         return entry
 
+    def repriced(self, entry: LedgerEntry) -> LedgerEntry:
+        """The same line, priced anew from the usage it holds at the moment it began.
+
+        The provider's own figure still wins. The line has no price if none is known for it.
+        """
+        line = replace(
+            entry,
+            billed_nano=None,
+            list_nano=None,
+            avoided_nano=None,
+            baseline_nano=None,
+            price=None,
+            unpriced_reason=None,
+        )
+        self._price(line, None if entry.price is None else entry.price.region)
+        if entry.reported_nano is not None and entry.status != "cached":
+            _let_provider_win(line, entry.reported_nano)
+        return line
+
     def _frame(self, call: StartedCall, status: CallStatus) -> LedgerEntry:
         """A line with what is known at the beginning of the call."""
         entry = LedgerEntry(
@@ -177,8 +197,14 @@ class LineMaker:
         if cost is not None:
             _book(entry, cost)
         if entry.baseline_model is not None and usage is not None:
-            baseline = self.prices.price(usage, model=entry.baseline_model, at=entry.started_at_us / _US_PER_SECOND)
-            entry.baseline_nano = None if baseline is None else nano_half_even(baseline.pico_usd)
+            entry.baseline_nano = self._baseline(entry.baseline_model, usage, entry.started_at_us / _US_PER_SECOND)
+
+    def _baseline(self, model: str, usage: TokenUsage, at: float) -> int | None:
+        try:
+            cost = self.prices.price(usage, model=model, at=at)
+        except UnknownPriceError:  # a baseline without a price must not cost the line its own
+            return None
+        return None if cost is None else nano_half_even(cost.pico_usd)
 
     def _cost(self, entry: LedgerEntry, region: str | None) -> Cost | None:
         usage, model = entry.usage, entry.response_model or entry.request_model
@@ -253,7 +279,11 @@ def _estimate(entry: LedgerEntry, call: StartedCall, output_text: str) -> TokenU
 
 def _follow_provider(entry: LedgerEntry, reported_usd: Decimal) -> None:
     """Let the provider's own figure win; ours stays beside it as the list cost."""
-    entry.reported_nano = int((reported_usd * NANO_PER_USD).to_integral_value())
+    _let_provider_win(entry, int((reported_usd * NANO_PER_USD).to_integral_value()))
+
+
+def _let_provider_win(entry: LedgerEntry, reported_nano: int) -> None:
+    entry.reported_nano = reported_nano
     entry.list_nano = entry.billed_nano if entry.list_nano is None else entry.list_nano
     entry.billed_nano = entry.reported_nano
     entry.unpriced_reason = None
