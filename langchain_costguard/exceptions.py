@@ -5,6 +5,7 @@ CostGuardError (LangChainException)
 ├── UnknownPriceError (LookupError)        .model .provider .suggestions
 ├── PriceFormatError (ValueError)          .path
 ├── UnboundedInputError (ValueError)       .parts
+├── LedgerFormatError (ValueError)         .line
 ├── StoreError                             the backend's exception is its __cause__
 │   └── StoreVersionError                  .found .supported
 └── OptionalDependencyError (ImportError)  .package .extra
@@ -75,6 +76,19 @@ class UnboundedInputError(CostGuardError, ValueError):
         """Keep the parts beside the message."""
         super().__init__(message)
         self.parts: tuple[str, ...] = tuple(parts)
+
+
+class LedgerFormatError(CostGuardError, ValueError):
+    """A file of ledger lines could not be understood; nothing of it was taken.
+
+    Attributes:
+        line: which line of the file it is, from 1.
+    """
+
+    def __init__(self, message: str, *, line: int) -> None:
+        """Keep the line's number beside the message."""
+        super().__init__(message)
+        self.line = line
 
 
 class StoreError(CostGuardError):
