@@ -59,8 +59,8 @@ class Periods:
 
     def around(self, at: datetime) -> Span:
         """The period in which a moment lies."""
-        number = self._number(at.astimezone(self._zone).date())
-        while self._begins(number) > at:  # the first local midnight of a day may lie after its first moment
+        number = self._about(at.astimezone(self._zone).date())
+        while self._begins(number) > at:
             number -= 1
         while self._begins(number + 1) <= at:
             number += 1
@@ -88,13 +88,12 @@ class Periods:
         for span, group in groupby(charges, key=period):
             yield span, list(group)
 
-    def _number(self, day: date) -> int:
-        """The number of the period in which a local day lies."""
+    def _about(self, day: date) -> int:
+        """The number of the period in which a local day lies, or of its neighbour."""
         if not self._in_months:
             return (day - self._anchor).days // self._step
         months = (day.year - self._anchor.year) * _MONTHS_A_YEAR + day.month - self._anchor.month
-        number = months // self._step
-        return number - 1 if self._day(number) > day else number
+        return months // self._step
 
     def _day(self, number: int) -> date:
         """The local day on which a period begins."""

@@ -1,18 +1,14 @@
-"""Plans: what pay as you go, prepaid credit and subscriptions bill for the same usage, and which is the cheapest."""
+"""Plans: what pay as you go, prepaid credit and subscriptions bill for the same usage, and what they refuse."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from fractions import Fraction
 from typing import Any
-from uuid import uuid4
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from langchain_costguard.exceptions import PriceFormatError
-from langchain_costguard.ledger import LedgerEntry
 from langchain_costguard.pricing import (
     Bill,
     Credit,
@@ -22,12 +18,7 @@ from langchain_costguard.pricing import (
     UsageRecord,
     compare_plans,
     share_cost,
-    usage_records,
 )
-from langchain_costguard.pricing.plans.crossover import FURTHEST, cheapest_by_volume
-from langchain_costguard.pricing.plans.periods import Periods, Span, months_in
-from langchain_costguard.stores.memory import InMemoryStore
-from langchain_costguard.usage import TokenUsage
 
 JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
 FEBRUARY = datetime(2026, 2, 1, tzinfo=UTC)
@@ -177,6 +168,25 @@ def test_credit_that_expires_lapses_and_is_said_to() -> None:
     assert bill.effective_cost == bill.billed_cost == Decimal(11)
 
 
+def test_credit_that_expires_at_the_end_of_a_bill_lapses_in_it_and_only_there() -> None:
+    """The end of January is no part of February: what lapses with it stands on January's last line."""
+    plan, usage = Prepaid([Credit(10, JANUARY, FEBRUARY)], period="day"), [on(1, "4")]
+    january, february = plan.bill(usage, JANUARY, FEBRUARY), plan.bill(usage, FEBRUARY, FEBRUARY + timedelta(days=5))
+    assert (january.unused_cost, january.remaining_credit, february.unused_cost) == (Decimal(6), Decimal(0), Decimal(0))
+    assert line(january, "unused").start == datetime(2026, 1, 31, tzinfo=UTC)
+
+
+def test_the_end_of_a_bill_is_no_part_of_it() -> None:
+    """Use at midnight of the first belongs to the month that begins then."""
+    usage = [UsageRecord(FEBRUARY, 5, calls=1)]
+    for plan in (PayAsYouGo(), Prepaid([Credit(1, JANUARY)]), Subscription(0, allowance=0)):
+        january, february = (
+            plan.bill(usage, JANUARY, FEBRUARY),
+            plan.bill(usage, FEBRUARY, datetime(2026, 3, 1, tzinfo=UTC)),
+        )
+        assert (january.list_cost, february.list_cost) == (Decimal(0), Decimal(5))
+
+
 def test_a_call_may_be_paid_from_two_lots_and_the_rest_owed() -> None:
     """Lots do not end where calls do."""
     lots = [Credit(1, JANUARY), Credit(1, JANUARY + timedelta(hours=1))]
@@ -277,251 +287,6 @@ def test_a_period_billed_in_part_is_paid_in_full() -> None:
     """Nobody gets half a month's fee back because the report was made in its middle."""
     bill = Subscription(10).bill([], datetime(2026, 1, 20, tzinfo=UTC), datetime(2026, 2, 3, tzinfo=UTC))
     assert bill.billed_cost == Decimal(20)
-
-
-# --- periods ---------------------------------------------------------------------------------------------------------
-
-
-def begins(periods: Periods, start: datetime, count: int, tz: str) -> list[str]:
-    """The local moments at which so many periods begin."""
-    spans = []
-    for _ in range(count):
-        spans.append(periods.around(start))
-        start = spans[-1].end
-    return [span.start.astimezone(ZoneInfo(tz)).isoformat() for span in spans]
-
-
-def test_months_that_begin_on_the_31st_do_not_drift() -> None:
-    """31 January, the last of February, and 31 March again; a leap year has its 29th."""
-    periods = Periods("month", "UTC", date(2024, 1, 31))
-    days = [moment[:10] for moment in begins(periods, datetime(2024, 1, 31, tzinfo=UTC), 5, "UTC")]
-    assert days == ["2024-01-31", "2024-02-29", "2024-03-31", "2024-04-30", "2024-05-31"]
-    days = [moment[:10] for moment in begins(periods, datetime(2026, 2, 27, tzinfo=UTC), 3, "UTC")]
-    assert days == ["2026-01-31", "2026-02-28", "2026-03-31"]
-
-
-def test_a_year_that_begins_on_a_leap_day_begins_on_the_28th_of_other_years() -> None:
-    """A subscription of 29 February is renewed every year."""
-    days = begins(Periods("year", "UTC", date(2024, 2, 29)), datetime(2024, 3, 1, tzinfo=UTC), 5, "UTC")
-    assert [day[:10] for day in days] == ["2024-02-29", "2025-02-28", "2026-02-28", "2027-02-28", "2028-02-29"]
-
-
-def test_a_day_is_the_day_of_the_time_zone_when_clocks_change() -> None:
-    """Zurich, 2026: 29 March has 23 hours and 25 October 25."""
-    periods = Periods("day", "Europe/Zurich")
-    for day, hours in (("2026-03-29", 23), ("2026-10-25", 25), ("2026-10-26", 24)):
-        span = periods.around(datetime.fromisoformat(f"{day}T12:00:00+01:00"))
-        assert (span.end - span.start).total_seconds() / 3600 == hours
-
-
-def test_the_hour_that_comes_twice_belongs_to_one_day_and_one_period() -> None:
-    """Both half past two of 25 October are of that day, and October ends at its local midnight."""
-    early = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
-    late = datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
-    assert Periods("day", "Europe/Zurich").around(early) == Periods("day", "Europe/Zurich").around(late)
-    last, first = datetime(2026, 10, 31, 22, 59, tzinfo=UTC), datetime(2026, 10, 31, 23, 0, tzinfo=UTC)
-    bill = Subscription(10).bill([UsageRecord(last, 1), UsageRecord(first, 1)], tz="Europe/Zurich")
-    assert [line.start for line in bill.lines if line.kind == "purchase"] == [
-        datetime(2026, 9, 30, 22, tzinfo=UTC),
-        datetime(2026, 10, 31, 23, tzinfo=UTC),
-    ]
-
-
-def test_a_day_without_midnight_and_a_day_that_never_was_are_no_gap() -> None:
-    """Cairo skips midnight in April; Samoa skipped 30 December 2011: every moment lies in exactly one day."""
-    for tz, start in (("Africa/Cairo", "2026-04-22T00:00:00+00:00"), ("Pacific/Apia", "2011-12-28T00:00:00+00:00")):
-        periods, moment = Periods("day", tz), datetime.fromisoformat(start)
-        for _ in range(5 * 96):
-            span = periods.around(moment)
-            assert span.start <= moment < span.end
-            assert periods.around(span.end).start == span.end
-            moment += timedelta(minutes=15)
-
-
-def test_weeks_begin_on_monday_or_where_they_were_told_to() -> None:
-    """Calendar weeks by default; a plan bought on a Thursday renews on Thursdays."""
-    assert Periods("week").around(JANUARY).start == datetime(2025, 12, 29, tzinfo=UTC)
-    assert Periods("week", renews=date(2026, 1, 8)).around(JANUARY).start == JANUARY
-
-
-def test_part_of_a_month_counts_by_its_part_of_the_time() -> None:
-    """A volume per month is of use only if months are counted right."""
-    year = Span(JANUARY, datetime(2027, 1, 1, tzinfo=UTC))
-    assert Fraction(*months_in(year, "UTC")) == Fraction(*months_in(year, "Europe/Zurich")) == 12
-    half = Span(datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 2, 15, tzinfo=UTC))
-    assert Fraction(*months_in(half, "UTC")) == Fraction(1, 2)
-
-
-# --- comparing -------------------------------------------------------------------------------------------------------
-
-
-def test_plans_are_ranked_by_what_the_same_usage_costs() -> None:
-    """Advice which plan suits which use begins with the bill of each."""
-    plans = [
-        Subscription(20, allowance=3_000, unit="calls", overage="0.02"),
-        PayAsYouGo(),
-        Prepaid([Credit(100, JANUARY, price=90)]),
-    ]
-    compared = compare_plans(steady("1", calls=100), plans)
-    assert [(row.plan, row.cost) for row in compared.ranked] == [
-        ("subscription ($20.00 a month)", Decimal(22)),
-        ("prepaid", Decimal("27.9")),
-        ("pay as you go", Decimal(31)),
-    ]
-    assert compared.ranked[1].remaining_credit == Decimal(69)
-
-
-@pytest.mark.parametrize(("unit", "crossover", "step"), [("usd", "20", "0.000000001"), ("calls", "2000", "1")])
-def test_the_crossover_is_exact_on_either_side(unit: str, crossover: str, step: str) -> None:
-    """At $20 of pay as you go the flat rate costs the same; one step above it is cheaper, one below dearer."""
-    compared = compare_plans(steady("0.25", calls=25), [PayAsYouGo(), Subscription(20)], volume_in=unit)
-    assert compared.crossovers == (Decimal(crossover),)
-    for volume, best in ((Decimal(crossover), "pay as you go"), (Decimal(crossover) + Decimal(step), "subscription")):
-        usage = [on(1, volume if unit == "usd" else volume / 100, calls=volume if unit == "calls" else 1)]
-        assert compare_plans(usage, [PayAsYouGo(), Subscription(20)]).best.plan.startswith(best)
-
-
-def test_the_crossover_is_found_from_either_side() -> None:
-    """Whoever uses little learns when to subscribe; whoever uses much learns when to stop."""
-    for cost in ("0.01", "0.64", "0.65", "3", "90"):
-        compared = compare_plans(steady(cost), [Subscription(20), PayAsYouGo()])
-        assert compared.crossovers == (Decimal(20),)
-        assert [each.plan for each in compared.ranges] == ["pay as you go", "subscription ($20.00 a month)"]
-
-
-def test_a_plan_can_be_the_cheapest_in_the_middle_only() -> None:
-    """A subscription with dear overage: worth it between 2,000 and 2,750 calls a month, not above."""
-    plans = [PayAsYouGo(usd_per_call="0.01"), Subscription(20, allowance=2_500, unit="calls", overage="0.03")]
-    compared = compare_plans([on(1, "1", calls=1_450)], plans, volume_in="calls")
-    assert compared.crossovers == (Decimal(2000), Decimal(2750))
-    assert [each.plan for each in compared.ranges] == [plans[0].name, plans[1].name, plans[0].name]
-
-
-def test_the_crossover_of_three_plans_names_each_in_turn() -> None:
-    """Pay as you go, then the small subscription, then the large one."""
-    plans = [PayAsYouGo(), Subscription(20, allowance=50), Subscription(100)]
-    compared = compare_plans(steady("2"), plans)
-    assert compared.crossovers == (Decimal(20), Decimal(130))
-    assert compared.best.plan == "subscription ($20.00 a month)"
-    assert "Up to $20.00 a month: pay as you go." in compared.advice
-    assert "Above $130.00 a month: subscription ($100.00 a month)." in compared.advice
-
-
-def test_credit_that_expires_pays_only_above_its_price() -> None:
-    """Ninety dollars for a hundred that lapse at the end of the month: worth it above $90 of use."""
-    compared = compare_plans(steady("1"), [PayAsYouGo(), Prepaid([Credit(100, JANUARY, FEBRUARY, price=90)])])
-    assert compared.crossovers == (Decimal(90),)
-
-
-def test_fees_compare_by_the_part_of_their_period() -> None:
-    """A year's fee against one month's use counts a month of it."""
-    compared = compare_plans(steady("1"), [Subscription(365, "year"), Subscription(7, "week")])
-    assert {row.plan: row.cost for row in compared.ranked} == {
-        "subscription ($365.00 a year)": Decimal(31),
-        "subscription ($7.00 a week)": Decimal(31),
-    }
-
-
-def test_several_months_compare_by_the_month() -> None:
-    """Volumes and crossovers are per month, however long the usage lasted."""
-    usage = [on(10, "25", month=month) for month in (1, 2, 3)]
-    compared = compare_plans(usage, [PayAsYouGo(), Subscription(20)])
-    assert (compared.monthly_volume, compared.best.cost, compared.best.monthly_cost) == (
-        Decimal(25),
-        Decimal(60),
-        Decimal(20),
-    )
-    assert compared.crossovers == (Decimal(20),)
-
-
-def test_a_comparison_says_what_could_not_be_priced() -> None:
-    """A plan that looks cheap because it left calls out must say so."""
-    compared = compare_plans([on(1, "5"), on(2, None, calls=4)], [PayAsYouGo(), Subscription(20)])
-    assert {row.plan: row.unpriced_calls for row in compared.ranked}["pay as you go"] == 4
-    assert "no known price" in compared.advice
-
-
-def test_advice_says_which_plan_suits_which_use() -> None:
-    """A table of figures is not advice; a sentence is."""
-    advice = compare_plans(steady("0.10"), [PayAsYouGo(), Subscription(20)]).advice
-    assert advice == (
-        "At $3.10 a month, pay as you go is the cheapest: $3.10 a month, "
-        "$16.90 less than subscription ($20.00 a month). "
-        "It suits use that is small, irregular or hard to foresee. Up to $20.00 a month: pay as you go. "
-        "Above $20.00 a month: subscription ($20.00 a month)."
-    )
-
-
-def test_plans_that_cost_the_same_are_said_to() -> None:
-    """Nobody should change plans for a saving of nothing."""
-    compared = compare_plans(steady("1"), {"a": PayAsYouGo(), "b": PayAsYouGo()})
-    assert [row.plan for row in compared.ranked] == ["a", "b"]
-    assert "as is b" in compared.advice
-    assert str(compared.ranges[0]) == "any volume"
-
-
-def test_a_comparison_shows_itself() -> None:
-    """As text, as HTML with foreign words escaped, and as plain values."""
-    compared = compare_plans(steady("1"), {"<b>": PayAsYouGo(), "flat": Subscription(20)})
-    assert "up to $20.00 a month" in str(compared)
-    assert "&lt;b&gt;" in compared._repr_html_()
-    assert "<b>" not in compared._repr_html_()
-    assert compared.to_dict()["ranges"] == [
-        {"plan": "<b>", "above": "0", "up_to": "20"},
-        {"plan": "flat", "above": "20", "up_to": None},
-    ]
-
-
-def test_a_bill_shows_itself() -> None:
-    """As text, as HTML, and as plain values without a float."""
-    bill = Prepaid([Credit(5, JANUARY, name="<gift>", price=0)]).bill([on(1, "1.5")])
-    assert "$3.50 of credit is left." in str(bill)
-    assert "credit of $5.00 &lt;gift&gt;" in bill._repr_html_()
-    shown = bill.to_dict()
-    assert (shown["billed_cost"], shown["effective_cost"], shown["remaining_credit"]) == ("0", "0", "3.5")
-    assert shown["lines"][1]["quantity"] == "1.5"
-
-
-def test_the_search_finds_every_change_between_its_steps_exactly() -> None:
-    """Against trying every volume, with plans that cross at 25 and at 61."""
-    costs = [lambda volume: volume * 3, lambda volume: 111 + 0 * volume, lambda volume: 50 + volume]
-    stretches = cheapest_by_volume(costs, today=40)
-    for stretch in stretches:
-        for volume in range(stretch.above + 1, min(stretch.up_to or 200, 200) + 1):
-            assert costs[stretch.plan](volume) == min(cost(volume) for cost in costs)
-    assert [(each.plan, each.up_to) for each in stretches] == [(0, 25), (2, 61), (1, None)]
-    assert FURTHEST == 1000
-
-
-# --- usage out of a ledger -------------------------------------------------------------------------------------------
-
-
-def entry(**fields: Any) -> LedgerEntry:
-    """A ledger's line of 5 January."""
-    at = int(datetime(2026, 1, 5, tzinfo=UTC).timestamp()) * 1_000_000
-    return LedgerEntry(run_id=uuid4(), started_at_us=at, **fields)
-
-
-def test_a_ledger_can_be_compared_as_it_is() -> None:
-    """Lines, a store, or anything with `entries()`: what is billed is the list price of what a provider served."""
-    store = InMemoryStore()
-    used = TokenUsage(uncached_input=900, output_text=100)
-    lines = [
-        entry(usage=used, billed_nano=800_000_000, list_nano=1_000_000_000, user="u1", tags=("a",)),
-        entry(usage=used, billed_nano=None),
-        entry(usage=used, billed_nano=0, list_nano=0, status="cached"),
-        entry(status="open"),
-        entry(kind="adjustment", calls=0, billed_nano=-5, list_nano=-5),
-        entry(kind="manual", calls=0, busy_ns=36 * 10**11, billed_nano=100_000_000),
-    ]
-    for each in lines:
-        store.append(each)
-    for source in (lines, store, iter(lines)):
-        compared = compare_plans(source, [PayAsYouGo()])
-        assert (compared.best.cost, compared.best.unpriced_calls) == (Decimal("1.1"), 1)
-    first, second, machine = usage_records(lines)
-    assert (first.cost, first.tokens, first.calls, first.user, first.tags) == (Decimal(1), 1_000, 1, "u1", ("a",))
-    assert (second.cost, machine.calls, machine.gpu_hours) == (None, 0, Decimal(1))
 
 
 # --- bad input -------------------------------------------------------------------------------------------------------
