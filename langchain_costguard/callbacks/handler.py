@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
+    from langchain_costguard.callbacks.watcher import CallView
     from langchain_costguard.ledger import CallKind, GroupKey, LedgerEntry, LedgerTotals
     from langchain_costguard.pricing.quotes import Dollars
     from langchain_costguard.reports.receipt import Receipt
@@ -84,11 +85,11 @@ class CostCallbackHandler(CallWatcher):
         """Whether this handler no longer takes note of calls that begin (its `with` block has ended)."""
 
     @property
-    def views(self) -> Sequence[CostCallbackHandler]:
+    def views(self) -> Sequence[CallView]:
         """This handler alone."""
         return self._views
 
-    def open_views(self) -> Sequence[CostCallbackHandler]:
+    def open_views(self) -> Sequence[CallView]:
         """This handler, unless it is closed."""
         return () if self.is_closed or self.is_disabled else self._views
 

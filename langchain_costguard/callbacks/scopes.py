@@ -17,19 +17,19 @@ from langchain_costguard.callbacks.watcher import CallWatcher
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from langchain_costguard.callbacks.handler import CostCallbackHandler
+    from langchain_costguard.callbacks.watcher import CallView
 
 
 class Scope(CallWatcher):
     """The handler of one block: its own view and those of the blocks around it."""
 
-    def __init__(self, views: tuple[CostCallbackHandler, ...]) -> None:
+    def __init__(self, views: tuple[CallView, ...]) -> None:
         """Watch for these."""
         super().__init__()
         self._views = views
 
     @property
-    def views(self) -> Sequence[CostCallbackHandler]:
+    def views(self) -> Sequence[CallView]:
         """The block's own view and those around it."""
         return self._views
 
@@ -40,13 +40,13 @@ class Installed(CallWatcher):
     def __init__(self) -> None:
         """Watch for nobody yet."""
         super().__init__()
-        self._views: tuple[CostCallbackHandler, ...] = ()
+        self._views: tuple[CallView, ...] = ()
         self._lock = threading.Lock()
         self.is_registered: bool = False
         """Whether LangChain knows of the hooks."""
 
     @property
-    def views(self) -> Sequence[CostCallbackHandler]:
+    def views(self) -> Sequence[CallView]:
         """What is installed."""
         return self._views
 
@@ -54,13 +54,13 @@ class Installed(CallWatcher):
         """What LangChain's configure loop asks for; shaped like `ContextVar.get`."""
         return self if self._views else None
 
-    def add(self, view: CostCallbackHandler) -> None:
+    def add(self, view: CallView) -> None:
         """Install a view; one that is installed already stays so."""
         with self._lock:
             if view not in self._views:
                 self._views = (*self._views, view)
 
-    def remove(self, view: CostCallbackHandler) -> bool:
+    def remove(self, view: CallView) -> bool:
         """Remove a view; whether it was installed."""
         with self._lock:
             known = view in self._views
@@ -89,11 +89,11 @@ def register_hooks() -> None:
         INSTALLED.is_registered = True
 
 
-def current_views(*more: CostCallbackHandler) -> list[CostCallbackHandler]:
+def current_views(*more: CallView) -> list[CallView]:
     """All who watch here and now, and `more`, each of them once; nobody while the package is disabled."""
     scope = SCOPE.get()
     around = (view for view in (*(scope.views if scope else ()), *INSTALLED.views) if not view.is_closed)
-    found: list[CostCallbackHandler] = []
+    found: list[CallView] = []
     for view in (*more, *around):
         if view not in found and not view.is_disabled:
             found.append(view)

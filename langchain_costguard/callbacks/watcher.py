@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -19,7 +19,7 @@ from langchain_costguard.callbacks.calls import CALLS, close_call
 from langchain_costguard.callbacks.prompts import ChatPrompt, chat_text, plain_text
 from langchain_costguard.callbacks.results import read_answer, read_failure
 from langchain_costguard.pricing.names import provider_of_host
-from langchain_costguard.recorder import Outcome, StartedCall, StreamUsage
+from langchain_costguard.recorder import Outcome, StartedCall, StreamUsage, View
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,9 +28,22 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
     from langchain_core.outputs import LLMResult
 
-    from langchain_costguard.callbacks.handler import CostCallbackHandler
-
 _ENDPOINT_KEYS: Final = ("openai_api_base", "base_url", "anthropic_api_url", "endpoint_url")
+
+
+class CallView(View, Protocol):
+    """Somebody who can be told of calls: a handler, as those see it who watch on its behalf."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it takes no note of calls that begin from here on."""
+
+    @property
+    def is_disabled(self) -> bool:
+        """Whether it takes no note of anything."""
+
+    def flush(self) -> bool:
+        """See to it that every finished call is written and counted."""
 
 
 class CallWatcher(BaseCallbackHandler):
@@ -44,11 +57,11 @@ class CallWatcher(BaseCallbackHandler):
         super().__init__()
 
     @property
-    def views(self) -> Sequence[CostCallbackHandler]:
+    def views(self) -> Sequence[CallView]:
         """The handlers that want to see the calls this one is told about."""
         raise NotImplementedError
 
-    def open_views(self) -> Sequence[CostCallbackHandler]:
+    def open_views(self) -> Sequence[CallView]:
         """Those of the views that still take note of calls that begin."""
         return [view for view in self.views if not (view.is_closed or view.is_disabled)]
 
