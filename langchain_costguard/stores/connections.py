@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine, Executable
 
     from langchain_costguard.stores.backends import Backend, RawConnection
+    from langchain_costguard.stores.statements import Statements
     from langchain_costguard.stores.versions import Migrate
 
 _DIGEST_KEY: Final = "digest_key"
@@ -50,8 +51,8 @@ class Connections:
         self._reading = Lock()
         self._writer: RawConnection | None = None
         self._pid = os.getpid()
-        self.statements = statements_for(backend.dialect())
-        self.digest_key = b""
+        self.statements: Statements = statements_for(backend.dialect())
+        self.digest_key: bytes = b""
         watch_forks(self)
         self.open()
 

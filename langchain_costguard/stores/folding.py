@@ -78,7 +78,7 @@ class Folded:
         self._order: deque[int] = deque()
         self._ids: set[int] = set()
         self._remembered_ids = remembered_ids
-        self.coarse_calls = 0
+        self.coarse_calls: int = 0
 
     def __bool__(self) -> bool:
         """Whether any run id is remembered."""

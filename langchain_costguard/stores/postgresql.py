@@ -65,7 +65,7 @@ class PostgreSQLDatabase(Backend):
     def __init__(self, location: Location, *, durable: bool, timeout_seconds: float) -> None:
         """Note where and how; nothing is opened yet."""
         self._psycopg: ModuleType = require("psycopg", extra="postgres", purpose="A ledger in PostgreSQL")
-        self.errors = (self._psycopg.Error,)
+        self.errors: tuple[type[Exception], ...] = (self._psycopg.Error,)
         self._name = str(location)
         self._timeout_seconds = timeout_seconds
         self._arguments = _arguments(location, timeout_seconds)
@@ -73,7 +73,7 @@ class PostgreSQLDatabase(Backend):
         if not durable:
             self._settings.append("SET synchronous_commit = off")
         self.begin_change = "BEGIN ISOLATION LEVEL REPEATABLE READ"
-        self.begin_exclusive = ["BEGIN", f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"]
+        self.begin_exclusive: Sequence[str] = ["BEGIN", f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"]
         if "search_path" not in self._arguments.get("options", ""):
             self._settings.append(f"SET search_path = {SCHEMA}")
             self.begin_exclusive.append(_CREATE_SCHEMA)

@@ -48,8 +48,8 @@ class SQLiteFile(Backend):
         timeout_seconds: how long to wait for another process's write.
     """
 
-    errors = (sqlite3.Error,)
-    begin_exclusive = ("BEGIN EXCLUSIVE",)
+    errors: tuple[type[Exception], ...] = (sqlite3.Error,)
+    begin_exclusive: Sequence[str] = ("BEGIN EXCLUSIVE",)
     begin_change = "BEGIN IMMEDIATE"
 
     def __init__(self, path: Path, *, durable: bool, timeout_seconds: float) -> None:

@@ -52,11 +52,11 @@ class Contents:
         self.schemas: list[str] = []
         self.images: list[Image] = []
         self.unbounded: list[str] = []
-        self.messages = 0
-        self.names = 0
-        self.answers = 0
+        self.messages: int = 0
+        self.names: int = 0
+        self.answers: int = 0
         """Messages that answer a tool call."""
-        self.has_tools = bool(tools)
+        self.has_tools: bool = bool(tools)
         self.cache_lifetimes: set[str] = set()
         """The lifetimes, `"5m"` or `"1h"`, of what the request asks Anthropic to keep in its prompt cache."""
         for message in as_messages(prompt):

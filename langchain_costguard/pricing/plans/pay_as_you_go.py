@@ -12,6 +12,7 @@ from langchain_costguard.pricing.quotes import usd_per_mtok as checked_usd_per_m
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from decimal import Decimal
 
     from langchain_costguard.pricing.plans.usage import Charge
     from langchain_costguard.pricing.quotes import Dollars
@@ -58,9 +59,13 @@ class PayAsYouGo(Plan):
     ) -> None:
         """Read the prices."""
         super().__init__(name, period)
-        self.usd_per_gpu_hour = None if usd_per_gpu_hour is None else usd(usd_per_gpu_hour, "usd_per_gpu_hour")
-        self.usd_per_call = None if usd_per_call is None else usd(usd_per_call, "usd_per_call")
-        self.usd_per_mtok = None if usd_per_mtok is None else checked_usd_per_mtok(usd_per_mtok, "usd_per_mtok")
+        self.usd_per_gpu_hour: Decimal | None = (
+            None if usd_per_gpu_hour is None else usd(usd_per_gpu_hour, "usd_per_gpu_hour")
+        )
+        self.usd_per_call: Decimal | None = None if usd_per_call is None else usd(usd_per_call, "usd_per_call")
+        self.usd_per_mtok: Decimal | None = (
+            None if usd_per_mtok is None else checked_usd_per_mtok(usd_per_mtok, "usd_per_mtok")
+        )
         self._is_list_price = self.usd_per_gpu_hour is self.usd_per_call is self.usd_per_mtok is None
         self._nano_per_gpu_hour = exact(self.usd_per_gpu_hour, NANO_PER_USD)
         self._nano_per_call = exact(self.usd_per_call, NANO_PER_USD)

@@ -88,7 +88,7 @@ class Plan(ABC):
         """Keep them."""
         self.name = name
         self.period = period_name(period)
-        self.renews = renewal_day(renews)
+        self.renews: date | None = renewal_day(renews)
 
     def bill(
         self, usage: Usage, start: datetime | None = None, end: datetime | None = None, *, tz: str = "UTC"

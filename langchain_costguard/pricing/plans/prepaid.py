@@ -54,11 +54,11 @@ class Credit:
         name: str = "",
     ) -> None:
         """Read the lot."""
-        self.amount_nano = nano_usd(amount, "amount")
-        self.price_nano = self.amount_nano if price is None else nano_usd(price, "price")
-        self.valid_from = moment(valid_from, "valid_from")
-        self.expires = None if expires is None else moment(expires, "expires")
-        self.name = name
+        self.amount_nano: int = nano_usd(amount, "amount")
+        self.price_nano: int = self.amount_nano if price is None else nano_usd(price, "price")
+        self.valid_from: datetime = moment(valid_from, "valid_from")
+        self.expires: datetime | None = None if expires is None else moment(expires, "expires")
+        self.name: str = name
         if not self.amount_nano:
             msg = "amount=0 is no credit: give what the lot is worth, and price=0 for a gift"
             raise PriceFormatError(msg, path="amount")
@@ -121,7 +121,7 @@ class Prepaid(Plan):
             msg = f"draw_first={draw_first!r} is not known: give 'purchase' or 'expiry'"
             raise ValueError(msg)
         self.draw_first: DrawOrder = draw_first
-        self.credits = tuple(sorted(_checked(credits), key=self._order))
+        self.credits: tuple[Credit, ...] = tuple(sorted(_checked(credits), key=self._order))
         _refuse_ambiguous(self.credits, self._order)
 
     def settle(self, charges: Sequence[Charge], frame: Frame) -> Settlement:

@@ -19,6 +19,7 @@ from langchain_costguard.pricing.quotes import usd_per_mtok
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
+    from decimal import Decimal
 
     from langchain_costguard.pricing.plans.usage import Charge
     from langchain_costguard.pricing.quotes import Dollars
@@ -65,14 +66,16 @@ class Subscription(Plan):
         name: str | None = None,
     ) -> None:
         """Read the terms."""
-        self.fee = usd(fee, "fee")
+        self.fee: Decimal = usd(fee, "fee")
         self._fee_nano = nano_usd(fee, "fee")
         super().__init__(name or f"subscription ({money(tidy(self.fee))} a {period})", period, renews)
         if unit not in MEASURES:
             msg = f"unit={unit!r} is not known: give 'usd', 'tokens', 'calls' or 'gpu_hours'"
             raise ValueError(msg)
         self.unit: AllowanceUnit = unit
-        self.allowance = None if allowance is None else quantity(allowance, "allowance", UNIT_WORDS[unit])
+        self.allowance: Decimal | None = (
+            None if allowance is None else quantity(allowance, "allowance", UNIT_WORDS[unit])
+        )
         scale = NANO_PER_USD if unit == "usd" else 1
         self._allowance = None if self.allowance is None else exact(self.allowance, scale)
         self.overage = overage
