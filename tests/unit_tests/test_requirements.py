@@ -38,6 +38,8 @@ from langchain_costguard.tokens import count_tokens
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.required
+
 JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
 FEBRUARY = datetime(2026, 2, 1, tzinfo=UTC)
 TEXTS = ("Why is the sky blue?", "天空为什么是蓝色的?", "def f(x):\n    return x ** 2\n", "🙂🙃", "aGVsbG8gd29ybGQ=")
