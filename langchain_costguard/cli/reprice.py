@@ -18,6 +18,8 @@ EPILOG: Final = epilog(
     "reprice --since 2026-11-01 --store costs.db",
     "reprice --prices data.json --discount 0.15",
 )
+_UNKNOWN_BEFORE: Final = frozenset({"newly priced", "still unpriced"})
+_UNKNOWN_NOW: Final = frozenset({"still unpriced"})
 
 
 def reprice(
@@ -68,7 +70,11 @@ def _as_dict(done: Repricing) -> dict[str, Any]:
         "new_cost": f"{done.new_cost:f}",
         "is_dry_run": done.is_dry_run,
         "by_reason": {
-            reason: {"lines": each.lines, "old_cost": f"{each.old_cost:f}", "new_cost": f"{each.new_cost:f}"}
+            reason: {
+                "lines": each.lines,
+                "old_cost": None if reason in _UNKNOWN_BEFORE else f"{each.old_cost:f}",
+                "new_cost": None if reason in _UNKNOWN_NOW else f"{each.new_cost:f}",
+            }
             for reason, each in done.by_reason.items()
         },
     }
@@ -79,7 +85,12 @@ def _print(done: Repricing) -> None:
 
     if done.by_reason:
         rows = [
-            (reason, f"{each.lines:,}", dollars(each.old_cost), dollars(each.new_cost))
+            (
+                reason,
+                f"{each.lines:,}",
+                dollars(None if reason in _UNKNOWN_BEFORE else each.old_cost),
+                dollars(None if reason in _UNKNOWN_NOW else each.new_cost),
+            )
             for reason, each in done.by_reason.items()
         ]
         print_table(("What became of it", "Lines", "Before", "Now"), rows)

@@ -49,7 +49,10 @@ def test_a_dry_run_says_it_and_writes_nothing(ledger: Path, prices: str, run: Ca
     """Whoever changes a year of costs wants to look first."""
     found = run("reprice", "--store", str(ledger), "--prices", prices, "--dry-run", "--json").json
     assert (found["old_cost"], found["new_cost"], found["is_dry_run"]) == ("0.25", "0.57", True)
-    assert found["by_reason"]["repriced"] == {"lines": 1, "old_cost": "0.25", "new_cost": "0.5"}
+    assert found["by_reason"] == {
+        "repriced": {"lines": 1, "old_cost": "0.25", "new_cost": "0.5"},
+        "newly priced": {"lines": 1, "old_cost": None, "new_cost": "0.07"},
+    }
     assert "Nothing was written." in run("reprice", "--store", str(ledger), "--prices", prices, "--dry-run").out
     assert cost_of(ledger, run) == "0.25"
 
@@ -58,7 +61,10 @@ def test_the_same_prices_change_nothing(ledger: Path, run: Callable[..., Any]) -
     """Doing it twice must be harmless."""
     found = run("reprice", "--store", str(ledger), "--json").json
     assert (found["lines"], found["changed_lines"], found["new_cost"]) == (2, 0, "0.25")
-    assert sorted(found["by_reason"]) == ["still unpriced", "unchanged"]
+    assert found["by_reason"] == {
+        "unchanged": {"lines": 1, "old_cost": "0.25", "new_cost": "0.25"},
+        "still unpriced": {"lines": 1, "old_cost": None, "new_cost": None},
+    }
 
 
 def test_a_discount_is_taken_off(ledger: Path, run: Callable[..., Any]) -> None:
