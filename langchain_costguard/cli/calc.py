@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, TypeVar
 
 import typer
@@ -17,6 +17,7 @@ _T = TypeVar("_T")
 
 EPILOG: Final = epilog("calc", "calc --gpu-hours 10 --gpu-price 0.1 --calls 1000 --call-price 0.01")
 _CENT: Final = Decimal("0.01")
+_EXACT: Final = Context(prec=200, rounding=ROUND_HALF_EVEN)
 
 
 class _Bill(NamedTuple):
@@ -142,13 +143,13 @@ def _as_text(bill: _Bill) -> str:
 
     total = _total(bill)
     rounded = _to_cents(total)
-    exact = "" if rounded == total else f" (exactly {dollars(total)})"
+    exact = "" if rounded == total else f" (exactly ${total:,f})"
     return (
         f"{bill.gpu_hours:f} GPU hours x {dollars(bill.usd_per_gpu_hour)} + "
         f"{bill.calls:,} calls x {dollars(bill.usd_per_call)}\n"
-        f"Total: ${rounded:,.2f}{exact}"
+        f"Total: ${rounded:,f}{exact}"
     )
 
 
 def _to_cents(amount: Decimal) -> Decimal:
-    return amount.quantize(_CENT, rounding=ROUND_HALF_EVEN)
+    return amount.quantize(_CENT, context=_EXACT)

@@ -92,6 +92,14 @@ def test_what_rounding_hides_stands_beside_it(price: str, shown: str, run: Calla
     assert run("calc", "--calls", "1", "--call-price", price).out.endswith(f"Total: {shown}\n")
 
 
+def test_a_bill_beyond_all_bounds_is_still_exact(run: Callable[..., Any]) -> None:
+    """Decimal arithmetic rounds at 28 digits where nobody tells it not to."""
+    most = "99999999999999.123456789"
+    ended = run("calc", "--gpu-hours", most, "--gpu-price", most)
+    whole = "$9,999,999,999,999,824,691,357,800,000"
+    assert ended.out.endswith(f"Total: {whole}.77 (exactly {whole}.768328000750190521)\n")
+
+
 def test_json_has_every_digit_as_a_string(run: Callable[..., Any]) -> None:
     """Another program reads it, and a float would round."""
     assert run(*EXAMPLE, "--json").json == {

@@ -57,7 +57,7 @@ def test_a_damaged_file_is_refused_whole(ledger: Path, tmp_path: Path, run: Call
     copy = tmp_path / "copy.db"
     ended = run("import", "-", "--store", str(copy), typed=lines + '{"version": 1, "cost": 3}\n')
     assert (ended.code, ended.out) == (1, "")
-    assert "ine 3 is no line of an exported ledger" in ended.err
+    assert "line 3 is no line of an exported ledger" in ended.err.lower()
     assert ended.err.count("\n") == 1
     assert not copy.exists()
 
