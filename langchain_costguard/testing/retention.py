@@ -92,6 +92,14 @@ class RetentionSuite:
             assert [row.calls for row in store.totals(LedgerQuery(until=_TOMORROW), by=[key])] == [1], key
             assert store.totals(LedgerQuery(until=_TOMORROW), by=[key])[0].group == (None,), key
 
+    def test_a_pruned_call_of_a_bare_model_is_not_found_by_its_missing_chain(self, store: LedgerStore) -> None:
+        """A day forgets who called; "nobody did" would be an answer it does not have."""
+        store.append(make_entry(chain=""))
+        store.append(make_entry(chain="Agent"))
+        store.prune(_TOMORROW)
+        assert store.totals(LedgerQuery(chain=""))[0].calls == 0
+        assert store.totals(LedgerQuery(chain=""), by=["model"]) == []
+
     def test_sums_are_the_same_before_and_after_pruning(self, store: LedgerStore) -> None:
         """Not a nano-dollar, not a token may move, whatever is asked of what is kept."""
         for line in random_lines(300):
