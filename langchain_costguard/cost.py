@@ -15,6 +15,9 @@ NANO_PER_USD: Final = 10**9
 _PICO_PER_NANO: Final = 1000
 _HALF_NANO: Final = 500
 _EXACT: Final = Context(prec=60)
+_EXACT_UP_TO: Final = 10**47
+_BITS_PER_DIGIT: Final = 3
+_DIGITS_TO_SPARE: Final = 13
 
 
 class PriceSource(NamedTuple):
@@ -160,14 +163,20 @@ class Explains(Protocol):
 
 
 def to_usd(amount: int, units_per_usd: int) -> Decimal:
-    """An integer amount of money as US dollars, exactly and without trailing noise.
+    """An integer amount of money as US dollars, exactly and without trailing noise, however large it is.
 
     Args:
         amount: the amount in units of `1 / units_per_usd` dollars.
         units_per_usd: `PICO_PER_USD` or `NANO_PER_USD`.
     """
-    value = _EXACT.divide(Decimal(amount), Decimal(units_per_usd))
-    return value.quantize(Decimal(1)) if value == value.to_integral_value() else value.normalize(_EXACT)
+    exact = _EXACT if -_EXACT_UP_TO < amount < _EXACT_UP_TO else _context_for(amount)
+    value = exact.divide(Decimal(amount), Decimal(units_per_usd))
+    return value.quantize(Decimal(1), context=exact) if value == value.to_integral_value() else value.normalize(exact)
+
+
+def _context_for(amount: int) -> Context:
+    """A context with room for every digit of an amount and for those after the point."""
+    return Context(prec=amount.bit_length() // _BITS_PER_DIGIT + _DIGITS_TO_SPARE)
 
 
 def nano_half_even(pico_usd: int) -> int:

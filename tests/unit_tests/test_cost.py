@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, localcontext
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -78,6 +79,20 @@ def test_dollars_lose_nothing_for_any_amount(amount: int) -> None:
     """Decimal's default context would round at 28 digits."""
     assert to_usd(amount, PICO_PER_USD).scaleb(12) == amount
     assert to_usd(amount, NANO_PER_USD).scaleb(9) == amount
+
+
+@pytest.mark.parametrize("digits", [29, 47, 48, 49, 61, 200, 5_000])
+def test_an_absurd_amount_is_still_exact_dollars(digits: int) -> None:
+    """A broken price or token count must show as what it is, not break the report of every other call."""
+    for amount in (10**digits, 10**digits + 1, -(10**digits) - 1):
+        dollars = to_usd(amount, PICO_PER_USD)
+        assert dollars.as_integer_ratio() == Fraction(amount, PICO_PER_USD).as_integer_ratio()
+
+
+def test_exact_dollars_do_not_depend_on_the_callers_decimal_context() -> None:
+    """A notebook that sets six digits for its own figures must not round, or refuse, a bill."""
+    with localcontext(prec=6):
+        assert Cost(123_456_789 * PICO_PER_USD).total == Decimal(123456789)
 
 
 @given(st.lists(amounts, max_size=30))
