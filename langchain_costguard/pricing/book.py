@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import warnings
 from collections.abc import Mapping
 from datetime import datetime
@@ -23,6 +24,8 @@ from langchain_costguard.usage import Counts, TokenUsage, clean_counts, read_usa
 
 if TYPE_CHECKING:
     from datetime import date
+
+_logger: Final = logging.getLogger("langchain_costguard")
 
 UnknownPolicy = Literal["record", "raise", "upper_bound", "free"]
 """What happens to a call without a price: its cost is `None`; an error; a bound; or zero."""
@@ -92,6 +95,10 @@ class PriceBook:
         if self._catalog is None:
             self._catalog = Catalog.bundled()
         return self._catalog
+
+    def warm(self) -> None:
+        """Load the price list now (about 0.1 s, once per process) instead of when the first call needs it."""
+        self.catalog.entries("openai")
 
     @property
     def version(self) -> str:
@@ -222,7 +229,7 @@ class PriceBook:
             card = self.catalog.dearest(question.provider) if is_listed else None
             if card is None or usage is None:
                 return None
-            warnings.warn(f"priced at an upper bound: {reason}", UnpricedUsageWarning, stacklevel=3)
+            _warn(f"priced at an upper bound: {reason}")
             return card.cost(usage, calls)
         near = self.suggestions(question.model, question.provider)
         raise UnknownPriceError(
@@ -341,6 +348,14 @@ def _why_no_cost(price: Price, model: str, usage: TokenUsage | Mapping[str, Any]
         return ""
     missing = [BUCKETS[position] for position in getattr(price, "unpriced", ()) if tokens[position]]
     return f"the price of {model} says nothing about {' and '.join(missing)}: give an override that does"
+
+
+def _warn(text: str) -> None:
+    """Warn the caller of `PriceBook.price`; where warnings are errors, log instead, so that the price is not lost."""
+    try:
+        warnings.warn(text, UnpricedUsageWarning, stacklevel=4)
+    except UnpricedUsageWarning:
+        _logger.warning(text)
 
 
 def _did_you_mean(near: tuple[str, ...]) -> str:

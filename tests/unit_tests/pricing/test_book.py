@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -304,6 +305,18 @@ class TestUnknownModels:
         assert cost.pico_usd >= dearest.pico_usd
         assert cost.source is not None
         assert cost.source.context == "upper bound"
+
+    def test_an_upper_bound_is_kept_and_logged_where_warnings_are_errors(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """`python -W error` must not take away the price that a budget holds against."""
+        book = PriceBook(unknown="upper_bound")
+        with pytest.warns(UnpricedUsageWarning):
+            warned = book.price(USAGE, model="gpt-9-ultra", provider="openai")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert book.price(USAGE, model="gpt-9-ultra", provider="openai") == warned is not None
+        assert "priced at an upper bound: no price list has the model 'gpt-9-ultra'" in caplog.text
 
     def test_an_upper_bound_of_a_local_model_is_not_invented(self) -> None:
         """No cloud price bounds what a machine costs."""
