@@ -6,12 +6,12 @@ https://platform.openai.com/docs/pricing as of 2026-01.
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Final, NamedTuple
+from decimal import Decimal, InvalidOperation
+from typing import Final, NamedTuple, Self
 
 
-class ModelPrice(NamedTuple):
-    """The price of a model in one service tier, in US dollars per million tokens."""
+class _Rates(NamedTuple):
+    """The rates of a model, in US dollars per million tokens."""
 
     input_usd_per_mtok: Decimal
     """Input tokens that were not in the prompt cache."""
@@ -19,6 +19,41 @@ class ModelPrice(NamedTuple):
     """Output tokens, reasoning included."""
     cached_usd_per_mtok: Decimal | None = None
     """Input tokens read from the prompt cache; `None`: the model has no prompt cache."""
+
+
+class ModelPrice(_Rates):
+    """The price of a model in one service tier, in US dollars per million tokens.
+
+    Example:
+        >>> ModelPrice("0.15", "0.60").output_usd_per_mtok
+        Decimal('0.60')
+    """
+
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        input_usd_per_mtok: Decimal | int | str,
+        output_usd_per_mtok: Decimal | int | str = 0,
+        cached_usd_per_mtok: Decimal | int | str | None = None,
+    ) -> Self:
+        """Read the rates.
+
+        Args:
+            input_usd_per_mtok: input tokens that were not in the prompt cache.
+            output_usd_per_mtok: output tokens, reasoning included.
+            cached_usd_per_mtok: input tokens read from the prompt cache; `None`: the model has no prompt cache.
+
+        Raises:
+            ValueError: a rate is no amount of money.
+        """
+        cached = None if cached_usd_per_mtok is None else _rate(cached_usd_per_mtok, "cached_usd_per_mtok")
+        return super().__new__(
+            cls,
+            _rate(input_usd_per_mtok, "input_usd_per_mtok"),
+            _rate(output_usd_per_mtok, "output_usd_per_mtok"),
+            cached,
+        )
 
     def bill(self, input_tokens: int, cached_tokens: int, output_tokens: int) -> Decimal:
         """What so many tokens cost, in US dollars, exactly.
@@ -37,25 +72,33 @@ class ModelPrice(NamedTuple):
         return millionths.scaleb(-6)
 
 
-def _price(usd_in: str, usd_out: str = "0", usd_cached: str | None = None) -> ModelPrice:
-    return ModelPrice(Decimal(usd_in), Decimal(usd_out), None if usd_cached is None else Decimal(usd_cached))
+def _rate(value: object, name: str) -> Decimal:
+    """A rate as a `Decimal`; a float is refused, because it is seldom the number that was written."""
+    try:
+        rate = Decimal(value) if isinstance(value, Decimal | int | str) else Decimal("NaN")
+    except InvalidOperation:
+        rate = Decimal("NaN")
+    if not rate.is_finite() or rate < 0:
+        msg = f'{name}={value!r} is no price: give US dollars per million tokens, such as "0.15"'
+        raise ValueError(msg)
+    return rate
 
 
 PRICES: Final[dict[str, dict[str, ModelPrice]]] = {
-    "gpt-4o": {"default": _price("2.50", "10.00", "1.25")},
-    "gpt-4o-2024-05-13": {"default": _price("5.00", "15.00")},
-    "gpt-4o-mini": {"default": _price("0.15", "0.60", "0.075")},
-    "gpt-4.1": {"default": _price("2.00", "8.00", "0.50")},
-    "o3": {"default": _price("2.00", "8.00", "0.50"), "flex": _price("1.00", "4.00", "0.25")},
+    "gpt-4o": {"default": ModelPrice("2.50", "10.00", "1.25")},
+    "gpt-4o-2024-05-13": {"default": ModelPrice("5.00", "15.00")},
+    "gpt-4o-mini": {"default": ModelPrice("0.15", "0.60", "0.075")},
+    "gpt-4.1": {"default": ModelPrice("2.00", "8.00", "0.50")},
+    "o3": {"default": ModelPrice("2.00", "8.00", "0.50"), "flex": ModelPrice("1.00", "4.00", "0.25")},
     "gpt-5": {
-        "default": _price("1.25", "10.00", "0.125"),
-        "flex": _price("0.625", "5.00", "0.0625"),
-        "priority": _price("2.50", "20.00", "0.25"),
+        "default": ModelPrice("1.25", "10.00", "0.125"),
+        "flex": ModelPrice("0.625", "5.00", "0.0625"),
+        "priority": ModelPrice("2.50", "20.00", "0.25"),
     },
-    "gpt-3.5-turbo-instruct": {"default": _price("1.50", "2.00")},
-    "text-embedding-3-small": {"default": _price("0.02")},
-    "text-embedding-3-large": {"default": _price("0.13")},
-    "text-embedding-ada-002": {"default": _price("0.10")},
+    "gpt-3.5-turbo-instruct": {"default": ModelPrice("1.50", "2.00")},
+    "text-embedding-3-small": {"default": ModelPrice("0.02")},
+    "text-embedding-3-large": {"default": ModelPrice("0.13")},
+    "text-embedding-ada-002": {"default": ModelPrice("0.10")},
 }
 """The price of each model in each service tier it is offered in."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -116,3 +117,16 @@ def test_the_provider_knows_nothing_of_our_prices() -> None:
             ours = [name for name in names if name.startswith("langchain_costguard")]
             assert all(name.startswith("langchain_costguard.testing.") for name in ours), file.name
             assert "genai_prices" not in names
+
+
+def test_a_price_in_text_is_read_as_its_decimal() -> None:
+    """Whoever writes a price by hand writes it in quotes."""
+    assert ModelPrice("7", 8, "0.35") == ModelPrice(Decimal(7), Decimal(8), Decimal("0.35"))
+    assert ModelPrice("7", "7").bill(1_000_000, 500_000, 1_000_000) == Decimal(14)
+
+
+@pytest.mark.parametrize("wrong", ["cheap", "-1", "NaN", 0.15, None])
+def test_a_price_that_is_none_is_refused_when_it_is_made(wrong: Any) -> None:
+    """Not at the first request, where it would be an error 500 of the server."""
+    with pytest.raises(ValueError, match=r"input_usd_per_mtok=.*is no price: give US dollars"):
+        ModelPrice(wrong)
