@@ -16,7 +16,7 @@ from langchain_costguard.exceptions import PriceFormatError, UnknownPriceError, 
 from langchain_costguard.pricing.catalog import Catalog, Context
 from langchain_costguard.pricing.compiling import Span
 from langchain_costguard.pricing.genai import Unlisted
-from langchain_costguard.pricing.names import candidates, catalogue_provider, is_self_hosted
+from langchain_costguard.pricing.names import candidates, catalogue_provider, is_not_openais, is_self_hosted
 from langchain_costguard.pricing.quotes import Dollars, free
 from langchain_costguard.pricing.rates import BUCKETS, GpuHourCard, Price, divide_half_even
 from langchain_costguard.pricing.terms import Terms
@@ -206,7 +206,8 @@ class PriceBook:
 
     def suggestions(self, model: str, provider: str | None = None) -> tuple[str, ...]:
         """Models of the price list with names like this one, nearest first; none for models you serve yourself."""
-        return () if is_self_hosted(provider, model) else self._near(model, provider)
+        has_no_list = is_self_hosted(provider, model) or is_not_openais(model, provider)
+        return () if has_no_list else self._near(model, provider)
 
     def _near_now(self, model: str, provider: str | None) -> tuple[str, ...]:
         place = candidates(model, provider)[-1]

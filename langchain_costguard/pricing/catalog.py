@@ -13,7 +13,7 @@ from langchain_costguard.cost import PriceSource
 from langchain_costguard.pricing import additions, genai, lists
 from langchain_costguard.pricing.compiling import Span, Tiered, compile_card, has_token_price
 from langchain_costguard.pricing.genai import STANDARD_TIERS, Listed, Unlisted
-from langchain_costguard.pricing.names import candidates, is_self_hosted
+from langchain_costguard.pricing.names import candidates, is_not_openais, is_self_hosted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,6 +166,8 @@ class Catalog:
         """
         if is_self_hosted(provider, model):
             return Unlisted(_self_hosted(model, provider), Span())
+        if is_not_openais(model, provider):
+            return Unlisted(_not_openais(model), Span())
         entry = self._find(model, provider)
         if entry is None:
             return Unlisted(_unknown(model, provider), Span())
@@ -174,7 +176,8 @@ class Catalog:
 
     def find(self, model: str, provider: str | None = None) -> Entry | None:
         """The list's own entry for a model; `None` if it has none."""
-        return None if is_self_hosted(provider, model) else self._find(model, provider)
+        has_no_list = is_self_hosted(provider, model) or is_not_openais(model, provider)
+        return None if has_no_list else self._find(model, provider)
 
     def entries(self, provider: str | None = None) -> Iterator[Entry]:
         """The models of the list under their own names.
@@ -359,6 +362,13 @@ def _self_hosted(model: str, provider: str | None) -> str:
     return (
         f"{model} is served by {provider or 'your own machine'}, which has no price list: give "
         f"overrides={{{model!r}: gpu_hour(usd)}} for a machine you pay for, or free()"
+    )
+
+
+def _not_openais(model: str) -> str:
+    return (
+        f"{model} was called with OpenAI's client, but OpenAI does not sell it, and who served it is not known: give "
+        f"overrides={{{model!r}: gpu_hour(usd)}} or free() for a server of your own, or provider= to name who bills it"
     )
 
 

@@ -111,6 +111,10 @@ _HOSTS: Final = (
 )
 """Endpoints by the end of their host name."""
 
+_OPENAI: Final = "openai"
+_OPEN_WEIGHTS: Final = "gpt-oss"
+"""What the names of OpenAI's models begin with that others serve, and OpenAI does not, though price lists have them."""
+
 _BEDROCK_HOST: Final = re.compile(r"^bedrock(-runtime|-mantle)?(-fips)?\.[a-z0-9-]+\.(amazonaws|api)\.(com|aws)")
 _SPEAKS_FOR_OTHERS: Final = frozenset({"openai"})
 """Clients that talk to gateways, so that a provider before the model's name is to be believed. With any other known
@@ -170,6 +174,26 @@ def is_self_hosted(provider: str | None, model: str = "") -> bool:
         return provider.strip().lower() in SELF_HOSTED
     prefix = re.split(r"[/:]", model.strip().lower(), maxsplit=1)
     return len(prefix) > 1 and prefix[0] in SELF_HOSTED
+
+
+def is_not_openais(model: str, provider: str | None) -> bool:
+    """Whether a call through OpenAI's client names a model that OpenAI does not sell.
+
+    That client also talks to servers of the user's own and to gateways, and says "openai" of them all. Another vendor's
+    model, or weights that anybody can serve, were then served by somebody who is not known.
+
+    Args:
+        model: the name as a user, LangChain or a response gives it.
+        provider: the provider as LangChain names it; for any other than OpenAI the answer is no.
+    """
+    return catalogue_provider(provider) == _OPENAI and _is_of_another(undo_repetition(model.strip().lower()))
+
+
+def _is_of_another(name: str) -> bool:
+    vendor, rest = _split_prefix(name)
+    if rest:
+        return vendor not in {None, _OPENAI} or _is_of_another(rest)
+    return "/" in name or name.startswith(_OPEN_WEIGHTS)
 
 
 def undo_repetition(model: str) -> str:

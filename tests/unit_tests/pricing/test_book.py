@@ -336,6 +336,62 @@ class TestUnknownModels:
             PriceBook(unknown="zero")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    "model",
+    [
+        "openai/gpt-oss-20b",
+        "gpt-oss-20b",
+        "openai:gpt-oss-120b",
+        "mistralai/Mistral-Small-24B-Instruct-2501",
+        "cohere/command-r",
+        "minimax/MiniMax-M2",
+        "anthropic/claude-sonnet-4-5",
+        "anthropic:claude-sonnet-4-5",
+        "openrouter/openai/gpt-4o",
+        "azure/gpt-4o",
+        "/models/mistral-7b.gguf",
+    ],
+)
+class TestOpenAIsClientBeforeAnotherServer:
+    """`ChatOpenAI(base_url="http://localhost:8000/v1")` says that its provider is OpenAI."""
+
+    def test_a_model_openai_does_not_sell_gets_no_cloud_price(self, model: str) -> None:
+        """A machine of one's own does not cost what a cloud asks for the same weights."""
+        book = PriceBook()
+        assert book.price(USAGE, model=model, provider="openai") is None
+        assert book.resolve(model, "openai") is None
+        assert book.catalog.find(model, "openai") is None
+
+    def test_the_reason_names_what_gives_it_a_price(self, model: str) -> None:
+        """And no similar names, of models that were not called."""
+        reason = PriceBook().why_unpriced(model, "openai")
+        assert f"{model} was called with OpenAI's client, but OpenAI does not sell it" in reason
+        assert all(word in reason for word in ("gpu_hour(usd)", "free()", "provider="))
+        assert "similar names" not in reason
+
+    def test_an_override_still_prices_it(self, model: str) -> None:
+        """What the user says is not in doubt."""
+        assert total(PriceBook({model: per_token("1", "2")}), model=model, provider="openai") == Decimal("0.002")
+
+
+def test_an_override_by_the_bare_name_prices_another_vendors_model_too() -> None:
+    """As it did before OpenAI's client was doubted."""
+    book = PriceBook({"command-r": per_token("1", "2")})
+    assert total(book, model="cohere/command-r", provider="openai") == Decimal("0.002")
+
+
+@pytest.mark.parametrize("model", ["gpt-4o-mini", "openai/gpt-4o-mini", "openai:gpt-4o-mini", "models/gpt-4o-mini"])
+def test_what_openai_sells_keeps_its_price_under_any_of_its_names(model: str) -> None:
+    """Gateways put the vendor before the name."""
+    assert total(PriceBook(), model=model, provider="openai") == Decimal("0.00045")
+
+
+def test_a_model_named_with_the_provider_that_bills_it_has_its_price() -> None:
+    """What the reason advises has to work."""
+    assert total(PriceBook(), model="openai/gpt-oss-20b", provider="groq") is not None
+    assert total(PriceBook(), model="cohere/command-r", provider="cohere") == Decimal("0.00045")
+
+
 def test_unknown_names_leave_the_memory_flat() -> None:
     """genai-prices remembers each of them for ever."""
     book = PriceBook({"never-*": free()})
