@@ -62,7 +62,9 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         for name in [name for name in os.environ if name.startswith(_FOREIGN_SETTINGS) or name.lower() in _PROXIES]:
             patch.delenv(name)
         for name in _FOREIGN_PATHS:
-            patch.setenv(name, str(home / name.lower()))
+            folder = home / name.lower()
+            folder.mkdir()
+            patch.setenv(name, str(folder))
         yield
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from langchain_costguard.callbacks.handler import CostCallbackHandler
-from langchain_costguard.callbacks.scopes import INSTALLED, SCOPE, Scope, register_hooks
+from langchain_costguard.callbacks.scopes import INSTALLED, enter_scope, leave_scope, register_hooks
 from langchain_costguard.stores import default_location
 
 if TYPE_CHECKING:
@@ -51,8 +51,7 @@ def track_costs(
     """
     view = CostCallbackHandler(store, prices, baseline_model=baseline_model, max_entries=max_entries)
     register_hooks()
-    outer = SCOPE.get()
-    token = SCOPE.set(Scope((*(outer.views if outer else ()), view)))
+    enter_scope(view)
     if all_threads:
         INSTALLED.add(view)
     try:
@@ -60,10 +59,7 @@ def track_costs(
     finally:
         if all_threads:
             INSTALLED.remove(view)
-        # A block may be entered in one context and left in another, as in an async generator: the variable then dies
-        # with the first one, and the closed view takes note of nothing that begins from here on.
-        with suppress(ValueError):
-            SCOPE.reset(token)
+        leave_scope(view)
         view.close()
 
 

@@ -2,23 +2,27 @@
 
 LangChain starts a run and usually ends it. It does not when an `ainvoke` is cancelled, and when one prompt of a
 synchronous `generate` fails it says nothing of the others. Such calls are found here and closed as `cancelled` or
-`lost`; should their end be reported after all, it corrects the line.
+`lost`; should their end be reported after all, it corrects the line. Streams do report their end, however they end, and
+each of their pieces may be asked for in a task of its own: once something has arrived, only silence ends them here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import threading
 import time
 import weakref
 from collections import OrderedDict
 from itertools import count
 from typing import TYPE_CHECKING, Final
+from uuid import uuid4
 
 from langchain_costguard.recorder import Outcome
 
 if TYPE_CHECKING:
+    from types import FrameType
     from uuid import UUID
 
     from langchain_costguard.recorder import StartedCall
@@ -28,9 +32,11 @@ LOST_AFTER_SECONDS: Final = 3600
 
 _SWEEP_EVERY: Final = 256
 _MAX_PRESUMED: Final = 256
+_MAX_FINISHED: Final = 10_000
 _MAX_CHAIN_RUNS: Final = 20_000
 _MAX_CHAIN_PATH: Final = 500
 _MAX_DEPTH: Final = 32
+_MODEL_MODULES: Final = ("langchain_core.language_models", "langchain_costguard.callbacks.embeddings")
 
 
 class OpenCalls:
@@ -41,6 +47,8 @@ class OpenCalls:
         self._open: dict[int, StartedCall] = {}  # by `UUID.int`: a UUID hashes itself in Python
         self._presumed: OrderedDict[int, StartedCall] = OrderedDict()
         self._chains: dict[UUID, tuple[UUID | None, str]] = {}
+        self._finished: dict[int, None] = {}
+        self._reused: dict[int, list[StartedCall]] = {}
         self._lock = threading.Lock()
         self._starts = count(1)
 
@@ -49,17 +57,35 @@ class OpenCalls:
         return len(self._open)
 
     def get(self, run_id: UUID) -> StartedCall | None:
-        """An open call."""
-        return self._open.get(run_id.int)
+        """An open call; also one that was given up, of which something is heard after all."""
+        call = self._open.get(run_id.int)
+        if call is None and self._presumed:
+            call = self._presumed.get(run_id.int)
+        return call
 
-    def add(self, call: StartedCall) -> bool:
+    def known(self, run_id: UUID, prompt: object) -> StartedCall | None:
+        """The open call of which another handler has seen the same start.
+
+        Args:
+            run_id: the run's id.
+            prompt: the very object that was sent, which all handlers are given.
+        """
+        call = self._open.get(run_id.int)
+        return call if call is not None and call.sent is prompt else None
+
+    def add(self, call: StartedCall) -> None:
         """Note a call that begins; every so often this also looks for calls that are gone.
 
-        Returns:
-            Whether it was not known yet: another handler may have seen the same start.
+        A caller may use a run id again, in turn or at once. Each use is a call that is paid, so a later one is booked
+        under an id of its own.
         """
-        if self._open.setdefault(call.run_id.int, call) is not call:
-            return False
+        key = call.run_id.int
+        if key in self._finished:
+            call.run_id = uuid4()
+        if self._open.setdefault(key, call) is not call:
+            call.run_id = uuid4()
+            with self._lock:
+                self._reused.setdefault(key, []).append(call)
         loop = asyncio._get_running_loop()  # noqa: SLF001 - exported for this; the public twin raises instead
         if loop is None:
             call.thread = threading.get_ident()
@@ -68,15 +94,30 @@ class OpenCalls:
             call.task = None if task is None else weakref.ref(task)
         if not next(self._starts) % _SWEEP_EVERY:
             self.sweep(own=False)
-        return True
 
     def take(self, run_id: UUID) -> StartedCall | None:
         """Remove and return a call that ends; also one that had been given up, so that its line is corrected."""
-        call = self._open.pop(run_id.int, None)
-        if call is None and self._presumed:
+        key = run_id.int
+        if self._reused and key in self._reused:
             with self._lock:
-                call = self._presumed.pop(run_id.int, None)
-        return call
+                calls = self._reused.get(key)
+                if calls:
+                    call = calls.pop()
+                    if not calls:
+                        del self._reused[key]
+                    return call
+        taken = self._open.pop(key, None)
+        if taken is None:
+            if self._presumed:
+                with self._lock:
+                    taken = self._presumed.pop(key, None)
+            return taken
+        finished = self._finished
+        finished[key] = None
+        if len(finished) > _MAX_FINISHED:
+            with self._lock:
+                finished.pop(next(iter(finished)), None)
+        return taken
 
     def batch_siblings(self, call: StartedCall) -> list[StartedCall]:
         """The other open calls of one synchronous `generate`, in the order they began."""
@@ -96,7 +137,7 @@ class OpenCalls:
         if not self._open:
             return
         now = time.perf_counter_ns()
-        here = _here() if own else None
+        here = _here() if own and not _inside_model_call() else None
         for call in list(self._open.values()):
             outcome = _presumed_outcome(call, now, here)
             if outcome is not None:
@@ -104,11 +145,12 @@ class OpenCalls:
 
     def give_up(self, call: StartedCall, outcome: Outcome) -> None:
         """Close a call that will not report; a late report still finds it."""
-        if self._open.pop(call.run_id.int, None) is None:
+        key = next((key for key, other in list(self._open.items()) if other is call), None)
+        if key is None or self._open.pop(key, None) is None:
             return
         close_call(call, outcome)
         with self._lock:
-            self._presumed[call.run_id.int] = call
+            self._presumed[key] = call
             if len(self._presumed) > _MAX_PRESUMED:
                 self._presumed.popitem(last=False)
 
@@ -168,17 +210,29 @@ def _here() -> tuple[object, int]:
     return (None if loop is None else asyncio.current_task(loop)), threading.get_ident()
 
 
+def _inside_model_call() -> bool:
+    """Whether the running code was called by a model that is at work, as a model that wraps another one is."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the way to a caller's module
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").startswith(_MODEL_MODULES):
+            return True
+        frame = frame.f_back
+    return False
+
+
 def _presumed_outcome(call: StartedCall, now: int, here: tuple[object, int] | None) -> Outcome | None:
     """How a call ended that did not say so; `None` while it may still be at work."""
+    if now - max(call.started_ns, call.last_sign_ns) > LOST_AFTER_SECONDS * 10**9:
+        return Outcome("lost")
     if call.task is not None:
         task = call.task()
-        if task is None or task.done():
+        if task is not None and task.done() and task.cancelled():
             return Outcome("cancelled", error="CancelledError")
-        if here is not None and task is here[0] and call.first_token_ns is None:
+        if call.first_token_ns is not None:
+            return None
+        if task is None or task.done() or (here is not None and task is here[0]):
             return Outcome("cancelled", error="CancelledError")
     elif here is not None and call.thread == here[1] and here[0] is None and call.first_token_ns is None:
-        return Outcome("lost")
-    if now - call.started_ns > LOST_AFTER_SECONDS * 10**9:
         return Outcome("lost")
     return None
 

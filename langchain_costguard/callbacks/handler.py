@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 from uuid import UUID
 
 from langchain_costguard._settings import is_disabled
-from langchain_costguard._worker import WORKER
 from langchain_costguard.callbacks.calls import CALLS
 from langchain_costguard.callbacks.manual import adjustment, record_call
 from langchain_costguard.callbacks.scopes import current_views
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from langchain_costguard.reports.report import CostReport
     from langchain_costguard.stores.base import LedgerStore
 
-_DRAIN_SECONDS: Final = 5.0
+_FLUSH_SECONDS: Final = 10.0
 
 
 class CostCallbackHandler(CallWatcher):
@@ -81,6 +81,8 @@ class CostCallbackHandler(CallWatcher):
         self._store: LedgerStore = self._seen if opened is None else opened
         self._recorder = Recorder.of(opened, _prices(prices), baseline_model)
         self._views = (self,)
+        if not self.is_disabled:
+            self.prices.warm()
         self.is_closed: bool = False
         """Whether this handler no longer takes note of calls that begin (its `with` block has ended)."""
 
@@ -118,14 +120,14 @@ class CostCallbackHandler(CallWatcher):
         Args:
             query: which of them.
         """
-        self.flush()
+        self.settle()
         return list(self._seen.entries(query))
 
     def totals(
         self, query: LedgerQuery = EVERYTHING, *, by: Sequence[GroupKey] = (), tz: str = "UTC"
     ) -> list[LedgerTotals]:
         """Sums over the calls this handler has seen; see `LedgerStore.totals`."""
-        self.flush()
+        self.settle()
         return self._seen.totals(query, by=by, tz=tz)
 
     @property
@@ -165,7 +167,7 @@ class CostCallbackHandler(CallWatcher):
         """
         from langchain_costguard.reports.report import CostReport
 
-        self.flush()
+        self.settle()
         return CostReport(self._seen, query=query, tz=tz, prices=self.prices, kept_in=self._store)
 
     def record(  # noqa: PLR0913 - the facts of a call; all but the first are named
@@ -295,7 +297,7 @@ class CostCallbackHandler(CallWatcher):
         """
         from langchain_costguard.reports.receipt import Receipt
 
-        self.flush()
+        self.settle()
         wanted = LedgerQuery(run_id=UUID(str(run_id)))
         for store in (self._seen, self._store):
             for entry in store.entries(wanted):
@@ -303,21 +305,53 @@ class CostCallbackHandler(CallWatcher):
         msg = f"no call with run_id={run_id} is known here: entries() lists the calls and their ids"
         raise LookupError(msg)
 
+    def settle(self) -> bool:
+        """Bring the figures up to date, as every reading method does; on an event loop no store is waited for.
+
+        Returns:
+            Whether nothing waits any more.
+        """
+        CALLS.sweep()
+        return self._recorder.settle()
+
     def flush(self) -> bool:
-        """See to it that every finished call is written and counted.
+        """See to it that every finished call is counted and written; tries a store that was down again.
 
         Returns:
             Whether nothing waits any more; `False` when the store cannot be written right now.
         """
         CALLS.sweep()
-        if self._store is self._seen:
-            return WORKER.drain(_DRAIN_SECONDS)
-        return self._recorder.flush(_DRAIN_SECONDS)
+        return self._recorder.flush(_FLUSH_SECONDS)
+
+    async def aflush(self) -> bool:
+        """The same as `flush`, without holding up the event loop."""
+        CALLS.sweep()
+        return await asyncio.to_thread(self._recorder.flush, _FLUSH_SECONDS)
 
     def close(self) -> None:
         """Take note of no call that begins after this one; calls under way are still recorded."""
-        self.flush()
+        self.settle()
         self.is_closed = True
+
+    def __copy__(self) -> Self:
+        """The handler itself: a copied chain is still watched by it."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """The handler itself: a copied chain is still watched by it."""
+        return self
+
+    def __reduce__(self) -> Any:  # noqa: ANN401 - never returns
+        """Refuse to be sent to another process.
+
+        Raises:
+            TypeError: always; the message says what to do instead.
+        """
+        msg = (
+            f"a {type(self).__name__} belongs to its process and cannot be pickled: make one in the other process, "
+            "with the same store"
+        )
+        raise TypeError(msg)
 
     def __repr__(self) -> str:
         """The sums in one line."""

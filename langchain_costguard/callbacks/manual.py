@@ -175,7 +175,8 @@ def _given_cost(
     if usd_per_gpu_hour is not None and busy_ns is None:
         msg = "usd_per_gpu_hour needs the hours: give gpu_hours=..."
         raise ValueError(msg)
-    return price.cost(None, calls, busy_ns or 0)
+    amount = price.cost(None, calls, busy_ns or 0)
+    return None if amount is None else Cost(amount.pico_usd, source=_GIVEN)
 
 
 def _microseconds(moment: datetime, name: str) -> int:

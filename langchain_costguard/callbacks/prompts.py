@@ -8,14 +8,20 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
+from langchain_costguard.tokens import count_message_tokens
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from langchain_core.messages import BaseMessage
 
+    from langchain_costguard.tokens import TokenCount
+
 _FIELD: Final = "\x1f"
 _MESSAGE: Final = "\x1e"
 _MAX_CACHED_TOOLS: Final = 64
+_LONG: Final = 1024
+_END: Final = 16_384
 
 
 class ChatPrompt:
@@ -38,6 +44,14 @@ def chat_text(prompt: ChatPrompt) -> str:
             if params.get(name):
                 parts.insert(0, _FIXED_PARTS.text_of(params[name]))
     return _MESSAGE.join(parts)
+
+
+def chat_tokens(prompt: ChatPrompt, model: str | None) -> TokenCount:
+    """The tokens of a chat prompt: messages, images, tools and schema, and what frames them."""
+    params = prompt.params or {}
+    return count_message_tokens(
+        prompt.messages, model, tools=params.get("tools"), response_format=params.get("response_format")
+    )
 
 
 def plain_text(prompt: str) -> str:
@@ -73,10 +87,19 @@ def _block_text(block: Any) -> str:  # noqa: ANN401 - content blocks are open by
     text = block.get("text")
     if isinstance(text, str):
         return text
-    encoded = _json(block)
-    if block.get("type") in _TEXTUAL_BLOCKS:
-        return encoded
-    return f"{block.get('type')}:{hashlib.sha256(encoded.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+    return _json(block if block.get("type") in _TEXTUAL_BLOCKS else _without_media(block))
+
+
+def _without_media(value: Any) -> Any:  # noqa: ANN401 - content blocks are open by design
+    """A block whose long strings are replaced by a hash of their length and both ends: media may be megabytes."""
+    if isinstance(value, dict):
+        return {name: _without_media(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_without_media(item) for item in value]
+    if isinstance(value, str) and len(value) > _LONG:
+        ends = (value[:_END] + value[-_END:]).encode("utf-8", "surrogatepass")
+        return f"{len(value)}:{hashlib.sha256(ends).hexdigest()[:16]}"
+    return f"{len(value)} bytes" if isinstance(value, bytes) else value
 
 
 _TEXTUAL_BLOCKS: Final = frozenset({"tool_use", "tool_result", "tool_call", "thinking", "reasoning", "json"})

@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_costguard.callbacks.prompts import content_text
+from langchain_costguard.pricing.names import undo_repetition
 from langchain_costguard.recorder import Outcome, StartedCall
 from langchain_costguard.usage import TokenUsage, is_replayed, read_usage
 
@@ -23,6 +24,8 @@ _REFUSED: Final = range(400, 500)
 _MAYBE_BILLED: Final = frozenset({408, 499})
 _NEVER_CONNECTED: Final = frozenset({"ConnectError", "ConnectTimeout", "ConnectionRefusedError", "gaierror"})
 _MAX_CAUSES: Final = 8
+_ABSURD_USD: Final = 1_000_000
+"""No single call costs so much: a provider's figure beyond it is not believed."""
 
 
 def read_answer(call: StartedCall, response: LLMResult) -> Outcome:
@@ -55,11 +58,18 @@ def read_answer(call: StartedCall, response: LLMResult) -> Outcome:
             reported = call.stream_usage.last
         usage, named_tier = read_usage(reported)
         tier = tier or named_tier
+    if tier is not None and call.first_token_ns is not None:
+        tier = undo_repetition(str(tier))  # merged chunks write it once per choice
     text = ""
-    if usage is None and status != "cached":
+    if status == "ok" and (usage is None or not any(usage[:8])):  # some servers report zeros instead of nothing
         usage = _raw_usage(call, raw, llm_output, metadata)
+        if usage is None and message is None and generations:
+            info: Mapping[str, Any] = generations[0].generation_info or _EMPTY
+            usage, model = TokenUsage.from_provider(info), model or info.get("model")
         if usage is None:
             text = "\n".join(_generation_text(generation) for generation in generations)
+    if usage is not None and "usage" in metadata:
+        usage = _with_server_tools(usage, metadata["usage"])
     reported_usd = _reported_cost(raw) if type(raw) is dict and "cost" in raw else None
     return Outcome(status, usage, model or None, tier, text, reported_usd)
 
@@ -73,7 +83,8 @@ def _raw_usage(
     """The provider's own usage object, where LangChain did not normalise it."""
     for found in (raw, llm_output.get("usage"), metadata.get("usage")):
         if isinstance(found, dict) and found:
-            return TokenUsage.from_provider(found)
+            usage = TokenUsage.from_provider(found)
+            return usage if usage is not None and any(usage[:8]) else None
     if call.kind == "llm" and llm_output.get("token_usage") == {}:
         # A text model asked several prompts at once puts the usage of all into the first result and `{}` beside it.
         return _NOTHING_USED
@@ -93,10 +104,25 @@ def read_failure(call: StartedCall, error: BaseException, response: LLMResult | 
     if response is not None and response.generations and response.generations[0]:
         partial = read_answer(call, response)
     name = type(error).__name__
+    carried = _carried_usage(error)
+    if carried is not None:
+        return carried._replace(status=status, error=name)
     unbilled = partial is None and status == "error" and _was_not_billed(error)
     if partial is None or (partial.usage is None and not partial.output_text):
         return Outcome(status, error=name, is_unbilled=unbilled or (_was_not_billed(error) and status == "error"))
     return partial._replace(status=status, error=name)
+
+
+def _carried_usage(error: BaseException) -> Outcome | None:
+    """The usage of an answer that an error carries: one that was paid for and could not be parsed."""
+    completion = getattr(error, "completion", None)
+    usage = getattr(completion, "usage", None)
+    if usage is not None and hasattr(usage, "model_dump"):
+        usage = usage.model_dump()
+    tokens = TokenUsage.from_provider(usage) if isinstance(usage, dict) else None
+    if tokens is None:
+        return None
+    return Outcome("error", tokens, getattr(completion, "model", None), getattr(completion, "service_tier", None))
 
 
 def _generation_text(generation: Any) -> str:  # noqa: ANN401 - chat and text generations
@@ -109,13 +135,30 @@ def _generation_text(generation: Any) -> str:  # noqa: ANN401 - chat and text ge
     return text
 
 
+def _with_server_tools(usage: TokenUsage, raw: Any) -> TokenUsage:  # noqa: ANN401 - a provider's own JSON
+    """Flag tools the provider ran itself: it bills them by the call, and their price is not known here."""
+    used = raw.get("server_tool_use") if isinstance(raw, dict) else None
+    if not isinstance(used, dict):
+        return usage
+    flags = [f"{count} {name} are billed by the call and not priced here" for name, count in used.items() if count]
+    return usage._replace(flags=(*usage.flags, *flags)) if flags else usage
+
+
 def _reported_cost(raw: Mapping[str, Any]) -> Decimal | None:
-    """The cost a provider put into its usage (OpenRouter's `usage.cost`, in US dollars)."""
+    """The cost a provider put into its usage (OpenRouter's `usage.cost`, in US dollars).
+
+    With a key of one's own OpenRouter bills nothing and says what the provider behind it will bill.
+    """
+    cost, details = raw["cost"], raw.get("cost_details")
+    if raw.get("is_byok") and isinstance(details, dict):
+        cost = details.get("upstream_inference_cost")
+        if cost is None:
+            return None
     try:
-        amount = Decimal(str(raw["cost"]))
+        amount = Decimal(str(cost))
     except InvalidOperation:
         return None
-    return amount if amount.is_finite() and amount >= 0 else None
+    return amount if amount.is_finite() and 0 <= amount < _ABSURD_USD else None
 
 
 def _was_not_billed(error: BaseException) -> bool:

@@ -89,6 +89,25 @@ def register_hooks() -> None:
         INSTALLED.is_registered = True
 
 
+def enter_scope(view: CallView) -> None:
+    """Have a view watch what the running context calls from here on, besides those that already do."""
+    scope = SCOPE.get()
+    around = tuple(other for other in scope.views if not other.is_closed) if scope else ()
+    SCOPE.set(Scope((*around, view)))
+
+
+def leave_scope(view: CallView) -> None:
+    """Take a view away again.
+
+    Blocks need not end in the order they began, nor in the context they began in (generators may do both), so what is
+    left is what is there now without this view, and not what was there before it.
+    """
+    scope = SCOPE.get()
+    if scope is not None and view in scope.views:
+        left = tuple(other for other in scope.views if other is not view and not other.is_closed)
+        SCOPE.set(Scope(left) if left else None)
+
+
 def current_views(*more: CallView) -> list[CallView]:
     """All who watch here and now, and `more`, each of them once; nobody while the package is disabled."""
     scope = SCOPE.get()

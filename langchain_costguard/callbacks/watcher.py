@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from langchain_core.callbacks import BaseCallbackHandler
 
 from langchain_costguard.callbacks.calls import CALLS, close_call
-from langchain_costguard.callbacks.prompts import ChatPrompt, chat_text, plain_text
+from langchain_costguard.callbacks.prompts import ChatPrompt, chat_text, chat_tokens, plain_text
 from langchain_costguard.callbacks.results import read_answer, read_failure
 from langchain_costguard.pricing.names import provider_of_host
 from langchain_costguard.recorder import Outcome, StartedCall, StreamUsage, View
@@ -83,10 +83,13 @@ class CallWatcher(BaseCallbackHandler):
             views = self.open_views()
             if not views:
                 return
-            call = CALLS.get(run_id)
+            sent = messages[0] if messages else None
+            call = CALLS.known(run_id, sent)
             if call is None:
                 params = kwargs.get("invocation_params")
-                call = StartedCall(run_id, "chat", ChatPrompt(messages[0] if messages else (), params), chat_text)
+                call = StartedCall(run_id, "chat", ChatPrompt(sent or (), params), chat_text)
+                call.sent = sent
+                call.prompt_tokens = chat_tokens
                 _describe(call, serialized, params, parent_run_id, tags, metadata)
                 if kwargs.get("batch_size", 1) > 1:
                     call.batch_group = params
@@ -112,9 +115,11 @@ class CallWatcher(BaseCallbackHandler):
             views = self.open_views()
             if not views:
                 return
-            call = CALLS.get(run_id)
+            sent = prompts[0] if prompts else ""
+            call = CALLS.known(run_id, sent)
             if call is None:
-                call = StartedCall(run_id, "llm", prompts[0] if prompts else "", plain_text)
+                call = StartedCall(run_id, "llm", sent, plain_text)
+                call.sent = sent
                 _describe(call, serialized, kwargs.get("invocation_params"), parent_run_id, tags, metadata)
                 CALLS.add(call)
             for recorder in call.watch(views):
@@ -134,8 +139,9 @@ class CallWatcher(BaseCallbackHandler):
         call = CALLS.get(run_id)
         if call is None:
             return
+        call.last_sign_ns = time.perf_counter_ns()
         if call.first_token_ns is None:
-            call.first_token_ns = time.perf_counter_ns()
+            call.first_token_ns = call.last_sign_ns
         if chunk is None or chunk is call.last_chunk:
             return
         try:
@@ -148,6 +154,14 @@ class CallWatcher(BaseCallbackHandler):
                 call.stream_usage = StreamUsage(usage)
             else:
                 call.stream_usage.add(usage)
+
+    def on_stream_event(self, event: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        """A stream of protocol events goes on; the first event stands for the first token."""
+        call = CALLS.get(run_id)
+        if call is not None:
+            call.last_sign_ns = time.perf_counter_ns()
+            if call.first_token_ns is None:
+                call.first_token_ns = call.last_sign_ns
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         """A model run has answered."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from langchain_costguard.cost import Cost
     from langchain_costguard.ledger import CallKind, CallStatus, LedgerEntry
     from langchain_costguard.recorder.writer import Recorder
+    from langchain_costguard.tokens import TokenCount
     from langchain_costguard.usage import TokenUsage
 
 _NO_METADATA: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -52,6 +53,12 @@ class StartedCall:
     is_timed = True
     """Whether the time from beginning to end means anything; not so for what was recorded afterwards."""
     first_token_ns: int | None = None
+    last_sign_ns = 0
+    """When something was last heard of a stream; 0 for a call that does not stream."""
+    sent: object = None
+    """The very object that was sent, by which several handlers know that they are told of the same start."""
+    prompt_tokens: Callable[[Any, str | None], TokenCount] | None = None
+    """How to count the prompt's tokens with everything that goes with it; `None` counts its text."""
     last_chunk: object = None
     """The last chunk that carried usage; several handlers are told of the same one."""
     stream_usage: StreamUsage | None = None

@@ -11,7 +11,7 @@ from langchain_costguard import tags as keys
 from langchain_costguard.cost import NANO_PER_USD, nano_half_even
 from langchain_costguard.exceptions import UnknownPriceError
 from langchain_costguard.ledger import LedgerEntry
-from langchain_costguard.tokens import count_tokens
+from langchain_costguard.tokens import TokenCount, count_tokens
 from langchain_costguard.usage import TokenUsage
 
 if TYPE_CHECKING:
@@ -176,9 +176,10 @@ class LineMaker:
         )
         if call.tags:
             entry.tags = tuple(sorted({tag for tag in call.tags if not tag.startswith(_FRAMEWORK_TAGS)}))
-        for name, value in call.metadata.items():
-            if name in _FRAMEWORK_KEYS:
+        for key, value in call.metadata.items():
+            if key in _FRAMEWORK_KEYS:
                 continue
+            name = str(key)
             if not name.startswith(keys.RESERVED_PREFIXES):
                 _keep_metadata(entry, name, value)
             elif name.startswith("costguard_"):
@@ -271,10 +272,14 @@ def _book(entry: LedgerEntry, cost: Cost) -> None:
 def _estimate(entry: LedgerEntry, call: StartedCall, output_text: str) -> TokenUsage:
     """Count what the provider did not report; the line says how."""
     model = entry.response_model or entry.request_model
-    given = [count_tokens(part, model) for part in call.parts()]
+    if call.prompt_tokens is not None:
+        given = call.prompt_tokens(call.prompt, model)
+    else:
+        counts = [count_tokens(part, model) for part in call.parts()]
+        given = TokenCount(sum(count.tokens for count in counts), counts[0].method if counts else "nothing")
     answered = count_tokens(output_text, model)
-    entry.estimate_method = given[0].method if given else answered.method
-    return TokenUsage(uncached_input=sum(count.tokens for count in given), output_text=answered.tokens)
+    entry.estimate_method = given.method
+    return TokenUsage(uncached_input=given.tokens, output_text=answered.tokens)
 
 
 def _follow_provider(entry: LedgerEntry, reported_usd: Decimal) -> None:

@@ -8,11 +8,12 @@ import threading
 import time
 import warnings
 from collections import deque
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
-from langchain_costguard._worker import WORKER
+from langchain_costguard._worker import COUNTER, WORKER
 from langchain_costguard.exceptions import StoreError, UntrackedStoreWarning
 from langchain_costguard.pricing.busy import BusyClock
 from langchain_costguard.pricing.rates import GpuHourCard
@@ -26,13 +27,20 @@ if TYPE_CHECKING:
     from langchain_costguard.recorder.calls import Outcome, StartedCall
     from langchain_costguard.stores.base import LedgerStore
 
+_SETTLE_SECONDS: Final = 5.0
+_MAX_DOUBLINGS: Final = 6
+
 _logger = logging.getLogger("langchain_costguard")
 
 UNSAVED_LIMIT: Final = 100_000
 """So many lines wait in memory for a store that cannot be written; beyond that the oldest are given up, and logged."""
 
 RETRY_AFTER_SECONDS: Final = 5.0
-"""A store that failed is left alone for so long, so that not every call waits for it."""
+"""A store that failed is left alone for so long, so that not every call waits for it; twice as long after each failure
+in a row."""
+
+MAX_RETRY_AFTER_SECONDS: Final = 300.0
+"""The longest such pause."""
 
 
 class Recorder:
@@ -57,6 +65,7 @@ class Recorder:
         self._unsaved: deque[LedgerEntry] = deque()
         self._unsaved_lock = threading.RLock()
         self._down_until = 0.0
+        self._failures = 0
         self._warned = False
 
     @classmethod
@@ -94,7 +103,7 @@ class Recorder:
         ended_ns = time.perf_counter_ns()
         busy_ns = None if call.busy is None else self._end_busy(call, ended_ns)
         if outcome.usage is None and not outcome.is_unbilled and _on_event_loop():
-            WORKER.submit(partial(self.book, call, outcome, ended_ns, busy_ns))
+            COUNTER.submit(partial(self.book, call, outcome, ended_ns, busy_ns))
         else:
             self.book(call, outcome, ended_ns, busy_ns)
 
@@ -131,13 +140,26 @@ class Recorder:
         else:
             self.store.append(entry)
 
+    def settle(self) -> bool:
+        """Have everything counted that was handed in, as a reader wants it, without waiting for a store that is down.
+
+        On an event loop nothing is waited for but the counting of tokens: writes go on in the background.
+
+        Returns:
+            Whether nothing waits any more.
+        """
+        counted = COUNTER.drain(_SETTLE_SECONDS)
+        if _on_event_loop() or self._is_down():
+            return counted and WORKER.is_idle and not self._unsaved
+        return self.flush(_SETTLE_SECONDS)
+
     def flush(self, timeout_seconds: float | None = 30.0) -> bool:
-        """Wait until everything handed in so far is written.
+        """Wait until everything handed in so far is written, and try a store that was down again.
 
         Returns:
             Whether nothing waits any more; `False` when the store still cannot be written.
         """
-        done = WORKER.drain(timeout_seconds)
+        done = COUNTER.drain(timeout_seconds) and WORKER.drain(timeout_seconds)
         try:
             self._write_unsaved()
         except StoreError as error:
@@ -192,7 +214,7 @@ class Recorder:
 
     def _send(self, job: Callable[[], None]) -> None:
         """Do a write here and now, or on the worker where a loop must not wait."""
-        if _on_event_loop():
+        if _on_event_loop() or COUNTER.is_current:
             WORKER.submit(job)
         else:
             job()
@@ -209,19 +231,23 @@ class Recorder:
 
     def _append(self, entry: LedgerEntry) -> None:
         assert self.store is not None  # noqa: S101 - `write` asked
+        failure = None
         if not self._is_down():
             try:
                 self._write_unsaved()
                 self.store.append(entry)
             except StoreError as error:
-                self._note_down(error)
+                failure = error
             else:
+                self._failures = 0
                 return
         with self._unsaved_lock:
             self._unsaved.append(entry)
             if len(self._unsaved) > UNSAVED_LIMIT:
                 self._unsaved.popleft()
                 _logger.error("a ledger line is given up: more than %d wait for %s", UNSAVED_LIMIT, self.store.location)
+        if failure is not None:
+            self._note_down(failure)
 
     def _write_unsaved(self) -> None:
         """Write the lines that wait.
@@ -236,17 +262,22 @@ class Recorder:
                 self.store.append(self._unsaved[0])
                 self._unsaved.popleft()
             self._down_until = 0.0
+            self._failures = 0
             self._warned = False
 
     def _is_down(self) -> bool:
         return self._down_until > 0 and time.monotonic() < self._down_until
 
     def _note_down(self, error: StoreError) -> None:
-        self._down_until = time.monotonic() + RETRY_AFTER_SECONDS
+        pause = min(RETRY_AFTER_SECONDS * 2**self._failures, MAX_RETRY_AFTER_SECONDS)
+        self._failures = min(self._failures + 1, _MAX_DOUBLINGS)
+        self._down_until = time.monotonic() + pause
         _logger.error("the ledger cannot be written, its lines wait in memory: %s", error)
         if not self._warned:
             self._warned = True
-            warnings.warn(f"{error} (lines wait in memory until it answers)", UntrackedStoreWarning, stacklevel=2)
+            # A user who turns warnings into errors must not have a chain broken, or a line lost, by ours.
+            with suppress(UntrackedStoreWarning):
+                warnings.warn(f"{error} (lines wait in memory until it answers)", UntrackedStoreWarning, stacklevel=2)
 
 
 _known: Final[WeakValueDictionary[tuple[int, int, str | None], Recorder]] = WeakValueDictionary()
