@@ -113,15 +113,41 @@ def stale_list(catalog: Catalog, used: Sequence[PriceListUse]) -> str | None:
     )
 
 
-def notes_on(total: ReportRow, unpriced: Sequence[UnpricedCalls], *, stale: str | None) -> tuple[Note, ...]:
+def unreachable_calls(calls: int, conditions: Sequence[str], *, is_kept: bool) -> str | None:
+    """The warning about calls that a query cannot reach; `None` if there are none.
+
+    Args:
+        calls: how many calls are kept only in sums which no longer know what is asked for.
+        conditions: the conditions of the query that they no longer know.
+        is_kept: whether a durable store beside this memory still has their lines.
+    """
+    if not calls:
+        return None
+    mend = (
+        "CostReport(handler.store, query=...) reads the store, which keeps them"
+        if is_kept
+        else "a durable store=, whose old lines are not pruned, or a larger max_entries=, keeps such lines"
+    )
+    verb, asked = "is" if calls == 1 else "are", " and ".join(conditions)
+    return (
+        f"{counted(calls, 'more call')} {verb} kept only in sums and cannot be asked for by {asked}: "
+        f"the sums here may leave {_them(calls)} out. {mend[0].upper()}{mend[1:]}."
+    )
+
+
+def notes_on(
+    total: ReportRow, unpriced: Sequence[UnpricedCalls], *, stale: str | None, unreachable: str | None = None
+) -> tuple[Note, ...]:
     """The sentences that belong beside these sums, warnings first.
 
     Args:
         total: the sums over all calls.
         unpriced: the reasons of the unpriced calls.
         stale: the sentence about an old price list; `None` for a fresh one.
+        unreachable: the sentence about calls that the query cannot reach; `None` if there are none.
     """
-    warnings = [*_unpriced(total, unpriced), *_estimated(total), *_open(total), *([stale] if stale else [])]
+    first = [unreachable] if unreachable else []
+    warnings = [*first, *_unpriced(total, unpriced), *_estimated(total), *_open(total), *([stale] if stale else [])]
     remarks = [*_cached(total), *_failed(total)]
     return (*(Note(text, is_warning=True) for text in warnings), *(Note(text) for text in remarks))
 

@@ -12,9 +12,17 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from langchain_costguard.exceptions import OptionalDependencyError
 from langchain_costguard.ledger import LedgerQuery, LedgerTotals
 from langchain_costguard.reports.money import counted
-from langchain_costguard.reports.notes import list_in_use, notes_on, price_lists_among, stale_list, unpriced_among
+from langchain_costguard.reports.notes import (
+    list_in_use,
+    notes_on,
+    price_lists_among,
+    stale_list,
+    unpriced_among,
+    unreachable_calls,
+)
 from langchain_costguard.reports.replay import Replay, replayed
 from langchain_costguard.reports.rows import ReportRow, ReportRows, as_text, ordered, regrouped
+from langchain_costguard.reports.view import conditions_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,6 +98,10 @@ class CostReport:
         self._prices = prices
         self._title = title
         self._keeper = kept_in or store
+        self._conditions = tuple(
+            key for key in conditions_of(self._query) if store.calls_only_in_sums((key,), self._query)
+        )
+        self._unreachable = self._store.calls_only_in_sums(self._conditions, self._query)
         self._parts = tuple(store.totals(self._query, by=_READ_KEYS, tz=tz))
         self._total = ReportRow.of((), next(iter(regrouped(self._parts, ())), LedgerTotals()))
 
@@ -117,8 +129,13 @@ class CostReport:
 
     @property
     def is_complete(self) -> bool:
-        """Whether `total_cost` covers every call: none is unpriced, and none is still open."""
-        return not self._total.unpriced_calls and not self._total.open_calls
+        """Whether `total_cost` covers every call: none is unpriced, open, or out of the reach of the query."""
+        return not (self._total.unpriced_calls or self._total.open_calls or self.unreachable_calls)
+
+    @property
+    def unreachable_calls(self) -> int:
+        """Calls that may be meant, but are kept only in sums which no longer know what the query asks for."""
+        return self._unreachable
 
     @property
     def calls(self) -> int:
@@ -190,7 +207,8 @@ class CostReport:
 
         Returns:
             One row per group, which together show themselves as a table: time in its order, everything else dearest
-            first, groups of unknown cost last. A call with two tags counts under both of them.
+            first, groups of unknown cost last. A call with two tags counts under both of them. Calls that are kept
+            only in sums have lost their users, tags and the like; the row for `None` then says so in its `name`.
 
         Raises:
             ValueError: an unknown key.
@@ -200,7 +218,8 @@ class CostReport:
             sums = regrouped(self._parts, [_READ_KEYS.index(key) for key in keys])
         else:
             sums = self._store.totals(self._query, by=keys, tz=self._tz)
-        return ordered(ReportRow.of(keys, part) for part in sums)
+        forgotten = frozenset(key for key in keys if self._is_forgotten(key))
+        return ordered(ReportRow.of(keys, part, forgotten=forgotten) for part in sums)
 
     def by_day(self) -> ReportRows:
         """The sums of each day that had calls, oldest first, in the report's time zone."""
@@ -251,7 +270,10 @@ class CostReport:
 
     def notes(self) -> tuple[Note, ...]:
         """What a reader must know beside the sums, warnings first."""
-        return notes_on(self._total, self.unpriced(), stale=self._stale)
+        unreachable = unreachable_calls(
+            self._unreachable, self._conditions, is_kept=self._keeper.is_durable and self._keeper is not self._store
+        )
+        return notes_on(self._total, self.unpriced(), stale=self._stale, unreachable=unreachable)
 
     # -- elsewhere ---------------------------------------------------------------------------------------------------
 
@@ -266,6 +288,7 @@ class CostReport:
             "kept_in": where_kept(self._keeper),
             "total_cost": as_text(self.total_cost),
             "is_complete": self.is_complete,
+            "unreachable_calls": self.unreachable_calls,
             "totals": self._total.to_dict(),
             "by_day": [row.to_dict() for row in self.by_day()],
             "by_model": [row.to_dict() for row in self.by_model()],
@@ -342,6 +365,10 @@ class CostReport:
             return None
 
     # -- reading once ------------------------------------------------------------------------------------------------
+
+    def _is_forgotten(self, key: GroupKey) -> bool:
+        """Whether calls are among the sums of this report of which this key is not known."""
+        return self._store.calls_only_in_sums((key,), self._query) > self._unreachable
 
     @property
     def _view(self) -> View:

@@ -81,10 +81,14 @@ class ReportRow(NamedTuple):
     """The same at list price."""
     avoided_cost: Decimal | None = None
     """What the cached answers would have cost."""
+    forgotten: frozenset[GroupKey] = frozenset()
+    """The keys whose `None` also stands for calls that are kept only in sums, which no longer know them."""
 
     @classmethod
-    def of(cls, keys: Sequence[GroupKey], totals: LedgerTotals) -> Self:
-        """The row over these sums of a store."""
+    def of(
+        cls, keys: Sequence[GroupKey], totals: LedgerTotals, *, forgotten: frozenset[GroupKey] = frozenset()
+    ) -> Self:
+        """The row over these sums of a store, where some calls may be kept without some of the keys."""
         unknown = totals.calls > 0 and totals.calls <= totals.unpriced_calls + totals.open_calls
         return cls(
             keys=tuple(keys),
@@ -103,6 +107,9 @@ class ReportRow(NamedTuple):
             billed_cost=None if unknown else to_usd(totals.billed_nano, NANO_PER_USD),
             list_cost=None if unknown else to_usd(totals.list_nano, NANO_PER_USD),
             avoided_cost=None if unknown else totals.avoided_cost,
+            forgotten=frozenset(
+                key for key, value in zip(keys, totals.group, strict=True) if value is None and key in forgotten
+            ),
         )
 
     @property
@@ -112,10 +119,14 @@ class ReportRow(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The group for people to read: `"gpt-4o"`, `"gpt-4o / u1"`, `"(no user)"`."""
+        """The group for people to read: `"gpt-4o"`, `"gpt-4o / u1"`, `"(no user)"`, `"(user none or not kept)"`."""
         return " / ".join(
-            f"(no {key})" if value is None else plain(value) for key, value in zip(self.keys, self.group, strict=True)
+            self._nameless(key) if value is None else plain(value)
+            for key, value in zip(self.keys, self.group, strict=True)
         )
+
+    def _nameless(self, key: GroupKey) -> str:
+        return f"({key} none or not kept)" if key in self.forgotten else f"(no {key})"
 
     @property
     def remainder(self) -> str:

@@ -120,6 +120,12 @@ def where_kept(store: LedgerStore) -> str:
     return "Lines are kept in memory only and end with this process: give store=... to keep them."
 
 
+def conditions_of(query: LedgerQuery) -> tuple[str, ...]:
+    """The names of the conditions that a query has, its `limit` aside."""
+    names = (field.name for field in fields(query) if field.name != "limit")
+    return tuple(name for name in names if getattr(query, name) not in (None, {}))
+
+
 def scope_of(query: LedgerQuery) -> str:
     """The conditions of a query as words, such as `"user u1, since 2026-11-01 00:00 UTC"`."""
     words = []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 from langchain_costguard.ledger import LedgerQuery
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime
     from types import TracebackType
 
@@ -84,6 +84,21 @@ class LedgerStore(ABC):
         Raises:
             ValueError: an unknown group key or time zone.
         """
+
+    def calls_only_in_sums(self, keys: Collection[str], query: LedgerQuery = EVERYTHING) -> int:
+        """How many calls are kept only in sums that no longer know one of these keys.
+
+        As a group such a key reads `None` for them, and a condition on it leaves them out, whatever it was.
+
+        Args:
+            keys: group keys, or names of conditions of `LedgerQuery`.
+            query: which calls; its conditions on what those sums have forgotten, and its `limit`, are not used.
+
+        Returns:
+            The number of calls; zero for a store that keeps every line.
+        """
+        del keys, query
+        return 0
 
     def orphans(self) -> list[LedgerEntry]:
         """Lines still `open` whose process is gone, as they stand; the recorder prices and closes them."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from langchain_costguard.ledger import FINAL_STATUSES
 from langchain_costguard.stores.matching import epoch_us
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from langchain_costguard.ledger import GroupKey, LedgerEntry, LedgerQuery
@@ -20,6 +21,8 @@ LATE_DAYS: Final = 7
 
 FORGOTTEN: Final = ("tag", "user", "session", "thread", "chain", "metadata", "root_run_id", "run_id")
 """The conditions that no daily sum meets, because it no longer knows."""
+
+_FORGOTTEN_GROUPS: Final = frozenset({*FORGOTTEN, "hour"})
 
 
 class Cutoff(NamedTuple):
@@ -61,6 +64,21 @@ def noon_us(started_at_us: int) -> int:
 def without_hour(group: tuple[str | None, ...], by: Sequence[GroupKey]) -> tuple[str | None, ...]:
     """The group of a daily sum, which knows no hour."""
     return tuple(None if key == "hour" else value for key, value in zip(by, group, strict=True))
+
+
+def without_forgotten(query: LedgerQuery) -> LedgerQuery:
+    """The same question without the conditions that no daily sum meets."""
+    return replace(query, **dict.fromkeys(FORGOTTEN), limit=None)
+
+
+def forgets(keys: Collection[str]) -> bool:
+    """Whether a daily sum no longer knows one of these group keys or conditions."""
+    return not _FORGOTTEN_GROUPS.isdisjoint(map(base_key, keys))
+
+
+def base_key(key: str) -> str:
+    """A group key without the user's own part: `"metadata"` for `"metadata:team"`."""
+    return key.partition(":")[0]
 
 
 def asks_what_is_forgotten(query: LedgerQuery) -> bool:

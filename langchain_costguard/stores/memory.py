@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
+from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from langchain_costguard.ledger import FINAL_STATUSES
 from langchain_costguard.stores.base import EVERYTHING, LedgerStore
-from langchain_costguard.stores.daily import asks_what_is_forgotten, cutoff, without_hour
+from langchain_costguard.stores.daily import (
+    asks_what_is_forgotten,
+    base_key,
+    cutoff,
+    forgets,
+    without_forgotten,
+    without_hour,
+)
 from langchain_costguard.stores.folding import DailySums, Folded
 from langchain_costguard.stores.forks import watch_forks
 from langchain_costguard.stores.matching import matcher
-from langchain_costguard.stores.sums import LocalClock, Tally, addends, check_group_keys, grouper
+from langchain_costguard.stores.sums import SUM_FIELDS, LocalClock, Tally, addends, check_group_keys, grouper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from datetime import datetime
 
     from langchain_costguard.ledger import GroupKey, LedgerEntry, LedgerQuery, LedgerTotals
 
 _DIGEST_KEY_BYTES: Final = 32
+_CALLS: Final = SUM_FIELDS.index("calls")
 
 
 class InMemoryStore(LedgerStore):
@@ -143,6 +152,15 @@ class InMemoryStore(LedgerStore):
                     tally.add(without_hour(group, by), amounts)
         return tally.rows(by)
 
+    def calls_only_in_sums(self, keys: Collection[str], query: LedgerQuery = EVERYTHING) -> int:
+        """Folded and pruned calls of which one of these keys is not known; see `LedgerStore.calls_only_in_sums`."""
+        of_pruned = without_forgotten(query)
+        of_folded = replace(of_pruned, chain=query.chain)
+        with self._lock:
+            folded = self._folded.groups() if not set(self.forgotten_keys).isdisjoint(map(base_key, keys)) else []
+            pruned = self._pruned.groups() if forgets(keys) else []
+        return _calls_among(folded, of_folded) + _calls_among(pruned, of_pruned)
+
     def correct(self, entry: LedgerEntry) -> bool:
         """Put a line in the place of a held one; see `LedgerStore.correct`."""
         key, is_final = entry.run_id.int, entry.status in FINAL_STATUSES
@@ -198,6 +216,11 @@ class InMemoryStore(LedgerStore):
     def _lines(self) -> list[LedgerEntry]:
         with self._lock:
             return [*self._final.values(), *self._correctable.values()]
+
+
+def _calls_among(sums: Sequence[tuple[LedgerEntry, Sequence[int]]], query: LedgerQuery) -> int:
+    matches = matcher(query)
+    return sum(amounts[_CALLS] for example, amounts in sums if matches(example))
 
 
 def _age(entry: LedgerEntry) -> tuple[int, int]:

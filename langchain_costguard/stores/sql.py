@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from weakref import finalize
 
 from langchain_costguard.stores.base import EVERYTHING, LedgerStore
-from langchain_costguard.stores.daily import cutoff
+from langchain_costguard.stores.daily import cutoff, forgets, without_forgotten
 from langchain_costguard.stores.location import Location, parse_location
 from langchain_costguard.stores.owners import Owner, is_gone, this_process
 from langchain_costguard.stores.rows import COLUMNS, from_row, to_row
@@ -15,7 +15,7 @@ from langchain_costguard.stores.sums import LocalClock, Tally, check_group_keys
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime
 
     from langchain_costguard.ledger import GroupKey, LedgerEntry, LedgerQuery, LedgerTotals
@@ -135,6 +135,13 @@ class SQLStore(LedgerStore):
         for row in self._connections.read(question.statement):
             tally.add(question.group(row), [int(amount) for amount in row[question.group_width :]])
         return tally.rows(by)
+
+    def calls_only_in_sums(self, keys: Collection[str], query: LedgerQuery = EVERYTHING) -> int:
+        """Pruned calls of which one of these keys is not known; see `LedgerStore.calls_only_in_sums`."""
+        from langchain_costguard.stores.daily_queries import select_daily
+
+        statement = select_daily(without_forgotten(query), self._backend, by=(), widths=()) if forgets(keys) else None
+        return 0 if statement is None else sum(int(row[0]) for row in self._connections.read(statement))
 
     def correct(self, entry: LedgerEntry) -> bool:
         """Put a line in the place of the one with its run id; see `LedgerStore.correct`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -196,6 +196,90 @@ def test_folded_lines_stay_in_every_sum(book: Book) -> None:
         "o3": Decimal("0.04"),
         "mystery-1": None,
     }
+
+
+def test_a_question_that_folded_lines_cannot_answer_is_not_complete(book: Book) -> None:
+    """Ten of a user's fifty calls must not be taken for all of them."""
+    store = InMemoryStore(max_entries=10)
+    for _ in range(50):
+        store.append(book(user="u"))
+    report = CostReport(store, query=LedgerQuery(user="u", model="gpt-4o"))
+    assert (report.calls, report.is_complete, report.unreachable_calls) == (10, False, 40)
+    assert report.notes()[0].is_warning
+    assert report.notes()[0].text == (
+        "40 more calls are kept only in sums and cannot be asked for by user: the sums here may leave them out. "
+        "A durable store=, whose old lines are not pruned, or a larger max_entries=, keeps such lines."
+    )
+    assert (report.to_dict()["is_complete"], report.to_dict()["unreachable_calls"]) == (False, 40)
+    assert "40 more calls" in str(report)
+
+
+def test_a_question_that_folded_lines_can_answer_is_complete(book: Book) -> None:
+    """A warning about nothing would be read by nobody."""
+    store = InMemoryStore(max_entries=1)
+    for model in ("gpt-4o", "gpt-4o", "o3"):
+        store.append(book(model, user="u", chain="agent"))
+    for query in (None, LedgerQuery(model="gpt-4o", chain="agent"), LedgerQuery(user="u", model="o3", metadata={})):
+        report = CostReport(store, query=query)
+        assert report.is_complete
+        assert report.notes() == ()
+
+
+def test_a_report_of_a_handler_with_a_durable_store_says_where_the_lines_are(book: Book, tmp_path: Path) -> None:
+    """They are not lost, only not in this memory."""
+    memory = InMemoryStore(max_entries=1)
+    for _ in range(3):
+        memory.append(book(user="u"))
+    with open_store(tmp_path / "costs.db") as kept:
+        text = CostReport(memory, query=LedgerQuery(user="u"), kept_in=kept).notes()[0].text
+    assert "CostReport(handler.store, query=...) reads the store" in text
+
+
+def test_folded_calls_are_not_shown_as_calls_without_a_user(book: Book) -> None:
+    """Nobody may conclude that forty calls were anonymous."""
+    store = InMemoryStore(max_entries=10)
+    for _ in range(50):
+        store.append(book(user="u", metadata={"team": "a"}))
+    report = CostReport(store)
+    assert {row.name: row.calls for row in report.by("user")} == {"u": 10, "(user none or not kept)": 40}
+    assert {row.name for row in report.by("metadata:team", "model")} == {
+        "a / gpt-4o",
+        "(metadata:team none or not kept) / gpt-4o",
+    }
+    assert "(user none or not kept)" in str(report.by("user"))
+
+
+def test_calls_without_a_user_are_called_so_where_every_line_is_held(store: InMemoryStore, book: Book) -> None:
+    """Also where the question leaves the folded ones out, which are then in the notes."""
+    book()
+    assert [row.name for row in CostReport(store).by("user")] == ["(no user)"]
+    small = InMemoryStore(max_entries=1)
+    for _ in range(3):
+        small.append(book(thread="t"))
+    assert [row.name for row in CostReport(small, query=LedgerQuery(thread="t")).by("user")] == ["(no user)"]
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_pruned_calls_count_as_out_of_reach_and_have_no_group_of_their_own(
+    book: Book, tmp_path: Path, kind: str
+) -> None:
+    """A durable ledger that was pruned has forgotten its users too, and its chains and hours."""
+    with open_store("memory" if kind == "memory" else tmp_path / "costs.db") as store:
+        for line in (
+            book(user="u", at="2026-03-02T10:00"),
+            book("o3", user="u"),
+            book(user="u", at="2026-03-09T10:00"),
+        ):
+            store.append(line)
+        store.prune(datetime(2026, 3, 5, tzinfo=UTC))
+        asked = CostReport(store, query=LedgerQuery(user="u"))
+        assert (asked.calls, asked.unreachable_calls, asked.is_complete) == (1, 2, False)
+        assert CostReport(store, query=LedgerQuery(user="u", model="o3")).unreachable_calls == 1
+        assert CostReport(store, query=LedgerQuery(chain="agent")).unreachable_calls == 2
+        assert CostReport(store, query=LedgerQuery(user="u", since=datetime(2026, 3, 5, tzinfo=UTC))).is_complete
+        assert CostReport(store).is_complete
+        assert {row.name for row in CostReport(store).by("user")} == {"u", "(user none or not kept)"}
+        assert "(hour none or not kept)" in {row.name for row in CostReport(store).by("hour")}
 
 
 def test_json_is_exact_and_complete(store: InMemoryStore, book: Book) -> None:
