@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from langchain_costguard._lazy import door
 from langchain_costguard._version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from langchain_costguard.callbacks import CostCallbackHandler, install, track_costs, track_embeddings, uninstall
     from langchain_costguard.cost import Cost
     from langchain_costguard.estimates import CostEstimate, estimate_cost
@@ -105,18 +107,6 @@ _ROOMS = {
 }
 """Where each name lives. It is imported when it is asked for: the pytest plugin and the command line start at once."""
 
-_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - any of the names above
-    """Import a name of this package, once."""
-    if name not in _ROOM_OF:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    value = globals()[name] = getattr(import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    """The public names."""
-    return __all__
+__getattr__: Callable[[str], Any]
+__dir__: Callable[[], list[str]]
+__getattr__, __dir__ = door(__name__, _ROOMS)

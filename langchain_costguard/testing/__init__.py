@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from langchain_costguard._lazy import door
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from langchain_costguard.testing.answers import ScriptedCall
     from langchain_costguard.testing.loopback import Behaviour, LoopbackProvider, LoopbackRequest, ModelPrice
     from langchain_costguard.testing.reply import Reply
@@ -24,26 +27,14 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "Behaviour": "loopback",
-    "LoopbackProvider": "loopback",
-    "LoopbackRequest": "loopback",
-    "ModelPrice": "loopback",
-    "Reply": "reply",
-    "ScriptedCall": "answers",
-    "ScriptedChatModel": "scripted",
-    "ScriptedLLM": "scripted_llm",
+    "answers": ("ScriptedCall",),
+    "loopback": ("Behaviour", "LoopbackProvider", "LoopbackRequest", "ModelPrice"),
+    "reply": ("Reply",),
+    "scripted": ("ScriptedChatModel",),
+    "scripted_llm": ("ScriptedLLM",),
 }
 """Where each name lives: it is imported when it is asked for, so that our pytest plugin starts at no cost."""
 
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - any of the names above
-    """Import a name of this room."""
-    if name not in _ROOMS:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    """The public names."""
-    return __all__
+__getattr__: Callable[[str], Any]
+__dir__: Callable[[], list[str]]
+__getattr__, __dir__ = door(__name__, _ROOMS)
