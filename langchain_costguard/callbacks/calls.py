@@ -47,7 +47,7 @@ class OpenCalls:
         self._open: dict[int, StartedCall] = {}  # by `UUID.int`: a UUID hashes itself in Python
         self._presumed: OrderedDict[int, StartedCall] = OrderedDict()
         self._chains: dict[UUID, tuple[UUID | None, str]] = {}
-        self._finished: dict[int, None] = {}
+        self._finished: OrderedDict[int, None] = OrderedDict()
         self._reused: dict[int, list[StartedCall]] = {}
         self._lock = threading.Lock()
         self._starts = count(1)
@@ -115,8 +115,7 @@ class OpenCalls:
         finished = self._finished
         finished[key] = None
         if len(finished) > _MAX_FINISHED:
-            with self._lock:
-                finished.pop(next(iter(finished)), None)
+            finished.popitem(last=False)
         return taken
 
     def batch_siblings(self, call: StartedCall) -> list[StartedCall]:

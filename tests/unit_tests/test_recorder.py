@@ -278,16 +278,16 @@ def test_the_call_of_a_killed_process_is_a_lost_line_with_its_input_estimated(tm
     deadline = time.monotonic() + 20
     while not [entry for entry in store.entries() if entry.status == "open"] and time.monotonic() < deadline:
         time.sleep(0.05)  # the child's second call is about to be noted
-    assert Recorder.of(store, PriceBook()).recover() == []
+    assert Recorder(store, PriceBook()).recover() == []
     child.send_signal(signal.SIGKILL)
     child.wait()
     child.stdout.close()
-    (lost,) = Recorder.of(store, PriceBook()).recover()
+    (lost,) = Recorder(store, PriceBook()).recover()
     assert (lost.status, lost.user, lost.request_model) == ("lost", "u1", "gpt-4o")
     assert lost.is_estimated
     assert 0 < lost.billed_cost < Decimal("0.001")
     assert [entry.status for entry in store.entries()] == ["ok", "lost"]
-    assert Recorder.of(store, PriceBook()).recover() == []
+    assert Recorder(store, PriceBook()).recover() == []
 
 
 def test_a_new_handler_closes_what_a_dead_process_left_open(tmp_path: Path) -> None:
