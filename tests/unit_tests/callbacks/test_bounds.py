@@ -53,7 +53,7 @@ def test_many_runs_fit_into_flat_memory_and_their_sum_is_exact() -> None:
     assert handler.total_cost == runs * Decimal("0.0075")
     assert len(handler.entries()) == 500
     assert len(CALLS) == 0
-    assert sizes[-1] - sizes[0] < 5_000
+    assert sizes[-1] - sizes[1] < 5_000  # by the second quarter all that is bounded is full
 
 
 def test_forgotten_chain_runs_do_not_pile_up() -> None:
