@@ -36,6 +36,9 @@ def track_embeddings(embeddings: Embeddings, handler: CostCallbackHandler | None
     Returns:
         The same embeddings, with the same methods.
 
+    Raises:
+        TypeError: it is no embedding model.
+
     Example:
         ```python
         embeddings = track_embeddings(OpenAIEmbeddings(model="text-embedding-3-small"))
@@ -43,6 +46,12 @@ def track_embeddings(embeddings: Embeddings, handler: CostCallbackHandler | None
             embeddings.embed_query("What does this cost?")
         ```
     """
+    given: object = embeddings
+    if not isinstance(given, Embeddings):
+        msg = f"{embeddings!r} is no embedding model of LangChain: give one, such as OpenAIEmbeddings()"
+        raise TypeError(msg)
+    if isinstance(embeddings, TrackedEmbeddings):  # wrapped before: each call is booked once all the same
+        return TrackedEmbeddings(embeddings.embeddings, handler or embeddings.handler)
     return TrackedEmbeddings(embeddings, handler)
 
 
@@ -52,7 +61,7 @@ class TrackedEmbeddings(Embeddings):
     def __init__(self, embeddings: Embeddings, handler: CostCallbackHandler | None = None) -> None:
         """Wrap a model."""
         self.embeddings = embeddings
-        self._handler = handler
+        self.handler = handler
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Embed texts; one line in the ledger for all of them."""
@@ -105,7 +114,7 @@ class TrackedEmbeddings(Embeddings):
         return getattr(self.embeddings, name)
 
     def _begin(self, texts: Sequence[str]) -> StartedCall | None:
-        views = current_views(*(() if self._handler is None else (self._handler,)))
+        views = current_views(*(() if self.handler is None else (self.handler,)))
         if not views:
             return None
         call = StartedCall(uuid4(), "embedding", tuple(texts), "\x1e".join)

@@ -188,7 +188,7 @@ class CostCallbackHandler(CallWatcher):
         metadata: Mapping[str, Any] | None = None,
         started_at: datetime | None = None,
         latency_seconds: float | None = None,
-        run_id: UUID | None = None,
+        run_id: UUID | str | None = None,
     ) -> LedgerEntry:
         """Book a call that LangChain did not report: a raw SDK call, a tool, hours of training.
 
@@ -214,7 +214,8 @@ class CostCallbackHandler(CallWatcher):
             run_id: an id of yours: a run is booked once, so the same id twice is one line.
 
         Returns:
-            The line; its `billed_cost` is `None` if the price is not known.
+            The line; its `billed_cost` is `None` if the price is not known. For a `run_id` that was booked before, the
+            line that stands.
 
         Raises:
             ValueError: there is nothing to record, or a figure is impossible.
@@ -226,7 +227,7 @@ class CostCallbackHandler(CallWatcher):
             >>> costs.record(gpu_hours=10, usd_per_gpu_hour="0.1", calls=1000, usd_per_call="0.01").billed_cost
             Decimal('11')
         """
-        return record_call(
+        entry = record_call(
             current_views(self),
             self._recorder,
             usage=usage,
@@ -246,6 +247,9 @@ class CostCallbackHandler(CallWatcher):
             latency_seconds=latency_seconds,
             run_id=run_id,
         )
+        if run_id is None or self.is_disabled:
+            return entry
+        return next(self._seen.entries(LedgerQuery(run_id=entry.run_id)), entry)
 
     def reconcile(
         self,
@@ -278,6 +282,8 @@ class CostCallbackHandler(CallWatcher):
             handler.reconcile(october, november, "12.34", reason="invoice 2026-10", provider="openai")
             ```
         """
+        if self.is_disabled:
+            return None
         self.flush()
         entry = adjustment(self._store, since, until, billed, reason, provider)
         if entry is not None:
@@ -298,7 +304,11 @@ class CostCallbackHandler(CallWatcher):
         from langchain_costguard.reports.receipt import Receipt
 
         self.settle()
-        wanted = LedgerQuery(run_id=UUID(str(run_id)))
+        try:
+            wanted = LedgerQuery(run_id=UUID(str(run_id)))
+        except ValueError as error:
+            msg = f"run_id={run_id!r} is no id of a call: entries() lists the calls and their ids"
+            raise LookupError(msg) from error
         for store in (self._seen, self._store):
             for entry in store.entries(wanted):
                 return Receipt(entry, self.prices)

@@ -70,7 +70,7 @@ def read_answer(call: StartedCall, response: LLMResult) -> Outcome:
             text = "\n".join(_generation_text(generation) for generation in generations)
     if usage is not None and "usage" in metadata:
         usage = _with_server_tools(usage, metadata["usage"])
-    reported_usd = _reported_cost(raw) if type(raw) is dict and "cost" in raw else None
+    reported_usd = reported_cost(raw) if type(raw) is dict and "cost" in raw else None
     return Outcome(status, usage, model or None, tier, text, reported_usd)
 
 
@@ -144,7 +144,7 @@ def _with_server_tools(usage: TokenUsage, raw: Any) -> TokenUsage:  # noqa: ANN4
     return usage._replace(flags=(*usage.flags, *flags)) if flags else usage
 
 
-def _reported_cost(raw: Mapping[str, Any]) -> Decimal | None:
+def reported_cost(raw: Mapping[str, Any]) -> Decimal | None:
     """The cost a provider put into its usage (OpenRouter's `usage.cost`, in US dollars).
 
     With a key of one's own OpenRouter bills nothing and says what the provider behind it will bill.

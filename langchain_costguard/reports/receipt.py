@@ -141,7 +141,8 @@ def _notes(entry: LedgerEntry, cost: Cost | None) -> list[str]:
         context = f" ({source.context})" if source.context else ""
         notes.append(f"Price: {named}{': ' + priced if priced else ''}{context}{since}.")
     elif source is not None:
-        notes.append("The amount was stated by whoever recorded the call.")
+        factors = f": {source.context}" if source.context else ""
+        notes.append(f"The amount was stated by whoever recorded the call{factors}.")
     if entry.status == "cached":
         avoided = "an unknown amount" if entry.avoided_cost is None else dollars(entry.avoided_cost)
         notes.append(f"LangChain's cache answered: nothing is owed, {avoided} was avoided.")

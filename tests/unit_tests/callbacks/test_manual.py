@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
-from decimal import Decimal
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, localcontext
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -12,7 +12,15 @@ from uuid import uuid4
 import pytest
 from langchain_core.embeddings import DeterministicFakeEmbedding
 
-from langchain_costguard import CostCallbackHandler, PriceBook, PriceFormatError, TokenUsage, gpu_hour, track_costs
+from langchain_costguard import (
+    CostCallbackHandler,
+    InMemoryStore,
+    PriceBook,
+    PriceFormatError,
+    TokenUsage,
+    gpu_hour,
+    track_costs,
+)
 from langchain_costguard.callbacks import track_embeddings
 from langchain_costguard.testing import LoopbackProvider, Reply, ScriptedChatModel
 
@@ -128,10 +136,26 @@ def test_a_block_around_a_recorded_call_sees_it() -> None:
         ({"usage": 17, "model": "m"}, TypeError, "usage_metadata"),
         ({"cost": "-1"}, PriceFormatError, "zero or more"),
         ({"cost": "NaN"}, PriceFormatError, "zero or more"),
+        ({"cost": 10**9}, ValueError, "several"),
+        ({"cost": 1, "tags": "checkout"}, ValueError, "list of texts"),
+        ({"cost": 1, "tags": [1]}, ValueError, "list of texts"),
+        ({"cost": 1, "metadata": "u1"}, ValueError, "mapping"),
+        ({"cost": 1, "model": 5}, ValueError, "no name"),
+        ({"cost": 1, "run_id": "abc"}, ValueError, "no UUID"),
+        ({"cost": 1, "latency_seconds": float("nan")}, ValueError, "no duration"),
+        ({"cost": 1, "latency_seconds": -5}, ValueError, "no duration"),
+        ({"cost": 1, "started_at": "2026-01-01"}, ValueError, "no moment"),
+        ({"gpu_hours": 10, "calls": 5, "usd_per_call": "0.01"}, ValueError, "usd_per_gpu_hour"),
+        ({"gpu_hours": 10}, ValueError, "usd_per_gpu_hour"),
+        ({"usage": USAGE, "model": "gpt-4o", "usd_per_call": "0.01"}, ValueError, "replace that price"),
+        ({"usage": {**USAGE, "input_tokens": "abc"}, "model": "gpt-4o"}, ValueError, "not a number"),
+        ({"usage": {**USAGE, "input_tokens": float("nan")}, "model": "gpt-4o"}, ValueError, "not a number"),
+        ({"usage": {**USAGE, "input_tokens": -5}, "model": "gpt-4o"}, ValueError, "negative"),
+        ({"usage": {**USAGE, "input_tokens": 500.5}, "model": "gpt-4o"}, ValueError, "whole number"),
         ({"cost": "$1"}, PriceFormatError, "without a currency sign"),
         ({"cost": 1, "calls": -1}, ValueError, "zero or more"),
         ({"cost": 1, "calls": 1.5}, ValueError, "whole number"),
-        ({"gpu_hours": "ten", "usd_per_gpu_hour": 1}, PriceFormatError, "no number"),
+        ({"gpu_hours": "ten", "usd_per_gpu_hour": 1}, PriceFormatError, "no number of hours"),
         ({"usd_per_gpu_hour": 1, "calls": 1}, ValueError, "give"),
         ({"cost": 1, "kind": "other"}, ValueError, "choose one of"),
         ({"cost": 1, "started_at": datetime(2026, 1, 1)}, ValueError, "time zone"),  # noqa: DTZ001 - the fault
@@ -143,6 +167,38 @@ def test_what_cannot_be_recorded_says_what_to_give(facts: dict[str, Any], error:
     with pytest.raises(error, match=fix):
         handler.record(**facts)
     assert handler.calls == 0
+
+
+def test_a_cost_the_provider_reported_wins_in_a_recorded_call_too() -> None:
+    """OpenRouter's own figure is the bill, whoever hands it in."""
+    usage = {"prompt_tokens": 1000, "completion_tokens": 500, "cost": 0.123456789}
+    entry = CostCallbackHandler().record(usage, model="openai/gpt-4o", provider="openrouter")
+    assert (entry.billed_cost, entry.list_cost) == (Decimal("0.123456789"), Decimal("0.0075"))
+
+
+def test_recorded_money_does_not_depend_on_the_callers_decimal_context() -> None:
+    """A program that rounds its own decimals must not round ours."""
+    handler = CostCallbackHandler()
+    with localcontext() as context:
+        context.prec = 5
+        handler.record(cost="1234567.891")
+        by_hours = handler.record(gpu_hours="1234.567891", usd_per_gpu_hour="1.2345678")
+    assert handler.entries()[0].billed_cost == Decimal("1234567.891")
+    assert by_hours.billed_cost == Decimal("1524.157765143")
+
+
+def test_the_receipt_of_stated_prices_shows_their_factors() -> None:
+    """Hours times their price plus calls times theirs."""
+    handler = CostCallbackHandler()
+    entry = handler.record(gpu_hours=10, usd_per_gpu_hour="0.1", calls=1000, usd_per_call="0.01")
+    assert "10 GPU-hours x $0.1 + 1000 calls x $0.01" in str(handler.explain(entry.run_id))
+
+
+def test_an_id_recorded_again_gives_the_line_that_stands() -> None:
+    """The caller must not be told of money that was not booked."""
+    handler, run_id = CostCallbackHandler(), uuid4()
+    handler.record(cost=1, run_id=run_id)
+    assert handler.record(cost=2, run_id=str(run_id)).billed_cost == Decimal(1)
 
 
 # -- reconcile ---------------------------------------------------------------------------------------------------------
@@ -178,6 +234,17 @@ def test_reconciling_twice_books_nothing_more() -> None:
     assert handler.total_cost == Decimal(12)
 
 
+def test_half_a_pruned_day_cannot_be_reconciled() -> None:
+    """A pruned day is one sum; its halves are not known, and guessing them would book a phantom difference."""
+    handler = CostCallbackHandler(store=InMemoryStore())
+    for hour in range(24):
+        handler.record(cost=1, started_at=OCTOBER + timedelta(hours=hour))
+    handler.store.prune(NOVEMBER)
+    with pytest.raises(ValueError, match="whole days in UTC"):
+        handler.reconcile(OCTOBER, OCTOBER + timedelta(hours=12), "12", reason="x")
+    assert handler.reconcile(OCTOBER, OCTOBER + timedelta(days=1), "24", reason="x") is None
+
+
 @pytest.mark.parametrize(
     ("period", "facts", "fix"),
     [
@@ -185,6 +252,8 @@ def test_reconciling_twice_books_nothing_more() -> None:
         ((OCTOBER, NOVEMBER), {"reason": " "}, "reason is empty"),
         ((OCTOBER, NOVEMBER), {"billed": "-3"}, "zero or more"),
         ((OCTOBER, NOVEMBER), {"billed": "0.0000000001"}, "round it"),
+        ((OCTOBER, NOVEMBER), {"reason": None}, "reason is empty"),
+        (("2026-10-01", NOVEMBER), {}, "no moment"),
         ((datetime(2026, 10, 1), NOVEMBER), {}, "time zone"),  # noqa: DTZ001 - the fault
     ],
 )
@@ -238,8 +307,9 @@ def test_the_receipt_of_an_unpriced_call_says_why_and_what_to_do() -> None:
 
 def test_the_receipt_of_a_call_nobody_knows_is_an_error() -> None:
     """A mistyped id must not give an empty receipt."""
-    with pytest.raises(LookupError, match="entries"):
-        CostCallbackHandler().explain(uuid4())
+    for run_id in (uuid4(), "zzz"):
+        with pytest.raises(LookupError, match="entries"):
+            CostCallbackHandler().explain(run_id)
 
 
 def test_a_receipt_whose_prices_have_changed_says_so() -> None:
@@ -279,6 +349,15 @@ def test_wrapped_embeddings_give_the_same_vectors_and_attributes() -> None:
     assert wrapped.embed_documents(["a", "b"]) == plain.embed_documents(["a", "b"])
     assert asyncio.run(wrapped.aembed_documents(["a"])) == plain.embed_documents(["a"])
     assert wrapped.size == 8
+
+
+def test_embeddings_wrapped_twice_are_booked_once() -> None:
+    """A notebook cell that wraps is run again."""
+    handler = CostCallbackHandler()
+    track_embeddings(track_embeddings(DeterministicFakeEmbedding(size=8), handler), handler).embed_query("q")
+    assert handler.calls == 1
+    with pytest.raises(TypeError, match="no embedding model"):
+        track_embeddings("text-embedding-3-small")  # type: ignore[arg-type]
 
 
 def test_embeddings_that_fail_are_a_line_and_the_error_goes_on() -> None:
