@@ -285,10 +285,15 @@ def _span(call: Any, number: int) -> tuple[int, int]:  # noqa: ANN401 - a pair o
             msg = f"calls[{number}] has no known end: leave it out, or give busy_hours= instead of calls="
             raise ValueError(msg)
         return call.started_at_us * _NS_PER_US, (call.started_at_us + call.latency_us) * _NS_PER_US
-    if isinstance(call, tuple | list) and len(call) == 2 and all(type(edge) is int for edge in call):  # noqa: PLR2004
+    if _is_pair(call):
         return call[0], call[1]
     msg = f"calls[{number}]={call!r} is no call: give (start_ns, end_ns) in whole nanoseconds, or a ledger line"
     raise ValueError(msg)
+
+
+def _is_pair(value: object) -> bool:
+    """Whether it is `(start_ns, end_ns)` in whole nanoseconds."""
+    return isinstance(value, tuple | list) and len(value) == 2 and all(type(edge) is int for edge in value)  # noqa: PLR2004
 
 
 def _union(spans: list[tuple[int, int]]) -> int:
@@ -303,6 +308,9 @@ def _union(spans: list[tuple[int, int]]) -> int:
 def _paid_ns(paid_hours: Dollars | None, window: tuple[int, int] | None, spans: list[tuple[int, int]]) -> int:
     if (paid_hours is None) == (window is None):
         msg = "give the time the machine was paid for once: paid_hours= or window=(start_ns, end_ns)"
+        raise ValueError(msg)
+    if window is not None and not _is_pair(window):
+        msg = f"window={window!r} is no stretch of time: give window=(start_ns, end_ns) in whole nanoseconds"
         raise ValueError(msg)
     paid_ns = _ns(paid_hours or 0, "paid_hours") if window is None else window[1] - window[0]
     if paid_ns <= 0:

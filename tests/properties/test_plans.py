@@ -184,11 +184,14 @@ def test_a_comparison_of_whole_months_is_the_bill(
 @settings(max_examples=40, deadline=None)
 @given(fee=st.integers(1, 10**12), calls=st.integers(1, 10**6), price=st.integers(1, 10**9))
 def test_below_a_crossover_one_plan_is_cheaper_and_above_it_the_other(fee: int, calls: int, price: int) -> None:
-    """The last call at which pay as you go costs no more is the fee over the price of a call, rounded down."""
+    """The last call at which pay as you go costs no more is the fee over the price of a call, rounded down.
+
+    Where that is no call at all, the fee is the cheaper one at any volume and nothing is crossed.
+    """
     per_call, flat = Decimal(price).scaleb(-9), Decimal(fee).scaleb(-9)
     usage = [UsageRecord(FIRST, per_call * calls, calls=calls)]
     compared = compare_plans(usage, [PayAsYouGo(usd_per_call=per_call), Subscription(flat)], volume_in="calls")
-    if fee // price < calls * 1000:
+    if 0 < fee // price < calls * 1000:
         assert compared.crossovers == (fee // price,)
     else:
         assert compared.crossovers == ()

@@ -242,7 +242,7 @@ def _named(plans: Iterable[Plan] | Mapping[str, Plan]) -> dict[str, Plan]:
 
 
 def _listed(plans: Any) -> Iterable[Any]:  # noqa: ANN401 - what a user gave
-    return [plans] if isinstance(plans, str | Plan) else plans
+    return plans if isinstance(plans, Iterable) and not isinstance(plans, str) else [plans]
 
 
 def _cost(name: str, plan: Plan, charges: Sequence[Charge], frame: Frame, months: Fraction) -> PlanCost:

@@ -28,18 +28,19 @@ class Stretch(NamedTuple):
 
 
 def cheapest_by_volume(costs: Sequence[Callable[[int], Exact]], today: int) -> list[Stretch]:
-    """Which plan is the cheapest at which volume, from none to `FURTHEST` times today's.
+    """Which plan is the cheapest at which volume, from the least to `FURTHEST` times today's.
 
     A plan stays the cheapest as long as none costs less. Volumes are looked at in steps of a quarter; where the
-    cheapest plan changes between two steps, the last volume before the change is found exactly.
+    cheapest plan changes between two steps, the last volume before the change is found exactly. Which plan is the
+    cheapest where nothing is used is not asked: a stretch of no volume at all is none.
 
     Args:
         costs: for each plan what a whole volume costs.
         today: today's volume, 1 or more.
     """
     search = _Search(costs)
-    plan, above, stretches = search.cheapest(0), 0, []
-    low = 0
+    plan, above, stretches = search.cheapest(1), 0, []
+    low = 1
     for high in _steps(today):
         while not search.holds(plan, high):
             low = search.last(plan, low, high)

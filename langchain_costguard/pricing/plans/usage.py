@@ -44,7 +44,7 @@ class UsageRecord:
 
     Raises:
         PriceFormatError: an amount is negative, no number or not whole.
-        ValueError: the moment has no time zone.
+        ValueError: the moment has no time zone, or the tags are no texts.
 
     Example:
         >>> from datetime import UTC, datetime
@@ -87,7 +87,7 @@ class UsageRecord:
         self.calls = whole(calls, "calls", "calls")
         self.gpu_hours = quantity(gpu_hours, "gpu_hours", "GPU-hours")
         self.user = user
-        self.tags = (tags,) if isinstance(tags, str) else tuple(dict.fromkeys(tags))
+        self.tags = _texts(tags)
 
     def __repr__(self) -> str:
         """What was used, in one line."""
@@ -176,6 +176,15 @@ def _record_of(line: Any) -> UsageRecord | None:  # noqa: ANN401 - a ledger's li
         user=getattr(line, "user", None),
         tags=getattr(line, "tags", ()),
     )
+
+
+def _texts(tags: object) -> tuple[str, ...]:
+    """Tags, each once, in the order given."""
+    given = [tags] if isinstance(tags, str) else list(tags) if isinstance(tags, Iterable) else [tags]
+    if not all(isinstance(tag, str) for tag in given):
+        msg = f"tags={tags!r} are no tags: give texts, such as tags=('search', 'beta')"
+        raise ValueError(msg)
+    return tuple(dict.fromkeys(given))
 
 
 def _not_usage(value: object) -> str:

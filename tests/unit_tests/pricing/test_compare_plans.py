@@ -98,6 +98,13 @@ def test_credit_that_expires_pays_only_above_its_price() -> None:
     assert compared.crossovers == (Decimal(90),)
 
 
+def test_a_plan_is_not_called_the_cheapest_for_no_use_at_all() -> None:
+    """Both cost nothing where nothing is used: "cheapest up to $0.00 a month" tells nobody anything."""
+    compared = compare_plans(steady("1"), [PayAsYouGo(), Prepaid([Credit(100, JANUARY, price=90)])])
+    assert [(each.plan, str(each)) for each in compared.ranges] == [("prepaid", "any volume")]
+    assert compared.crossovers == ()
+
+
 def test_fees_compare_by_the_part_of_their_period() -> None:
     """A year's fee against one month's use counts a month of it."""
     compared = compare_plans(steady("1"), [Subscription(365, "year"), Subscription(7, "week")])

@@ -310,6 +310,8 @@ def test_a_period_billed_in_part_is_paid_in_full() -> None:
         (lambda: on(1, calls=1.5), "not a whole number of calls: round it"),
         (lambda: on(1, tokens=-1), "no number of tokens"),
         (lambda: on(1, gpu_hours="inf"), "no number of GPU-hours"),
+        (lambda: on(1, tags=5), "give texts, such as tags=('search', 'beta')"),
+        (lambda: on(1, tags=[["search"]]), "give texts, such as tags=('search', 'beta')"),
         (lambda: PayAsYouGo(period="hour"), "give 'day', 'week', 'month' or 'year'"),  # type: ignore[arg-type]
         (lambda: PayAsYouGo(usd_per_call="€1"), "without a currency sign"),
         (lambda: PayAsYouGo(usd_per_mtok="0.00000015"), "did you mean 0.15"),
@@ -337,6 +339,7 @@ def test_a_period_billed_in_part_is_paid_in_full() -> None:
         (lambda: PayAsYouGo().bill(7), "is no usage: give UsageRecord"),
         (lambda: PayAsYouGo().bill([7]), "is no usage: give UsageRecord"),
         (lambda: compare_plans([on(1)], "payg"), "is not a plan: give PayAsYouGo()"),  # type: ignore[arg-type]
+        (lambda: compare_plans([on(1)], 5), "5 is not a plan: give PayAsYouGo()"),  # type: ignore[arg-type]
         (lambda: compare_plans([on(1)], ["payg"]), "is not a plan: give PayAsYouGo()"),  # type: ignore[list-item]
         (lambda: compare_plans([on(1)], []), "no plans to compare"),
         (lambda: compare_plans([on(1)], [PayAsYouGo(), PayAsYouGo()]), "give one of them another name="),

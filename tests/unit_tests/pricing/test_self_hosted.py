@@ -177,6 +177,8 @@ def test_a_machine_whose_calls_cost_more_than_the_api_never_pays() -> None:
         (lambda: machine_cost([], usd_per_gpu_hour=1), "paid_hours= or window="),
         (lambda: machine_cost([], usd_per_gpu_hour=1, paid_hours=0), "paid for no time"),
         (lambda: machine_cost([], usd_per_gpu_hour=1, window=(5, 5)), "ends after it starts"),
+        (lambda: machine_cost([], usd_per_gpu_hour=1, window=5), "give window=(start_ns, end_ns)"),  # type: ignore[arg-type]
+        (lambda: machine_cost([], usd_per_gpu_hour=1, window=("a", "b")), "in whole nanoseconds"),  # type: ignore[arg-type]
         (lambda: machine_cost([(0, 9)], usd_per_gpu_hour=1, window=(1, 9)), "calls ran outside window=(1, 9)"),
         (lambda: machine_cost(busy_hours=2, usd_per_gpu_hour=1, paid_hours=1), "busy for 2.00 h and paid for 1.00 h"),
         (lambda: machine_cost(busy_hours=1, usd_per_gpu_hour=1, paid_hours=1, usd_per_call=1), "give call_count="),
