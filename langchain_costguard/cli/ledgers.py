@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
+import typer
+
+from langchain_costguard.cli.console import fail
 from langchain_costguard.exceptions import StoreError, StoreVersionError
 
 if TYPE_CHECKING:
     from langchain_costguard.stores import LedgerStore
+
+_SIDE_FILES: Final = ("", "-wal", "-shm", "-journal")
+"""What SQLite adds to the name of a database for the files beside it."""
 
 
 def existing_ledger(place: str | None) -> LedgerStore:
@@ -57,6 +64,31 @@ def settled_ledger(place: str | None) -> LedgerStore:
     except StoreError:
         return store
     return store
+
+
+def refuse_ledger(file: str, option: str, place: str | None) -> None:
+    """Refuse to write over a ledger, or over any other SQLite database.
+
+    Args:
+        file: where something is to be written.
+        option: where that was typed.
+        place: the ledger that is read, as for `existing_ledger`.
+
+    Raises:
+        BadParameter: the file is the ledger or one of the files beside it, however it was written, or a database.
+    """
+    from langchain_costguard.exports.jsonl import is_database
+    from langchain_costguard.stores.location import parse_location
+
+    ledger = parse_location(lasting_place(place)).path
+    own = () if ledger is None else tuple(f"{ledger}{end}" for end in _SIDE_FILES)
+    try:
+        is_taken = str(Path(file).resolve()) in own or is_database(file)
+    except OSError as error:
+        fail(f"{file} cannot be written ({error.strerror}): give another path")
+    if is_taken:
+        msg = f"{file} is a ledger or another database, which would be lost: give another path"
+        raise typer.BadParameter(msg, param_hint=option)
 
 
 def lasting_place(place: str | None) -> str:

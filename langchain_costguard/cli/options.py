@@ -58,6 +58,24 @@ def moment(text: str | None, option: str, tz: str = "UTC") -> datetime | None:
     return None if text is None else required_moment(text, option, tz)
 
 
+def period(since: str | None, until: str | None, tz: str) -> tuple[datetime | None, datetime | None]:
+    """The period that was typed as `--since` and `--until`.
+
+    Args:
+        since: when it begins; `None` for no limit.
+        until: the first moment after it; `None` for no limit.
+        tz: the IANA time zone that is meant where a text names none.
+
+    Raises:
+        BadParameter: as for `moment`; or it ends before it begins.
+    """
+    begin, end = moment(since, "--since", tz), moment(until, "--until", tz)
+    if begin is not None and end is not None and end < begin:
+        msg = f"{until} is before --since {since}: give a later day or moment"
+        raise typer.BadParameter(msg, param_hint="--until")
+    return begin, end
+
+
 def required_moment(text: str, option: str, tz: str = "UTC") -> datetime:
     """As `moment`, where something was typed."""
     zone = _zone(tz)

@@ -63,6 +63,7 @@ def prices(
     """
     moment = options.moment(at, "--at") or datetime.now(UTC)
     book = options.price_book(update)
+    _refuse_unknown_provider(book, provider)
     found = list(_rates(book, model, provider, moment.timestamp()))
     if not found:
         fail(book.why_unpriced(model, provider, at=moment))
@@ -71,6 +72,21 @@ def prices(
     else:
         _print(book, found)
     warn_if_stale(book.catalog)
+
+
+def _refuse_unknown_provider(book: PriceBook, provider: str | None) -> None:
+    """Refuse a provider nobody knows, whose prices would be those of somebody else."""
+    import difflib
+
+    from langchain_costguard.pricing.names import LISTED, PROVIDERS, SELF_HOSTED, catalogue_provider
+
+    listed = {entry.provider for entry in book.catalog.entries()}
+    known = listed | LISTED | SELF_HOSTED | PROVIDERS.keys()
+    name = catalogue_provider(provider)
+    if name is None or name in known:
+        return
+    near = difflib.get_close_matches(name, sorted(known), n=3) or sorted(listed)
+    fail(f"{provider} is no provider of the price list: give one such as {', '.join(near)}, or leave --provider out")
 
 
 def _rates(book: PriceBook, model: str, provider: str | None, at: float) -> Iterator[_Rates]:

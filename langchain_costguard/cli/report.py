@@ -9,7 +9,7 @@ import typer
 
 from langchain_costguard.cli import options
 from langchain_costguard.cli.console import epilog, fail, print_json
-from langchain_costguard.cli.ledgers import settled_ledger
+from langchain_costguard.cli.ledgers import refuse_ledger, settled_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,9 +59,12 @@ def report(  # noqa: PLR0913 - the conditions of a query, all named
     if as_json and html:
         msg = "--json and --html are two forms of one report: give one of them"
         raise typer.BadParameter(msg)
+    if html:
+        refuse_ledger(html, "--html", store)
+    begin, end = options.period(since, until, timezone)
     query = LedgerQuery(
-        since=options.moment(since, "--since", timezone),
-        until=options.moment(until, "--until", timezone),
+        since=begin,
+        until=end,
         model=model,
         provider=provider,
         tag=tag,

@@ -48,11 +48,8 @@ def reprice(
     from langchain_costguard.recorder.repricing import reprice as price_anew
 
     book = options.price_book(prices, discount)
-    query = LedgerQuery(
-        since=options.moment(since, "--since", timezone),
-        until=options.moment(until, "--until", timezone),
-        model=model,
-    )
+    begin, end = options.period(since, until, timezone)
+    query = LedgerQuery(since=begin, until=end, model=model)
     with existing_ledger(store) as ledger:
         done = price_anew(ledger, book, query=query, dry_run=dry_run)
     if as_json:

@@ -8,7 +8,7 @@ import typer
 
 from langchain_costguard.cli import options
 from langchain_costguard.cli.console import epilog, fail, print_json
-from langchain_costguard.cli.ledgers import lasting_place, settled_ledger
+from langchain_costguard.cli.ledgers import lasting_place, refuse_ledger, settled_ledger
 
 EXPORT_EPILOG: Final = epilog(
     "export costs.jsonl",
@@ -35,9 +35,10 @@ def export(
     from langchain_costguard.ledger import LedgerQuery
     from langchain_costguard.reports.money import counted
 
-    query = LedgerQuery(
-        since=options.moment(since, "--since", timezone), until=options.moment(until, "--until", timezone), user=user
-    )
+    begin, end = options.period(since, until, timezone)
+    query = LedgerQuery(since=begin, until=end, user=user)
+    if file != options.STDIN:
+        refuse_ledger(file, "FILE", store)
     with settled_ledger(store) as ledger:
         if file == options.STDIN:
             write_jsonl(ledger.entries(query), typer.get_text_stream("stdout", encoding="utf-8"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from contextlib import contextmanager, suppress
@@ -20,6 +21,19 @@ Place: TypeAlias = str | os.PathLike[str]
 """A path."""
 
 _SPOOL_BYTES: Final = 64 * 1024 * 1024
+_SQLITE_MAGIC: Final = b"SQLite format 3\0"
+_SQLITE_SIDE_FILES: Final = ("-wal", "-shm", "-journal")
+
+
+def is_database(path: Place) -> bool:
+    """Whether a SQLite database is at a path, or a database that this file belongs to (its `-wal`, `-shm`).
+
+    Args:
+        path: where to look; symbolic links are followed.
+    """
+    real = str(Path(path).resolve())
+    bases = [real.removesuffix(end) for end in _SQLITE_SIDE_FILES if real.endswith(end)]
+    return any(_is_sqlite(Path(base)) for base in (real, *bases))
 
 
 def write_jsonl(entries: Iterable[LedgerEntry], file: Place | IO[str], *, with_digests: bool = False) -> int:
@@ -37,10 +51,12 @@ def write_jsonl(entries: Iterable[LedgerEntry], file: Place | IO[str], *, with_d
         How many lines were written.
 
     Raises:
-        OSError: the file cannot be written; a file that was there is still there.
+        OSError: the file cannot be written, or is a SQLite database; a file that was there is still there.
     """
     if not isinstance(file, str | os.PathLike):
         return _write(entries, file, with_digests=with_digests)
+    if is_database(file):
+        raise FileExistsError(errno.EEXIST, "it is a SQLite database: give another path", os.fspath(file))
     with _put_in_place(Path(file).resolve()) as opened:
         return _write(entries, opened, with_digests=with_digests)
 
@@ -69,6 +85,13 @@ def read_jsonl(file: Place | IO[str] | IO[bytes]) -> Iterator[LedgerEntry]:
         file.seek(start)
         return _read(file)
     return _read_spooled(_spooled(file))
+
+
+def _is_sqlite(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(_SQLITE_MAGIC)) == _SQLITE_MAGIC
 
 
 def _write(entries: Iterable[LedgerEntry], file: IO[str], *, with_digests: bool) -> int:

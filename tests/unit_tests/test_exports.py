@@ -353,3 +353,14 @@ def test_a_call_that_had_not_ended_is_lost_until_its_end_is_imported() -> None:
     ended = replace(opened, status="ok", billed_nano=5)
     assert import_entries(store, [ended]) == (1, 0)
     assert list(store.entries()) == [ended]
+
+
+def test_a_database_is_never_replaced_by_an_export(tmp_path: Path) -> None:
+    """The ledger itself is one suffix away from the file that was meant."""
+    database = tmp_path / "costs.db"
+    with SQLStore(database) as store:
+        store.append(make_entry())
+        for place in (database, f"{database}-wal"):
+            with pytest.raises(FileExistsError, match="it is a SQLite database: give another path"):
+                write_jsonl(store.entries(), place)
+        assert len(list(store.entries())) == 1

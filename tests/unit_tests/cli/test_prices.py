@@ -121,3 +121,13 @@ def test_an_old_price_list_is_warned_of_after_60_days(
     assert ended.err.startswith("warning: The price list is more than 60 days old (2026-01-05)")
     monkeypatch.setattr(notes, "_STALE_DAYS", 36_500)
     assert run("prices", "gpt-4o", "--update", str(old)).err == ""
+
+
+def test_a_provider_nobody_knows_is_an_error_that_names_near_ones(run: Callable[..., Any]) -> None:
+    """The prices of OpenAI under a mistyped name would be taken for somebody else's."""
+    for name, near in (("opnai", "openai"), ("zork", "anthropic")):
+        ended = run("prices", "gpt-4o", "--provider", name)
+        assert (ended.code, ended.out) == (1, "")
+        assert f"{name} is no provider of the price list" in ended.err
+        assert near in ended.err
+    assert run("prices", "gpt-4o", "--provider", "azure_openai").code == 0

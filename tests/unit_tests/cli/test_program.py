@@ -117,3 +117,12 @@ def test_help_loads_nothing_heavy() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert ended.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize("module", ["langchain_costguard", "langchain_costguard.cli"])
+def test_the_modules_run_as_the_program(module: str) -> None:
+    """Where scripts are not on the path, `python -m` is how a program is found."""
+    ended = subprocess.run(
+        [sys.executable, "-m", module, "--version"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"langchain-costguard {__version__}\n", "")

@@ -77,3 +77,39 @@ def test_an_export_of_no_ledger_is_said(tmp_path: Path, run: Callable[..., Any])
     ended = run("export", "-", "--store", str(tmp_path / "mistyped.db"))
     assert (ended.code, ended.out) == (1, "")
     assert "there is no ledger at" in ended.err
+
+
+@pytest.mark.parametrize("ending", ["", "-wal", "-shm"])
+@pytest.mark.parametrize("command", [["export"], ["report", "--html"]])
+def test_a_ledger_is_never_written_over(
+    command: list[str], ending: str, ledger: Path, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slip of completion in the shell must not cost a year of bills; every way to the file counts."""
+    (ledger.parent / "link").symlink_to(f"{ledger}{ending}")
+    monkeypatch.chdir(ledger.parent)
+    for place in (f"{ledger}{ending}", f"./{ledger.name}{ending}", "link"):
+        ended = run(*command, place, "--store", str(ledger))
+        assert (ended.code, ended.out) == (2, ""), place
+        assert "is a ledger or another database, which would be lost" in " ".join(ended.err.split()), place
+    assert run("report", "--store", str(ledger), "--json").json["total_cost"] == "0.25"
+
+
+def test_another_ledger_is_not_written_over_either(ledger: Path, tmp_path: Path, run: Callable[..., Any]) -> None:
+    """The file that is named may be the ledger of another program."""
+    other = tmp_path / "other.db"
+    with SQLStore(other) as store:
+        assert list(store.entries()) == []
+    before = other.read_bytes()
+    assert run("export", str(other), "--store", str(ledger)).code == 2
+    assert run("report", "--html", str(other), "--store", str(ledger)).code == 2
+    assert other.read_bytes() == before
+
+
+@pytest.mark.parametrize("command", [["report"], ["export", "-"], ["reprice"]])
+def test_a_period_that_ends_before_it_begins_is_not_understood(
+    command: list[str], ledger: Path, run: Callable[..., Any]
+) -> None:
+    """An empty report would look like a month that cost nothing."""
+    ended = run(*command, "--store", str(ledger), "--since", "2026-12-01", "--until", "2026-11-01")
+    assert (ended.code, ended.out) == (2, "")
+    assert "is before --since 2026-12-01" in " ".join(ended.err.split())
