@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from langchain_costguard.cost import NANO_PER_USD, to_usd
 from langchain_costguard.pricing.plans import layout
+from langchain_costguard.pricing.plans.missing import NOTHING_MISSING, OnlyInSums
 from langchain_costguard.pricing.plans.periods import zone
 
 if TYPE_CHECKING:
@@ -89,6 +90,11 @@ class Bill:
     """The lines, oldest period first."""
     unpriced_calls: int = 0
     """Calls that are not in the bill because their price, or what they used, is not known."""
+    only_in_sums: OnlyInSums = NOTHING_MISSING
+    """Calls that are not in it because the store keeps no line of them any more: pruned or folded into sums.
+
+    Days (UTC) that lie in the stretch of time in part count whole.
+    """
     remaining_nano: int | None = None
     """Credit left at the end, in nano-USD of list price; `None` for plans without credit."""
 
@@ -130,7 +136,7 @@ class Bill:
     @property
     def is_complete(self) -> bool:
         """Whether every call is in it."""
-        return self.unpriced_calls == 0
+        return self.unpriced_calls == 0 and not any(self.only_in_sums)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything it says, as plain values; money as text, so that no digit is lost."""
@@ -144,6 +150,9 @@ class Bill:
             "list_cost": str(self.list_cost),
             "remaining_credit": None if self.remaining_credit is None else str(self.remaining_credit),
             "unpriced_calls": self.unpriced_calls,
+            "calls_only_in_sums": self.only_in_sums.calls,
+            "list_cost_only_in_sums": self.only_in_sums.as_text(),
+            "is_complete": self.is_complete,
             "lines": [_line_as_dict(line) for line in self.lines],
         }
 
@@ -169,7 +178,7 @@ class Bill:
             notes.append(
                 f"{self.unpriced_calls:,} calls are not in this bill: their price or their usage is not known."
             )
-        return notes
+        return [*notes, *self.only_in_sums.notes("bill")]
 
 
 def _figures(line: BillLine) -> tuple[str, ...]:

@@ -11,9 +11,10 @@ from langchain_costguard.cost import NANO_PER_USD, to_usd
 from langchain_costguard.pricing.amounts import Exact, decimal_of, half_even, unrounded
 from langchain_costguard.pricing.plans import layout
 from langchain_costguard.pricing.plans.crossover import cheapest_by_volume
+from langchain_costguard.pricing.plans.missing import NOTHING_MISSING, OnlyInSums, read
 from langchain_costguard.pricing.plans.periods import Periods, months_in
 from langchain_costguard.pricing.plans.plan import Frame, Plan, window_of, within
-from langchain_costguard.pricing.plans.usage import MEASURES, Charge, Usage, charges_of, usage_records
+from langchain_costguard.pricing.plans.usage import MEASURES, Charge, Usage, charges_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,6 +83,16 @@ class PlanComparison:
     """The plans, cheapest first; plans that cost the same stand in the order given."""
     ranges: tuple[VolumeRange, ...]
     """Which plan is the cheapest at which monthly volume, smallest volume first."""
+    only_in_sums: OnlyInSums = NOTHING_MISSING
+    """Calls that are not in it because the store keeps no line of them any more: pruned or folded into sums.
+
+    Days (UTC) that lie in the stretch of time in part count whole.
+    """
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every call is in every plan's cost."""
+        return not any(self.only_in_sums) and not any(row.unpriced_calls for row in self.ranked)
 
     @property
     def best(self) -> PlanCost:
@@ -105,7 +116,7 @@ class PlanComparison:
             sentences += [f"{str(each).capitalize()}: {each.plan}." for each in self.ranges]
         if any(row.unpriced_calls for row in self.ranked):
             sentences.append("Some calls have no known price and are in no plan's cost: price them before you decide.")
-        return " ".join(sentences)
+        return " ".join([*sentences, *self.only_in_sums.notes("comparison")])
 
     def to_dict(self) -> dict[str, Any]:
         """Everything it says, as plain values; money and volumes as text, so that no digit is lost."""
@@ -115,6 +126,9 @@ class PlanComparison:
             "unit": self.unit,
             "monthly_volume": str(self.monthly_volume),
             "advice": self.advice,
+            "calls_only_in_sums": self.only_in_sums.calls,
+            "list_cost_only_in_sums": self.only_in_sums.as_text(),
+            "is_complete": self.is_complete,
             "plans": [
                 {
                     "plan": row.plan,
@@ -200,8 +214,10 @@ def compare_plans(
     if volume_in not in MEASURES:
         msg = f"volume_in={volume_in!r} is not known: give 'usd', 'tokens', 'calls' or 'gpu_hours'"
         raise ValueError(msg)
-    charges = charges_of(usage_records(usage))
+    records, gap = read(usage)
+    charges = charges_of(records)
     window = window_of(charges, start, end, Periods("month", tz))
+    missing = gap.between(None if start is None else window.start, None if end is None else window.end)
     charges = within(charges, window)
     frame = Frame(window, tz, unrounded, prorate=True)
     months = Fraction(*months_in(window, tz))
@@ -211,7 +227,7 @@ def compare_plans(
             f"the usage from {window.start} to {window.end} holds nothing counted in {volume_in!r}: "
             "give volume_in= another unit, or usage of that time"
         )
-        raise ValueError(msg)
+        raise ValueError(" ".join([msg, *(f"({note})" for note in missing.notes("comparison"))]))
     rows = [_cost(name, plan, charges, frame, months) for name, plan in named.items()]
     return PlanComparison(
         start=window.start,
@@ -220,6 +236,7 @@ def compare_plans(
         monthly_volume=decimal_of(monthly / (NANO_PER_USD if volume_in == "usd" else 1), 9),
         ranked=tuple(sorted(rows, key=lambda row: row.cost)),
         ranges=_ranges(named, charges, frame, monthly, volume_in),
+        only_in_sums=missing,
     )
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 from langchain_costguard.cost import NANO_PER_USD
 from langchain_costguard.pricing.amounts import Exact, decimal_of, half_even, moment
 from langchain_costguard.pricing.plans.bill import Bill, BillLine, LineKind
+from langchain_costguard.pricing.plans.missing import read
 from langchain_costguard.pricing.plans.periods import PeriodName, Periods, Span, period_name, renewal_day
-from langchain_costguard.pricing.plans.usage import Charge, Usage, charges_of, usage_records
+from langchain_costguard.pricing.plans.usage import Charge, Usage, charges_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -83,6 +84,8 @@ class Plan(ABC):
 
     suits: ClassVar[str]
     """Which use this kind of plan is for, in words."""
+    looks_back: ClassVar[bool] = False
+    """Whether usage from before a bill's start changes the bill."""
 
     def __init__(self, name: str, period: PeriodName, renews: date | None = None) -> None:
         """Keep them."""
@@ -103,14 +106,19 @@ class Plan(ABC):
             tz: the IANA time zone whose days and months are meant.
 
         Returns:
-            The bill. A period of a subscription that is billed in part is paid in full.
+            The bill. A period of a subscription that is billed in part is paid in full. Calls of which the store keeps
+            only sums cannot be billed: the bill says how many and is not complete.
 
         Raises:
             ValueError: a moment has no time zone, `end` is not after `start`, the time zone is not known, or there is
                 no usage to tell which stretch of time is meant.
         """
-        charges = charges_of(usage_records(usage))
+        records, gap = read(usage)
+        charges = charges_of(records)
         window = window_of(charges, start, end, Periods(self.period, tz, self.renews))
+        missing = gap.between(
+            None if start is None or self.looks_back else window.start, None if end is None else window.end
+        )
         settled = self.settle(charges, Frame(window, tz, half_even, prorate=False))
         return Bill(
             plan=self.name,
@@ -119,6 +127,7 @@ class Plan(ABC):
             tz=tz,
             lines=tuple(map(_line, sorted(settled.parts, key=_order))),
             unpriced_calls=round(settled.unpriced_calls),
+            only_in_sums=missing,
             remaining_nano=None if settled.remaining is None else half_even(settled.remaining),
         )
 

@@ -106,6 +106,7 @@ class Prepaid(Plan):
     """
 
     suits: ClassVar[str] = "use that is known to come, where credit is discounted or spending must stop at a sum"
+    looks_back: ClassVar[bool] = True
 
     def __init__(
         self,

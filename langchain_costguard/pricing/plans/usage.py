@@ -26,7 +26,7 @@ UNIT_WORDS: Final = {"usd": "US dollars", "tokens": "tokens", "calls": "calls", 
 _HOUR_DIGITS: Final = 15
 """Decimals of an hour that are kept of a busy time: a few picoseconds."""
 
-_NOT_USAGE: Final = frozenset({"cached", "open"})
+NOT_USAGE: Final = frozenset({"cached", "open"})
 """Lines no provider served, and lines that have not ended."""
 
 
@@ -150,20 +150,34 @@ def usage_records(usage: Usage) -> list[UsageRecord]:
     Raises:
         ValueError: it is something else.
     """
+    return [record for record in map(record_of, lines_of(usage)) if record is not None]
+
+
+def lines_of(usage: Usage) -> Iterable[Any]:
+    """The records or lines themselves, whatever holds them.
+
+    Raises:
+        ValueError: it is nothing that holds any.
+    """
     lines = usage.entries() if callable(getattr(usage, "entries", None)) else usage
     if isinstance(lines, str | bytes) or not isinstance(lines, Iterable):
         raise ValueError(_not_usage(usage))  # noqa: TRY004 - what it holds decides, not its type
-    records = (line if isinstance(line, UsageRecord) else _record_of(line) for line in lines)
-    return [record for record in records if record is not None]
+    return lines
 
 
-def _record_of(line: Any) -> UsageRecord | None:  # noqa: ANN401 - a ledger's line, or whatever looks like one
-    """The record of a ledger's line; `None` for a line that is no usage."""
+def record_of(line: Any) -> UsageRecord | None:  # noqa: ANN401 - a ledger's line, or whatever looks like one
+    """The record of a record or of a ledger's line; `None` for a line that is no usage.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if isinstance(line, UsageRecord):
+        return line
     if not hasattr(line, "started_at_utc"):
         raise ValueError(_not_usage(line))
     listed = getattr(line, "list_cost", None)
     cost = getattr(line, "billed_cost", None) if listed is None else listed
-    if getattr(line, "status", "ok") in _NOT_USAGE or getattr(line, "kind", None) == "adjustment":
+    if getattr(line, "status", "ok") in NOT_USAGE or getattr(line, "kind", None) == "adjustment":
         return None
     tokens = getattr(line, "usage", None)
     hours = Fraction(getattr(line, "busy_ns", None) or 0, NS_PER_HOUR)
