@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from langchain_costguard.cli import options
-from langchain_costguard.cli.console import epilog, fail, print_json
+from langchain_costguard.cli.console import epilog, fail, print_json, warn
 from langchain_costguard.cli.ledgers import lasting_place, refuse_ledger, settled_ledger
 
 EXPORT_EPILOG: Final = epilog(
@@ -31,7 +31,7 @@ def export(
 
     Prompts and answers are in no ledger, so they are in no export.
     """
-    from langchain_costguard.exports import write_jsonl
+    from langchain_costguard.exports import export_entries
     from langchain_costguard.ledger import LedgerQuery
     from langchain_costguard.reports.money import counted
 
@@ -41,13 +41,18 @@ def export(
         refuse_ledger(file, "FILE", store)
     with settled_ledger(store) as ledger:
         if file == options.STDIN:
-            write_jsonl(ledger.entries(query), typer.get_text_stream("stdout", encoding="utf-8"))
-            return
-        try:
-            lines = write_jsonl(ledger.entries(query), file)
-        except OSError as error:
-            fail(f"{file} cannot be written ({error.strerror}): give another path, or - for standard output")
-    typer.echo(f"Wrote {counted(lines, 'line')} to {file}.")
+            done = export_entries(ledger, typer.get_text_stream("stdout", encoding="utf-8"), query=query)
+        else:
+            try:
+                done = export_entries(ledger, file, query=query)
+            except OSError as error:
+                fail(f"{file} cannot be written ({error.strerror}): give another path, or - for standard output")
+            typer.echo(f"Wrote {counted(done.lines, 'line')} to {file}.")
+    if done.calls_only_in_sums:
+        warn(
+            f"not in the export: {counted(done.calls_only_in_sums, 'call')} of this ledger, pruned and kept only in "
+            "daily sums, which have no lines: keep the ledger, or a copy of its database"
+        )
 
 
 def import_(
@@ -73,6 +78,13 @@ def import_(
         done = import_entries(ledger, entries)
         location = ledger.location
     if as_json:
-        print_json({"location": location, "new_lines": done.new, "known_lines": done.known})
+        print_json(
+            {"location": location, "new_lines": done.new, "known_lines": done.known, "pruned_lines": done.pruned}
+        )
     else:
         typer.echo(f"Imported {counted(done.new, 'line')} into {location}; {done.known:,} were there already.")
+        if done.pruned:
+            typer.echo(
+                f"{counted(done.pruned, 'line')} left out: they began before the end of the newest day this ledger has "
+                "pruned, and its daily sums may count them already. To keep them, import into a ledger of their own."
+            )

@@ -100,6 +100,16 @@ class LedgerStore(ABC):
         del keys, query
         return 0
 
+    def pruned_until_us(self) -> int | None:
+        """The end of the newest day of which lines were pruned: microseconds since 1970-01-01 UTC.
+
+        What began before may be in the sums already, so it must not be added as a line again.
+
+        Returns:
+            A midnight (UTC); `None` if nothing was pruned, and for a store that keeps every line.
+        """
+        return None
+
     def orphans(self) -> list[LedgerEntry]:
         """Lines still `open` whose process is gone, as they stand; the recorder prices and closes them."""
         return []

@@ -71,6 +71,11 @@ def select_daily(
     return statement.group_by(*known).having(func.count() > 0)
 
 
+def select_newest_day() -> Select[Any]:
+    """The newest day that has a sum, in days since 1970-01-01 UTC; one row, with `NULL` where there is none."""
+    return select(func.max(_c.epoch_day))
+
+
 def _conditions(query: LedgerQuery, backend: Backend) -> Iterator[ColumnElement[bool]]:
     if query.since is not None:
         yield epoch_us(query.since) <= _NOON_US

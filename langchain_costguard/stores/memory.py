@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from langchain_costguard.ledger import FINAL_STATUSES
 from langchain_costguard.stores.base import EVERYTHING, LedgerStore
 from langchain_costguard.stores.daily import (
+    US_PER_DAY,
     asks_what_is_forgotten,
     base_key,
     cutoff,
@@ -160,6 +161,12 @@ class InMemoryStore(LedgerStore):
             folded = self._folded.groups() if not set(self.forgotten_keys).isdisjoint(map(base_key, keys)) else []
             pruned = self._pruned.groups() if forgets(keys) else []
         return _calls_among(folded, of_folded) + _calls_among(pruned, of_pruned)
+
+    def pruned_until_us(self) -> int | None:
+        """The end of the newest pruned day; see `LedgerStore.pruned_until_us`."""
+        with self._lock:
+            noons = [example.started_at_us for example, _ in self._pruned.groups()]
+        return max(noons) + US_PER_DAY // 2 if noons else None
 
     def correct(self, entry: LedgerEntry) -> bool:
         """Put a line in the place of a held one; see `LedgerStore.correct`."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from weakref import finalize
 
 from langchain_costguard.stores.base import EVERYTHING, LedgerStore
-from langchain_costguard.stores.daily import cutoff, forgets, without_forgotten
+from langchain_costguard.stores.daily import US_PER_DAY, cutoff, forgets, without_forgotten
 from langchain_costguard.stores.location import Location, parse_location
 from langchain_costguard.stores.owners import Owner, is_gone, this_process
 from langchain_costguard.stores.rows import COLUMNS, from_row, to_row
@@ -142,6 +142,13 @@ class SQLStore(LedgerStore):
 
         statement = select_daily(without_forgotten(query), self._backend, by=(), widths=()) if forgets(keys) else None
         return 0 if statement is None else sum(int(row[0]) for row in self._connections.read(statement))
+
+    def pruned_until_us(self) -> int | None:
+        """The end of the newest pruned day; see `LedgerStore.pruned_until_us`."""
+        from langchain_costguard.stores.daily_queries import select_newest_day
+
+        ((newest_day,),) = self._connections.read(select_newest_day())
+        return None if newest_day is None else (int(newest_day) + 1) * US_PER_DAY
 
     def correct(self, entry: LedgerEntry) -> bool:
         """Put a line in the place of the one with its run id; see `LedgerStore.correct`."""

@@ -143,6 +143,14 @@ class RetentionSuite:
         assert store.prune(_TOMORROW + timedelta(hours=23)) == 1
         assert list(store.entries()) == [late]
 
+    def test_a_store_knows_until_when_it_has_pruned(self, store: LedgerStore) -> None:
+        """An import must not add lines to days whose sums may count them already."""
+        for at in (MORNING, MORNING - timedelta(days=3), _TOMORROW):
+            store.append(make_entry(at=at))
+        assert store.pruned_until_us() is None
+        assert store.prune(_TOMORROW + timedelta(hours=1)) == 2
+        assert store.pruned_until_us() == int(_TOMORROW.timestamp()) * 1_000_000
+
     def test_a_pruned_day_is_one_day_in_other_time_zones_too(self, store: LedgerStore) -> None:
         """The sum stands at noon UTC, so that Zurich and New York see it under its own date, and by month."""
         store.append(make_entry(at=datetime(2026, 3, 1, 0, 30, tzinfo=UTC)))

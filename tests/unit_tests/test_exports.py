@@ -20,8 +20,16 @@ from hypothesis import strategies as st
 
 from langchain_costguard.cost import PriceSource
 from langchain_costguard.exceptions import LedgerFormatError
-from langchain_costguard.exports import FORMAT_VERSION, import_entries, read_jsonl, write_jsonl
-from langchain_costguard.ledger import LedgerEntry
+from langchain_costguard.exports import (
+    FORMAT_VERSION,
+    Exported,
+    Imported,
+    export_entries,
+    import_entries,
+    read_jsonl,
+    write_jsonl,
+)
+from langchain_costguard.ledger import LedgerEntry, LedgerQuery
 from langchain_costguard.stores import InMemoryStore, SQLStore
 from langchain_costguard.testing.lines import full_entry, random_lines
 from langchain_costguard.testing.stores import MORNING, make_entry
@@ -309,12 +317,12 @@ def test_a_ledger_moves_into_another_line_by_line(path: Path, tmp_path: Path) ->
         for line in lines:
             old.append(line)
         write_jsonl(old.entries(), path)
-        assert import_entries(new, read_jsonl(path)) == (300, 0)
+        assert import_entries(new, read_jsonl(path)) == (300, 0, 0)
         assert list(new.entries()) == list(old.entries())
         assert new.totals(by=["model", "day"]) == old.totals(by=["model", "day"])
         final = sum(line.status in {"ok", "cached", "error"} for line in lines)
         assert 0 < final < 300
-        assert import_entries(new, read_jsonl(path)) == (0, 300)
+        assert import_entries(new, read_jsonl(path)) == (0, 300, 0)
         assert list(new.entries()) == list(old.entries())
 
 
@@ -337,7 +345,7 @@ def test_an_older_export_does_not_undo_what_became_of_a_call(tmp_path: Path, sta
         store.append(given_up)
         before = list(store.entries())
         older = [replace(line, status=status, billed_nano=1) for line in before]
-        assert import_entries(store, older) == (0, 2)
+        assert import_entries(store, older) == (0, 2, 0)
         assert list(store.entries()) == before
         assert store.orphans() == []
 
@@ -346,12 +354,12 @@ def test_a_call_that_had_not_ended_is_lost_until_its_end_is_imported() -> None:
     """Nobody will end it in the new ledger, but a later export may bring its end."""
     store = InMemoryStore()
     opened = make_entry(status="open", usage=None, billed_nano=None)
-    assert import_entries(store, [opened]) == (1, 0)
+    assert import_entries(store, [opened]) == (1, 0, 0)
     (line,) = store.entries()
     assert (line.status, line.unpriced_reason) == ("lost", "it had not ended when it was exported")
     assert store.totals()[0].unpriced_calls == 1
     ended = replace(opened, status="ok", billed_nano=5)
-    assert import_entries(store, [ended]) == (1, 0)
+    assert import_entries(store, [ended]) == (1, 0, 0)
     assert list(store.entries()) == [ended]
 
 
@@ -364,3 +372,48 @@ def test_a_database_is_never_replaced_by_an_export(tmp_path: Path) -> None:
             with pytest.raises(FileExistsError, match="it is a SQLite database: give another path"):
                 write_jsonl(store.entries(), place)
         assert len(list(store.entries())) == 1
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_what_was_pruned_is_not_counted_again_by_an_import(kind: str, path: Path, tmp_path: Path) -> None:
+    """A backup from before `prune` must neither double the bill nor bring the names back."""
+    store = InMemoryStore(max_entries=1) if kind == "memory" else SQLStore(tmp_path / "costs.db")
+    old, new = make_entry(user="u1"), make_entry(at=MORNING + timedelta(days=1))
+    write_jsonl([old, new], path)
+    with store:
+        store.append(old)
+        assert store.pruned_until_us() is None
+        assert store.prune(MORNING + timedelta(days=1)) == 1
+        for _ in range(3):  # more than memory remembers run ids
+            store.append(make_entry(at=MORNING + timedelta(days=1), billed_nano=0))
+        assert import_entries(store, read_jsonl(path)) == Imported(new=1, known=0, pruned=1)
+        assert store.totals()[0].billed_cost == Decimal("0.00042")
+        assert store.totals(LedgerQuery(user="u1"))[0].calls == 0
+
+
+def test_the_end_of_a_call_that_pruning_spared_is_imported(tmp_path: Path) -> None:
+    """It is in no sum yet: given-up calls stay a week longer than others for just this."""
+    given_up = make_entry(status="lost", usage=None, billed_nano=None)
+    with SQLStore(tmp_path / "costs.db") as store:
+        store.append(given_up)
+        store.append(make_entry())
+        assert store.prune(MORNING + timedelta(days=1)) == 1
+        ended = replace(given_up, status="ok", billed_nano=5)
+        assert import_entries(store, [ended]) == Imported(new=1, known=0, pruned=0)
+        assert store.totals()[0].billed_cost == Decimal("0.000210005")
+
+
+def test_an_export_says_how_many_calls_are_in_no_line(path: Path, tmp_path: Path) -> None:
+    """A file that seems to be the whole ledger, and is not, is found out when the ledger is gone."""
+    with SQLStore(tmp_path / "costs.db") as store:
+        store.append(make_entry(calls=3))
+        store.append(make_entry(at=MORNING + timedelta(days=1)))
+        assert export_entries(store, path) == Exported(lines=2, calls_only_in_sums=0)
+        store.prune(MORNING + timedelta(days=1))
+        assert export_entries(store, path) == Exported(lines=1, calls_only_in_sums=3)
+        later = LedgerQuery(since=MORNING + timedelta(days=1))
+        assert export_entries(store, path, query=later) == Exported(lines=1, calls_only_in_sums=0)
+    folding = InMemoryStore(max_entries=1)
+    for _ in range(3):
+        folding.append(make_entry())
+    assert export_entries(folding, path) == Exported(lines=1, calls_only_in_sums=2)

@@ -113,3 +113,20 @@ def test_a_period_that_ends_before_it_begins_is_not_understood(
     ended = run(*command, "--store", str(ledger), "--since", "2026-12-01", "--until", "2026-11-01")
     assert (ended.code, ended.out) == (2, "")
     assert "is before --since 2026-12-01" in " ".join(ended.err.split())
+
+
+def test_pruned_calls_are_said_by_export_and_left_out_by_import(
+    ledger: Path, tmp_path: Path, run: Callable[..., Any]
+) -> None:
+    """Neither may a sum be lost without a word, nor may a bill double."""
+    backup = str(tmp_path / "backup.jsonl")
+    assert run("export", backup, "--store", str(ledger)).err == ""
+    assert run("prune", "--before", "2026-11-02", "--store", str(ledger)).code == 0
+    exported = run("export", "-", "--store", str(ledger))
+    assert (exported.code, exported.out.count("\n"), exported.err.count("\n")) == (0, 1, 1)
+    assert "warning: not in the export: 1 call of this ledger" in exported.err
+    imported = run("import", backup, "--store", str(ledger))
+    assert "Imported 0 lines" in imported.out
+    assert "1 line left out: " in imported.out
+    assert run("import", backup, "--store", str(ledger), "--json").json["pruned_lines"] == 1
+    assert run("report", "--store", str(ledger), "--json").json["total_cost"] == "0.25"
