@@ -23,6 +23,13 @@ FORMAT_VERSION: Final = 1
 """The version each written line names; lines of later versions are refused."""
 
 _LONGEST_QUOTE: Final = 40
+_MOST_NANO_USD: Final = 10**16
+"""Ten million dollars: no line costs more, and sums of many lines still fit into a database's whole numbers."""
+_MOST_COUNTED: Final = 2**63 - 1
+_EARLIEST_US: Final = -62_135_596_800_000_000
+"""The first moment that `datetime` knows, in UTC."""
+_LATEST_US: Final = 253_402_300_799_999_999
+"""The last one."""
 _encode: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
@@ -62,7 +69,7 @@ def read_line(text: str | bytes, number: int) -> LedgerEntry:
             raise LedgerFormatError(msg, line=number)
         if version != FORMAT_VERSION:
             _refuse("it names no version")
-        return LedgerEntry(**_fields(line))
+        return _possible(LedgerEntry(**_fields(line)))
     except _LineFault as error:
         msg = f"Line {number} is no line of an exported ledger ({error}): mend it, remove it, or export again"
         raise LedgerFormatError(msg, line=number) from error.__cause__
@@ -100,6 +107,13 @@ def _fields(line: dict[str, Any]) -> dict[str, Any]:
     if missing:
         _refuse(f"it has no {' and no '.join(sorted(missing))}")
     return fields
+
+
+def _possible(entry: LedgerEntry) -> LedgerEntry:
+    """The entry, if its fields can be true together."""
+    if entry.billed_nano is not None and entry.billed_nano < 0 and entry.kind != "adjustment":
+        _refuse(f"billed_nano_usd cannot be {entry.billed_nano} for a {entry.kind} call")
+    return entry
 
 
 def _refuse_constant(name: str) -> None:
@@ -142,14 +156,22 @@ def _one_of(*values: str) -> Callable[[Any], str]:
 
 
 _text: Final = _exactly(str)
-_whole: Final = _exactly(int)
 _USAGE_KEYS: Final = {name if name == "flags" else f"{name}_tokens": name for name in TokenUsage._fields}
 
 
-def _natural(value: Any) -> int:  # noqa: ANN401 - whatever a file holds
-    if type(value) is not int or value < 0:
-        raise ValueError
-    return value
+def _whole(lowest: int, highest: int) -> Callable[[Any], int]:
+    def read(value: Any) -> int:  # noqa: ANN401 - whatever a file holds
+        if type(value) is not int or not lowest <= value <= highest:
+            raise ValueError
+        return value
+
+    return read
+
+
+_natural: Final = _whole(0, _MOST_COUNTED)
+_count: Final = _whole(-_MOST_COUNTED, _MOST_COUNTED)
+_nano_usd: Final = _whole(-_MOST_NANO_USD, _MOST_NANO_USD)
+_moment_us: Final = _whole(_EARLIEST_US, _LATEST_US)
 
 
 def _texts(value: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever a file holds
@@ -165,7 +187,7 @@ def _write_usage(usage: TokenUsage) -> dict[str, Any]:
 def _read_usage(value: Any) -> TokenUsage:  # noqa: ANN401 - whatever a file holds
     counts = dict(_items(value, _USAGE_KEYS))
     flags = _texts(counts.pop("flags", []))
-    return TokenUsage(**{_USAGE_KEYS[key]: _whole(count) for key, count in counts.items()}, flags=flags)
+    return TokenUsage(**{_USAGE_KEYS[key]: _count(count) for key, count in counts.items()}, flags=flags)
 
 
 def _read_price(value: Any) -> PriceSource:  # noqa: ANN401 - whatever a file holds
@@ -204,7 +226,7 @@ def _read_digests(value: Any) -> tuple[bytes, ...]:  # noqa: ANN401 - whatever a
 
 _FIELDS: Final = {
     "run_id": _Field("run_id", str, UUID),
-    "started_at_us": _Field("started_at_us", _as_it_is, _whole),
+    "started_at_us": _Field("started_at_us", _as_it_is, _moment_us),
     "kind": _Field("kind", _as_it_is, _one_of(*get_args(CallKind))),
     "status": _Field("status", _as_it_is, _one_of(*get_args(CallStatus))),
     "parent_run_id": _Field("parent_run_id", str, UUID),
@@ -219,16 +241,16 @@ _FIELDS: Final = {
     "busy_ns": _Field("busy_ns", _as_it_is, _natural),
     "usage": _Field("usage", _write_usage, _read_usage),
     "estimate_method": _Field("estimate_method", _as_it_is, _text),
-    "billed_nano_usd": _Field("billed_nano", _as_it_is, _whole),
-    "list_nano_usd": _Field("list_nano", _as_it_is, _whole),
-    "reported_nano_usd": _Field("reported_nano", _as_it_is, _whole),
-    "avoided_nano_usd": _Field("avoided_nano", _as_it_is, _whole),
+    "billed_nano_usd": _Field("billed_nano", _as_it_is, _nano_usd),
+    "list_nano_usd": _Field("list_nano", _as_it_is, _nano_usd),
+    "reported_nano_usd": _Field("reported_nano", _as_it_is, _nano_usd),
+    "avoided_nano_usd": _Field("avoided_nano", _as_it_is, _nano_usd),
     "baseline_model": _Field("baseline_model", _as_it_is, _text),
-    "baseline_nano_usd": _Field("baseline_nano", _as_it_is, _whole),
+    "baseline_nano_usd": _Field("baseline_nano", _as_it_is, _nano_usd),
     "price": _Field("price", PriceSource._asdict, _read_price),
     "unpriced_reason": _Field("unpriced_reason", _as_it_is, _text),
-    "latency_us": _Field("latency_us", _as_it_is, _whole),
-    "first_token_us": _Field("first_token_us", _as_it_is, _whole),
+    "latency_us": _Field("latency_us", _as_it_is, _natural),
+    "first_token_us": _Field("first_token_us", _as_it_is, _natural),
     "tags": _Field("tags", list, _texts, ()),
     "metadata": _Field("metadata", _write_metadata, _read_metadata, {}),
     "user": _Field("user", _as_it_is, _text),

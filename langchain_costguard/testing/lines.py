@@ -93,7 +93,7 @@ def random_lines(count: int) -> list[LedgerEntry]:
         make_entry(
             run_id=UUID(int=draw.getrandbits(128)),
             at=MORNING + timedelta(seconds=draw.randrange(-250_000, 250_000)),
-            kind=draw.choice(["chat", "llm", "embedding", "adjustment"]),
+            kind=kind,
             calls=draw.choice([0, 1, 1, 7]),
             busy_ns=draw.choice([None, draw.randrange(10**12)]),
             status=draw.choice(["ok", "cached", "error", "cancelled", "lost"]),
@@ -105,7 +105,7 @@ def random_lines(count: int) -> list[LedgerEntry]:
             service_tier=draw.choice(names),
             usage=draw.choice([None, TokenUsage._make((*(draw.randrange(1000) for _ in range(8)), ()))]),
             estimate_method=draw.choice([None, "bytes"]),
-            billed_nano=draw.choice([None, 0, draw.randrange(-(10**8), 10**9)]),
+            billed_nano=draw.choice([None, 0, draw.randrange(-(10**8) if kind == "adjustment" else 0, 10**9)]),
             list_nano=draw.choice([None, draw.randrange(10**9)]),
             avoided_nano=draw.choice([None, draw.randrange(10**9)]),
             baseline_nano=draw.choice([None, draw.randrange(10**9)]),
@@ -117,7 +117,7 @@ def random_lines(count: int) -> list[LedgerEntry]:
             session=draw.choice(names),
             thread=draw.choice(names),
         )
-        for _ in range(count)
+        for kind in draw.choices(["chat", "llm", "embedding", "adjustment"], k=count)
     ]
 
 

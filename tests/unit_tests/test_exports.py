@@ -75,12 +75,12 @@ plain = texts | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 
 @given(
     text=texts,
-    number=st.integers(),
+    number=st.integers(-62_135_596_800_000_000, 253_402_300_799_999_999),
     metadata=st.dictionaries(texts, plain),
-    usage=st.none() | st.builds(TokenUsage, *[st.integers()] * 8, flags=st.lists(texts).map(tuple)),
-    billed=st.none() | st.integers(),
+    usage=st.none() | st.builds(TokenUsage, *[st.integers(0, 2**63 - 1)] * 8, flags=st.lists(texts).map(tuple)),
+    billed=st.none() | st.integers(0, 10**16),
     digests=st.lists(st.binary()).map(tuple),
-    calls=st.integers(min_value=0),
+    calls=st.integers(0, 2**63 - 1),
 )
 def test_no_text_and_no_figure_is_lost_in_a_file(
     text: str,
@@ -417,3 +417,37 @@ def test_an_export_says_how_many_calls_are_in_no_line(path: Path, tmp_path: Path
     for _ in range(3):
         folding.append(make_entry())
     assert export_entries(folding, path) == Exported(lines=1, calls_only_in_sums=2)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("latency_us", -1),
+        ("first_token_us", -1),
+        ("started_at_us", 253_402_300_800_000_000),
+        ("started_at_us", -62_135_596_800_000_001),
+        ("billed_nano_usd", -1),
+        ("billed_nano_usd", 10**16 + 1),
+        ("list_nano_usd", 10**16 + 1),
+        ("avoided_nano_usd", -(10**16) - 1),
+        ("calls", 2**63),
+        ("usage", {"uncached_input_tokens": 2**63}),
+    ],
+)
+def test_a_value_that_no_call_has_is_refused_with_its_line(path: Path, key: str, value: object) -> None:
+    """One such line breaks every later report, or puts a refund nobody gave into the bill."""
+    path.write_text(f"{json.dumps(GOOD)}\n{json.dumps({**GOOD, key: value})}\n", encoding="utf-8")
+    with pytest.raises(LedgerFormatError, match=f"Line 2 .*{key} cannot be") as caught:
+        read_jsonl(path)
+    assert caught.value.line == 2
+
+
+def test_the_outermost_possible_values_are_read(path: Path) -> None:
+    """What is refused is impossible, not just unusual: an adjustment may give money back."""
+    lines = [
+        make_entry(kind="adjustment", calls=0, usage=None, billed_nano=-(10**16)),
+        LedgerEntry(run_id=uuid4(), started_at_us=-62_135_596_800_000_000, billed_nano=10**16, latency_us=0),
+        LedgerEntry(run_id=uuid4(), started_at_us=253_402_300_799_999_999, billed_nano=0),
+    ]
+    write_jsonl(lines, path)
+    assert list(read_jsonl(path)) == lines
