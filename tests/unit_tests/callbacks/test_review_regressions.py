@@ -186,7 +186,7 @@ def test_a_chain_that_holds_a_handler_can_be_copied_but_not_sent_away() -> None:
 def test_a_locked_store_does_not_hold_up_an_event_loop(tmp_path: Path) -> None:
     """Leaving the block and reading the figures must not wait for a lock."""
     path = tmp_path / "costs.db"
-    store = SQLStore(path, timeout_seconds=2)
+    store = SQLStore(path, timeout_seconds=20)
     holder = sqlite3.connect(path, isolation_level=None)
     longest = 0.0
 
@@ -212,7 +212,7 @@ def test_a_locked_store_does_not_hold_up_an_event_loop(tmp_path: Path) -> None:
         return costs.total_cost
 
     assert asyncio.run(main()) == 2 * COST
-    assert longest < 1.5  # the lock was held for longer than that; this is no measure of speed
+    assert longest < 15  # a loop that waits for the lock waits for 20 seconds; this is no measure of speed
     holder.close()
     assert store.totals()[0].calls == 2
 
