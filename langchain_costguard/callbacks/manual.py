@@ -64,7 +64,7 @@ def record_call(  # noqa: PLR0913 - the facts of a call, all named
         used, cost=cost, gpu_hours=gpu_hours, usd_per_gpu_hour=usd_per_gpu_hour, calls=calls,
         usd_per_call=usd_per_call, kind=kind, provider=provider, tags=tags, metadata=metadata,
     )  # fmt: skip
-    hours = None if gpu_hours is None else Fraction(quantity(gpu_hours, "gpu_hours", "hours"))
+    hours = None if gpu_hours is None else quantity(gpu_hours, "gpu_hours", "hours")
     call = StartedCall(_run_id(run_id), kind, None, str)
     call.request_model, call.provider, call.requested_tier = used.model, provider, used.service_tier
     call.tags = tags
@@ -76,7 +76,7 @@ def record_call(  # noqa: PLR0913 - the facts of a call, all named
     given = _given_cost(cost, hours, usd_per_gpu_hour, calls, usd_per_call)
     outcome = Outcome("ok", used.tokens, calls=calls, cost=given, reported_usd=used.reported_usd)
     ended_ns = call.started_ns + _nanoseconds(latency_seconds)
-    busy_ns = None if hours is None else round(hours * _NS_PER_HOUR)
+    busy_ns = None if hours is None else round(Fraction(hours) * _NS_PER_HOUR)
     if not call.recorders:
         return recorder.lines.finished(call, outcome, ended_ns, busy_ns)
     entries = [booking.book(call, outcome, ended_ns, busy_ns) for booking in call.recorders]
@@ -213,7 +213,7 @@ def _check(
 
 def _given_cost(
     cost: Dollars | None,
-    hours: Fraction | None,
+    hours: Decimal | None,
     usd_per_gpu_hour: Dollars | None,
     calls: int,
     usd_per_call: Dollars | None,
@@ -226,8 +226,8 @@ def _given_cost(
     total, factors = Fraction(0), []
     if usd_per_gpu_hour is not None and hours is not None:
         price = usd(usd_per_gpu_hour, "usd_per_gpu_hour")
-        total += hours * Fraction(price)
-        factors.append(f"{float(hours):g} GPU-hours x ${price:f}")
+        total += Fraction(hours) * Fraction(price)
+        factors.append(f"{hours:f} GPU-hours x ${price:f}")
     if usd_per_call is not None:
         price = usd(usd_per_call, "usd_per_call")
         total += calls * Fraction(price)

@@ -8,11 +8,12 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_costguard._optional import require
+from langchain_costguard.exceptions import OptionalDependencyError
 from langchain_costguard.reports.money import plain, short_dollars
 from langchain_costguard.reports.rows import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -60,6 +61,14 @@ def png_of(figure: Figure) -> bytes:
     image = BytesIO()
     figure.savefig(image, format="png", transparent=True)
     return image.getvalue()
+
+
+def png_where_possible(figure: Callable[[], Figure]) -> bytes | None:
+    """A figure as PNG; `None` where matplotlib is not installed, because a page without a figure is still a page."""
+    try:
+        return png_of(figure())
+    except OptionalDependencyError:
+        return None
 
 
 def _draw_days(axes: Axes, days: Sequence[ReportRow], *, in_dollars: bool) -> None:

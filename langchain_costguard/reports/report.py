@@ -9,7 +9,6 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from langchain_costguard.exceptions import OptionalDependencyError
 from langchain_costguard.ledger import LedgerQuery, LedgerTotals
 from langchain_costguard.reports.money import counted
 from langchain_costguard.reports.notes import (
@@ -352,17 +351,10 @@ class CostReport:
 
     def _repr_html_(self) -> str:
         """The report for a notebook: tables, and figures where matplotlib is installed."""
+        from langchain_costguard.reports.figures import png_where_possible
         from langchain_costguard.reports.html import as_html
 
-        return as_html(self._view, figure_png=self._figure_png() if self.calls else None)
-
-    def _figure_png(self) -> bytes | None:
-        from langchain_costguard.reports.figures import png_of
-
-        try:
-            return png_of(self.figure())
-        except OptionalDependencyError:
-            return None
+        return as_html(self._view, figure_png=png_where_possible(self.figure) if self.calls else None)
 
     # -- reading once ------------------------------------------------------------------------------------------------
 

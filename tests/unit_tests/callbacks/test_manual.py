@@ -194,6 +194,13 @@ def test_the_receipt_of_stated_prices_shows_their_factors() -> None:
     assert "10 GPU-hours x $0.1 + 1000 calls x $0.01" in str(handler.explain(entry.run_id))
 
 
+def test_the_receipt_shows_the_hours_exactly_as_they_were_given() -> None:
+    """Hours that went through a float would be rounded to six digits."""
+    handler = CostCallbackHandler()
+    entry = handler.record(gpu_hours="1234.567891", usd_per_gpu_hour="0.1")
+    assert "1234.567891 GPU-hours x $0.1" in str(handler.explain(entry.run_id))
+
+
 def test_an_id_recorded_again_gives_the_line_that_stands() -> None:
     """The caller must not be told of money that was not booked."""
     handler, run_id = CostCallbackHandler(), uuid4()
