@@ -7,7 +7,9 @@ CostGuardError (LangChainException)
 ├── UnboundedInputError (ValueError)       .parts
 ├── LedgerFormatError (ValueError)         .line
 ├── StoreError                             the backend's exception is its __cause__
-│   └── StoreVersionError                  .found .supported
+│   ├── StoreVersionError                  .found .supported
+│   └── BudgetStoreError (ModelError)      a hard budget could not be checked, so the call was not made
+├── BudgetExceededError (ModelError)       .budget .reason .unit .limit .spent .reserved .requested ...
 └── OptionalDependencyError (ImportError)  .package .extra
 
 CostGuardWarning (UserWarning)
@@ -21,12 +23,16 @@ Every message ends with the argument or the command that mends the fault.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from langchain_core.exceptions import LangChainException
+from langchain_core.exceptions import LangChainException, ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
+    from decimal import Decimal
+
+    from langchain_costguard.budgets.claims import Unit
 
 
 class CostGuardError(LangChainException):
@@ -108,6 +114,64 @@ class StoreVersionError(StoreError):
         super().__init__(message)
         self.found = found
         self.supported = supported
+
+
+class BudgetStoreError(StoreError, ModelError):
+    """A hard budget could not be checked, because its store did not answer; the call was not made."""
+
+
+RefusedFor = Literal["limit", "frozen", "unpriced", "unbounded", "identity"]
+"""Why a call was refused: it does not fit, the budget is frozen, the model's price or the call's largest cost is not
+known, or the run does not say whose counter is meant."""
+
+
+class BudgetExceededError(CostGuardError, ModelError):
+    """A budget refused a call before anything was sent to the provider.
+
+    It is a `ModelError` that is not retryable: agents' retry middleware raises it instead of answering with it.
+    Amounts are US dollars for a budget in money, and whole numbers of tokens or calls for the others; `None` where
+    they are not known.
+
+    Attributes:
+        budget: the budget's name.
+        reason: why it refused.
+        unit: what the budget counts.
+        limit: its limit.
+        spent: what is spent of it.
+        reserved: what other calls have reserved of it.
+        requested: what this call would reserve: the most it can cost.
+        typical: what such a call typically costs.
+        resets_at: when the window ends; `None` for one that never does.
+        waiting_helps: whether the call would fit once calls under way have ended.
+    """
+
+    def __init__(  # noqa: PLR0913 - the facts of a refusal, all named
+        self,
+        message: str,
+        *,
+        budget: str,
+        reason: RefusedFor = "limit",
+        unit: Unit = "usd",
+        limit: Decimal | int | None = None,
+        spent: Decimal | int | None = None,
+        reserved: Decimal | int | None = None,
+        requested: Decimal | int | None = None,
+        typical: Decimal | int | None = None,
+        resets_at: datetime | None = None,
+        waiting_helps: bool = False,
+    ) -> None:
+        """Keep the facts of the refusal beside its message."""
+        super().__init__(message)
+        self.budget = budget
+        self.reason: RefusedFor = reason
+        self.unit: Unit = unit
+        self.limit = limit
+        self.spent = spent
+        self.reserved = reserved
+        self.requested = requested
+        self.typical = typical
+        self.resets_at = resets_at
+        self.waiting_helps = waiting_helps
 
 
 class OptionalDependencyError(CostGuardError, ImportError):

@@ -1,0 +1,147 @@
+"""What a budget store can do: reserve, settle, extend and expire claims on counters, each in one atomic step."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from langchain_costguard.stores.base import LedgerStore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from langchain_costguard.budgets.claims import (
+        Admission,
+        BudgetChange,
+        BudgetSetting,
+        Charge,
+        Claim,
+        CounterState,
+        Crossing,
+        Reservation,
+        Settled,
+        Settlement,
+    )
+    from langchain_costguard.ledger import LedgerEntry
+
+
+class BudgetStore(ABC):
+    """Keeps counters and reservations; safe to use from many threads, and from many processes where it is shared.
+
+    Every method is one atomic step over all counters it names. At every instant, for a counter that refuses, the spent
+    and reserved amounts of its slots from `since_us` on are at most its limit, plus what was charged above what had
+    been reserved. A reservation is `open`, then settled once, or expired (charged or released) and then, if it was
+    charged, still settled once.
+
+    Methods that touch a database raise `StoreError`; nothing was changed then, or the step was done in whole and its
+    repetition changes nothing.
+    """
+
+    @property
+    @abstractmethod
+    def location(self) -> str:
+        """Where counters are kept, for people to read; without user name and password."""
+
+    @property
+    @abstractmethod
+    def is_durable(self) -> bool:
+        """Whether counters outlive the process."""
+
+    @property
+    @abstractmethod
+    def is_remote(self) -> bool:
+        """Whether a step waits for a network, so that it must never be done on an event loop."""
+
+    @abstractmethod
+    def now_us(self) -> int:
+        """The store's time, in microseconds since 1970-01-01 UTC: the same for all processes that share the store.
+
+        It costs no round trip: the difference to this machine's monotonic clock is known since the store was opened.
+        """
+
+    @abstractmethod
+    def reserve(self, reservation: Reservation, *, wait_seconds: float | None = None) -> Admission:
+        """Reserve every claim, or none.
+
+        A claim that refuses is admitted if neither its budget nor its counter is frozen, and spent + reserved + amount
+        over its slots is at most the limit in force (the operator's, else the claim's). Before it is refused,
+        reservations whose owner is gone are expired. A refused claim adds to its counter's `refused`; the first
+        refusal of a window is a crossing.
+
+        Args:
+            reservation: what to reserve; its id is new.
+            wait_seconds: how long to wait for other processes' steps; `None` for the store's own patience.
+
+        Raises:
+            StoreError: the store cannot be reached in time; nothing is reserved.
+        """
+
+    @abstractmethod
+    def settle(self, settlement: Settlement) -> Settled:
+        """End a reservation: take back what it reserved, or was charged when it expired, and charge what was used.
+
+        A reservation that is unknown, because it was settled before, is left as it is.
+        """
+
+    @abstractmethod
+    def charge(self, charges: Sequence[Charge]) -> tuple[Crossing, ...]:
+        """Charge counters for what nobody reserved (spending recorded afterwards, corrections)."""
+
+    @abstractmethod
+    def extend(self, reservation_id: str, claims: Sequence[Claim]) -> Admission:
+        """Reserve more under an open reservation: the claims' amounts come on top; the same test, all or nothing.
+
+        Raises:
+            LookupError: the reservation is not open.
+        """
+
+    @abstractmethod
+    def renew(self, lease_us: int) -> int:
+        """Have the leases of this process's open reservations end so much from now.
+
+        Returns:
+            How many are open.
+        """
+
+    @abstractmethod
+    def expire(self) -> list[Crossing]:
+        """Charge or release, as their claims say, the reservations whose owner is certainly gone or whose lease ended.
+
+        A lease that has ended does not count against an owner that is known to live.
+        """
+
+    @abstractmethod
+    def counters(self, budgets: Sequence[str] | None = None, *, since_us: int = 0) -> list[CounterState]:
+        """What the counters of these budgets (or of all) hold, for slots from a time on, oldest first."""
+
+    @abstractmethod
+    def settings(self) -> list[BudgetSetting]:
+        """What operators have set, one row per budget, in order of the key."""
+
+    @abstractmethod
+    def change(self, change: BudgetChange) -> None:
+        """Set a budget's limit, freeze it, or unfreeze it, and keep the change with when and by whom.
+
+        Setting a limit and unfreezing also unfreeze the counters that an overrun has frozen.
+        """
+
+    @abstractmethod
+    def changes(self, budget: str | None = None) -> list[BudgetChange]:
+        """Operators' changes, oldest first."""
+
+    def close(self) -> None:  # noqa: B027 - a store may hold nothing to let go of
+        """Let go of connections; the store can be used again afterwards."""
+
+
+class JointStore(LedgerStore, BudgetStore):
+    """A store that keeps the ledger and the budgets in one place, and writes both in one step."""
+
+    @abstractmethod
+    def reserve_opening(
+        self, reservation: Reservation, opening: LedgerEntry, *, wait_seconds: float | None = None
+    ) -> Admission:
+        """`reserve`, and if it is admitted `open_call`, in one step."""
+
+    @abstractmethod
+    def append_settled(self, entry: LedgerEntry, settlement: Settlement) -> Settled:
+        """`append` and `settle` in one step."""
