@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
-    from langchain_costguard.budgets.claims import Unit
-
 
 class CostGuardError(LangChainException):
     """Base class of every error this package raises on purpose."""
@@ -145,13 +143,13 @@ class BudgetExceededError(CostGuardError, ModelError):
         waiting_helps: whether the call would fit once calls under way have ended.
     """
 
-    def __init__(  # noqa: PLR0913 - the facts of a refusal, all named
+    def __init__(
         self,
         message: str,
         *,
         budget: str,
         reason: RefusedFor = "limit",
-        unit: Unit = "usd",
+        unit: Literal["usd", "tokens", "calls"] = "usd",
         limit: Decimal | int | None = None,
         spent: Decimal | int | None = None,
         reserved: Decimal | int | None = None,
@@ -164,7 +162,7 @@ class BudgetExceededError(CostGuardError, ModelError):
         super().__init__(message)
         self.budget = budget
         self.reason: RefusedFor = reason
-        self.unit: Unit = unit
+        self.unit: Literal["usd", "tokens", "calls"] = unit
         self.limit = limit
         self.spent = spent
         self.reserved = reserved
