@@ -1,0 +1,115 @@
+"""How often a client sends one request, and how long it waits each time: a timed-out attempt may be billed as well."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Client(NamedTuple):
+    """What a client does unless it is told otherwise."""
+
+    max_retries: int
+    """Attempts after the first."""
+    timeout_seconds: float | None = None
+    """How long it waits for one attempt; `None` if its default is not known."""
+
+
+_OPENAI: Final = Client(2, 600.0)
+_ANTHROPIC: Final = Client(2, 600.0)
+
+CLIENTS: Final[dict[str, Client]] = {
+    # read in openai 3.54.0 (`_constants.py`) and langchain-openai 1.7.3, whose `max_retries=None` leaves it to the SDK
+    "ChatOpenAI": _OPENAI,
+    "AzureChatOpenAI": _OPENAI,
+    "OpenAI": _OPENAI,
+    "AzureOpenAI": _OPENAI,
+    "OpenAIEmbeddings": _OPENAI,
+    "AzureOpenAIEmbeddings": _OPENAI,
+    # read in anthropic 2.12.0 (`_constants.py`) and langchain-anthropic 1.7.7
+    "ChatAnthropic": _ANTHROPIC,
+    "AnthropicLLM": _ANTHROPIC,
+}
+"""By the class of the integration."""
+
+_BY_TYPE: Final = (("openai", _OPENAI), ("anthropic", _ANTHROPIC))
+"""By a part of `_llm_type`, for subclasses."""
+
+_RETRY_KEYS: Final = ("max_retries",)
+_TIMEOUT_KEYS: Final = ("timeout", "request_timeout", "default_request_timeout")
+_NO_CLIENT: Final = Client(0)
+_SHOWN_RETRIES: Final = re.compile(r"\bmax_retries=(\d+)")
+
+
+def attempts_of(params: Mapping[str, Any], serialized: Mapping[str, Any] | None) -> tuple[int, float | None]:
+    """How many requests one run may send, and how long each may take.
+
+    Args:
+        params: the run's `invocation_params`.
+        serialized: the constructor mapping that start hooks are given.
+
+    Returns:
+        One and the client's retries; the timeout of one attempt in seconds, `None` if it is not known.
+    """
+    constructor = _constructor(serialized)
+    default = _default(params, serialized)
+    retries = _retries(params, constructor, serialized)
+    timeout = _timeout(params, constructor)
+    return 1 + (default.max_retries if retries is None else retries), timeout or default.timeout_seconds
+
+
+def _constructor(serialized: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    return (serialized.get("kwargs") if serialized else None) or {}
+
+
+def _default(params: Mapping[str, Any], serialized: Mapping[str, Any] | None) -> Client:
+    known = CLIENTS.get(class_name(serialized))
+    if known is not None:
+        return known
+    kind = params.get("_type")
+    if isinstance(kind, str):
+        return next((client for part, client in _BY_TYPE if part in kind), _NO_CLIENT)
+    return _NO_CLIENT
+
+
+def class_name(serialized: Mapping[str, Any] | None) -> str:
+    """The integration's class; empty if it is not known."""
+    if not serialized:
+        return ""
+    path = serialized.get("id")
+    return str(path[-1]) if path else str(serialized.get("name") or "")
+
+
+def _retries(
+    params: Mapping[str, Any], constructor: Mapping[str, Any], serialized: Mapping[str, Any] | None
+) -> int | None:
+    for settings in (params, constructor):
+        for key in _RETRY_KEYS:
+            value = settings.get(key)
+            if type(value) is int and value >= 0:
+                return value
+    shown = serialized.get("repr") if serialized else None
+    found = _SHOWN_RETRIES.search(shown) if isinstance(shown, str) else None
+    return int(found[1]) if found else None
+
+
+def _timeout(params: Mapping[str, Any], constructor: Mapping[str, Any]) -> float | None:
+    for settings in (params, constructor):
+        for key in _TIMEOUT_KEYS:
+            seconds = _seconds(settings.get(key))
+            if seconds is not None:
+                return seconds
+    return None
+
+
+def _seconds(value: object) -> float | None:
+    """A timeout as clients take it: seconds, or several of them for connecting, reading ..., of which the longest."""
+    if isinstance(value, tuple | list):
+        return max((seconds for part in value if (seconds := _seconds(part)) is not None), default=None)
+    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+        return float(value)
+    read = getattr(value, "read", None)
+    return float(read) if isinstance(read, int | float) and read > 0 else None
