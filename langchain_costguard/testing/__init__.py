@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from langchain_costguard.testing.answers import ScriptedCall
+    from langchain_costguard.testing.budget_stores import BudgetStoreSuite, JointStoreSuite, SharedBudgetStoreSuite
     from langchain_costguard.testing.loopback import Behaviour, LoopbackProvider, LoopbackRequest, ModelPrice
     from langchain_costguard.testing.reply import Reply
     from langchain_costguard.testing.scripted import ScriptedChatModel
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Behaviour",
+    "BudgetStoreSuite",
+    "JointStoreSuite",
     "LoopbackProvider",
     "LoopbackRequest",
     "ModelPrice",
@@ -24,10 +27,12 @@ __all__ = [
     "ScriptedCall",
     "ScriptedChatModel",
     "ScriptedLLM",
+    "SharedBudgetStoreSuite",
 ]
 
 _ROOMS = {
     "answers": ("ScriptedCall",),
+    "budget_stores": ("BudgetStoreSuite", "JointStoreSuite", "SharedBudgetStoreSuite"),
     "loopback": ("Behaviour", "LoopbackProvider", "LoopbackRequest", "ModelPrice"),
     "reply": ("Reply",),
     "scripted": ("ScriptedChatModel",),
