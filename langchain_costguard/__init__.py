@@ -10,10 +10,13 @@ from langchain_costguard._version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from langchain_costguard.budgets import Budget, BudgetStatus
     from langchain_costguard.callbacks import CostCallbackHandler, install, track_costs, track_embeddings, uninstall
     from langchain_costguard.cost import Cost
     from langchain_costguard.estimates import CostEstimate, estimate_cost
     from langchain_costguard.exceptions import (
+        BudgetExceededError,
+        BudgetStoreError,
         CostGuardError,
         CostGuardWarning,
         OptionalDependencyError,
@@ -40,6 +43,10 @@ if TYPE_CHECKING:
     from langchain_costguard.usage import TokenUsage
 
 __all__ = [
+    "Budget",
+    "BudgetExceededError",
+    "BudgetStatus",
+    "BudgetStoreError",
     "Cost",
     "CostCallbackHandler",
     "CostEstimate",
@@ -76,10 +83,13 @@ __all__ = [
 ]
 
 _ROOMS = {
+    "budgets": ("Budget", "BudgetStatus"),
     "callbacks": ("CostCallbackHandler", "install", "track_costs", "track_embeddings", "uninstall"),
     "cost": ("Cost",),
     "estimates": ("CostEstimate", "estimate_cost"),
     "exceptions": (
+        "BudgetExceededError",
+        "BudgetStoreError",
         "CostGuardError",
         "CostGuardWarning",
         "OptionalDependencyError",
