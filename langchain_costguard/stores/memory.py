@@ -1,4 +1,4 @@
-"""Keeps lines in this process: the newest as they are, older ones as sums."""
+"""Keeps lines in this process, the newest as they are and older ones as sums, and budgets beside them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from langchain_costguard.ledger import FINAL_STATUSES
-from langchain_costguard.stores.base import EVERYTHING, LedgerStore
+from langchain_costguard.stores.base import EVERYTHING
+from langchain_costguard.stores.budget_base import JointStore
 from langchain_costguard.stores.daily import (
     US_PER_DAY,
     asks_what_is_forgotten,
@@ -22,20 +23,22 @@ from langchain_costguard.stores.daily import (
 from langchain_costguard.stores.folding import DailySums, Folded
 from langchain_costguard.stores.forks import watch_forks
 from langchain_costguard.stores.matching import matcher
+from langchain_costguard.stores.memory_budgets import MemoryBudgets
 from langchain_costguard.stores.sums import SUM_FIELDS, LocalClock, Tally, addends, check_group_keys, grouper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
     from datetime import datetime
 
+    from langchain_costguard.budgets.claims import Admission, Reservation, Settled, Settlement
     from langchain_costguard.ledger import GroupKey, LedgerEntry, LedgerQuery, LedgerTotals
 
 _DIGEST_KEY_BYTES: Final = 32
 _CALLS: Final = SUM_FIELDS.index("calls")
 
 
-class InMemoryStore(LedgerStore):
-    """The ledger of one process, gone when it ends: for a notebook, a test, a script.
+class InMemoryStore(MemoryBudgets, JointStore):
+    """The ledger and the budgets of one process, gone when it ends: for a notebook, a test, a script.
 
     It holds at most `max_entries` finished lines (and as many cancelled or lost ones, which a late end may still
     correct). Beyond that the oldest are folded into sums: `totals()` still counts them, `entries()` no longer yields
@@ -43,6 +46,7 @@ class InMemoryStore(LedgerStore):
 
     Args:
         max_entries: how many finished lines are held, one or more.
+        clock: what tells budgets the time, in microseconds since 1970-01-01 UTC; for tests.
 
     Raises:
         ValueError: `max_entries` is below one.
@@ -56,14 +60,14 @@ class InMemoryStore(LedgerStore):
     forgotten_keys: Final = ("tag", "user", "session", "thread", "metadata", "root_run_id", "run_id")
     """What cannot be asked of folded lines: as group keys they read `None`, as conditions they never match."""
 
-    def __init__(self, max_entries: int = 10_000) -> None:
+    def __init__(self, max_entries: int = 10_000, *, clock: Callable[[], int] | None = None) -> None:
         """Begin with an empty ledger and a fresh digest key."""
         if max_entries < 1:
             msg = f"max_entries={max_entries} holds nothing: give 1 or more"
             raise ValueError(msg)
         self._max_entries = max_entries
         self._digest_key = os.urandom(_DIGEST_KEY_BYTES)
-        self._lock = Lock()
+        self._begin_budgets(Lock(), clock)
         self._final: OrderedDict[int, LedgerEntry] = OrderedDict()
         self._correctable: OrderedDict[int, LedgerEntry] = OrderedDict()
         self._folded = Folded(remembered_ids=max_entries)
@@ -77,7 +81,7 @@ class InMemoryStore(LedgerStore):
 
     @property
     def is_durable(self) -> bool:
-        """False: lines end with the process."""
+        """False: lines and counters end with the process."""
         return False
 
     @property
@@ -106,20 +110,21 @@ class InMemoryStore(LedgerStore):
 
         A run id is remembered for as long as its line is held, and for `max_entries` lines after that.
         """
-        key = entry.run_id.int
         with self._lock:
-            if key in self._final or (self._folded and key in self._folded):
-                return False
-            if entry.status not in FINAL_STATUSES:
-                lines = self._correctable
-            else:
-                lines = self._final
-                if self._correctable:
-                    self._correctable.pop(key, None)
-            lines[key] = entry
-            if len(lines) > self._max_entries:
-                self._folded.add(lines.popitem(last=False)[1])
-        return True
+            return self._append(entry)
+
+    def reserve_opening(
+        self, reservation: Reservation, opening: LedgerEntry, *, wait_seconds: float | None = None
+    ) -> Admission:
+        """`reserve`: calls that have only begun are not noted in memory."""
+        del opening
+        return self.reserve(reservation, wait_seconds=wait_seconds)
+
+    def append_settled(self, entry: LedgerEntry, settlement: Settlement) -> Settled:
+        """`append` and `settle` in one step."""
+        with self._lock:
+            self._append(entry)
+            return self._counters.settle(settlement)
 
     def entries(self, query: LedgerQuery = EVERYTHING) -> Iterator[LedgerEntry]:
         """The held lines that match, oldest first (with a `limit`: the newest so many, newest first)."""
@@ -199,12 +204,28 @@ class InMemoryStore(LedgerStore):
         self._lock.acquire()
 
     def after_fork(self) -> None:
-        """Go on, in the parent and in the child, each with lines of its own from here."""
+        """Go on, in the parent and in the child, each with lines and counters of its own from here."""
+        self._after_fork()
         self._lock.release()
 
     def __repr__(self) -> str:
         """How many lines are held."""
         return f"InMemoryStore(max_entries={self._max_entries}, held={len(self._final) + len(self._correctable)})"
+
+    def _append(self, entry: LedgerEntry) -> bool:
+        key = entry.run_id.int
+        if key in self._final or (self._folded and key in self._folded):
+            return False
+        if entry.status not in FINAL_STATUSES:
+            lines = self._correctable
+        else:
+            lines = self._final
+            if self._correctable:
+                self._correctable.pop(key, None)
+        lines[key] = entry
+        if len(lines) > self._max_entries:
+            self._folded.add(lines.popitem(last=False)[1])
+        return True
 
     def _remove(
         self, concerns: Callable[[LedgerEntry], bool], keep: Callable[[LedgerEntry], None] | None = None
