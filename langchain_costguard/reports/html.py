@@ -46,6 +46,7 @@ def as_html(view: View, *, figure_png: bytes | None) -> str:
         parts.append(f'<div class="cg-scope">{escape(view.scope)}</div>')
     parts.append(f'<div class="cg-tiles">{"".join(map(_tile, view.tiles))}</div>')
     parts += map(_note, view.notes)
+    parts += map(_table, view.budgets)
     if view.tables:
         parts.append(_figure(figure_png))
     parts += map(_table, view.tables)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from langchain_costguard.ledger import LedgerQuery, LedgerTotals
+from langchain_costguard.reports.budgets import budget_dict, budget_notes, budget_table
 from langchain_costguard.reports.money import counted
 from langchain_costguard.reports.notes import (
     list_in_use,
@@ -24,13 +25,14 @@ from langchain_costguard.reports.rows import ReportRow, ReportRows, as_text, ord
 from langchain_costguard.reports.view import conditions_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from decimal import Decimal
 
     from matplotlib.figure import Figure
     from pandas import DataFrame
     from rich.console import RenderableType
 
+    from langchain_costguard.budgets.status import BudgetStatus
     from langchain_costguard.ledger import GroupKey, LedgerEntry
     from langchain_costguard.pricing.book import PriceBook
     from langchain_costguard.reports.notes import Note, PriceListUse, UnpricedCalls
@@ -68,6 +70,7 @@ class CostReport:
         prices: for `at_model` and for the age of the price list; `None` takes this package's own list.
         title: stands above the report.
         kept_in: the store that keeps the lines, where `store` is only this process's memory of them.
+        budgets: how the budgets stand that are to be shown, as `statuses` gives them.
 
     Raises:
         ValueError: an unknown time zone.
@@ -89,6 +92,7 @@ class CostReport:
         prices: PriceBook | None = None,
         title: str = "Cost report",
         kept_in: LedgerStore | None = None,
+        budgets: Iterable[BudgetStatus] = (),
     ) -> None:
         """Read the sums."""
         self._store = store
@@ -97,6 +101,8 @@ class CostReport:
         self._prices = prices
         self._title = title
         self._keeper = kept_in or store
+        self._budgets: tuple[BudgetStatus, ...] = tuple(budgets)
+        self._made_at: datetime = datetime.now(UTC)
         self._conditions = tuple(
             key for key in conditions_of(self._query) if store.calls_only_in_sums((key,), self._query)
         )
@@ -272,7 +278,9 @@ class CostReport:
         unreachable = unreachable_calls(
             self._unreachable, self._conditions, is_kept=self._keeper.is_durable and self._keeper is not self._store
         )
-        return notes_on(self._total, self.unpriced(), stale=self._stale, unreachable=unreachable)
+        on_calls = notes_on(self._total, self.unpriced(), stale=self._stale, unreachable=unreachable)
+        on_budgets = budget_notes(self._budgets)
+        return tuple(sorted((*on_budgets, *on_calls), key=lambda note: not note.is_warning))
 
     # -- elsewhere ---------------------------------------------------------------------------------------------------
 
@@ -294,6 +302,7 @@ class CostReport:
             "unpriced": [reason._asdict() for reason in self.unpriced()],
             "price_lists": [used._asdict() for used in self.price_lists()],
             "price_list": self._list_in_use,
+            "budgets": [budget_dict(each, now=self._made_at) for each in self._budgets],
             "notes": [note.text for note in self.notes()],
         }
 
@@ -373,6 +382,7 @@ class CostReport:
             notes=self.notes(),
             tables=tables_of(self.by_model(), self.by_day(), tz=self._tz),
             footer=footer_of(self.price_lists(), self._list_in_use, self._keeper),
+            budgets=(budget_table(self._budgets, now=self._made_at, tz=self._tz),) if self._budgets else (),
         )
 
     @property

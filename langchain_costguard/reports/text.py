@@ -48,7 +48,7 @@ def layout(view: View) -> Group:
     for note in view.notes:
         mark = "! " if note.is_warning else "- "
         parts.append(_indented(mark, note.text, style="yellow" if note.is_warning else ""))
-    for table in view.tables:
+    for table in (*view.budgets, *view.tables):
         parts += [Text(), Text(table.caption, style="bold"), _table(table)]
     parts += [Text(), *(Text(line, style="dim") for line in view.footer)]
     return Group(*parts)

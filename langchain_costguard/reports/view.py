@@ -64,6 +64,8 @@ class View(NamedTuple):
     """By model and by day; empty if there are no calls."""
     footer: tuple[str, ...]
     """Which prices were used, and where lines are kept."""
+    budgets: tuple[Table, ...] = ()
+    """How budgets stand; empty where none were given."""
 
 
 def tiles_of(total: ReportRow) -> tuple[Tile, ...]:
