@@ -61,14 +61,7 @@ def budget_table(statuses: Sequence[BudgetStatus], *, now: datetime, tz: str = "
 def budget_notes(statuses: Sequence[BudgetStatus]) -> tuple[Note, ...]:
     """What a reader must know beside the budgets: which admit nothing, and which amounts may be corrected."""
     frozen = {each.key: each.frozen for each in statuses if each.frozen is not None}
-    notes = [
-        Note(
-            f"The budget {plain(key)} is frozen ({plain(why)}): `langchain-costguard budgets unfreeze {quote(plain(key))}` "
-            "lets calls through again.",
-            is_warning=True,
-        )
-        for key, why in frozen.items()
-    ]
+    notes = [Note(_frozen(plain(key), plain(why)), is_warning=True) for key, why in frozen.items()]
     return (*notes, *([Note(_UNSETTLED)] if any(each.unsettled for each in statuses) else []))
 
 
@@ -90,6 +83,11 @@ def budget_dict(status: BudgetStatus, *, now: datetime) -> dict[str, Any]:
         "resets_at": _iso(status.resets_at),
         "forecast": _iso(status.forecast(now)),
     }
+
+
+def _frozen(key: str, why: str) -> str:
+    mend = f"langchain-costguard budgets unfreeze {quote(key)}"
+    return f"The budget {key} is frozen ({why}): `{mend}` lets calls through again."
 
 
 def _fullest_first(statuses: Sequence[BudgetStatus]) -> list[BudgetStatus]:
