@@ -11,10 +11,14 @@ from langchain_costguard.stores import default_location
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from langchain_costguard.budgets import Budget
+    from langchain_costguard.guard.alerts import OnAlert
+    from langchain_costguard.guard.guard import OnStoreError
     from langchain_costguard.pricing.book import PriceBook
     from langchain_costguard.stores.base import LedgerStore
+    from langchain_costguard.stores.budget_base import BudgetStore
 
 
 @contextmanager
@@ -22,19 +26,28 @@ def track_costs(
     store: LedgerStore | str | os.PathLike[str] | None = None,
     prices: PriceBook | Mapping[str, Any] | None = None,
     *,
+    budgets: Budget | Iterable[Budget] = (),
+    budget_store: BudgetStore | str | os.PathLike[str] | None = None,
+    on_store_error: OnStoreError = "block",
+    on_alert: OnAlert | None = None,
     baseline_model: str | None = None,
     all_threads: bool = False,
     max_entries: int = 10_000,
 ) -> Iterator[CostCallbackHandler]:
-    """Record every model call made inside the block.
+    """Record every model call made inside the block, and hold it to budgets.
 
     Blocks nest: each sees its own calls, and the outer one sees those of the inner ones too. Like any context
     variable the block follows `await`, tasks, and the threads LangChain starts (`batch`, `RunnableParallel`); threads
     you start yourself do not inherit it: use `all_threads=True`, or `install`.
 
     Args:
-        store: where lines are kept: `None` for memory only, a URL, a path, or a store.
+        store: where lines are kept: `None` for memory only (with budgets that outlive a run: for the file at
+            `default_location()`), a URL, a path, or a store.
         prices: a `PriceBook`, or just its overrides; `None` for list prices.
+        budgets: what the calls of the block may cost; see `CostCallbackHandler` for this and the next three.
+        budget_store: where the counters of budgets are kept, if not in `store`.
+        on_store_error: `"block"` or `"allow"` calls when a hard budget's store does not answer.
+        on_alert: who is told of thresholds, refusals and overruns; `None` logs a warning.
         baseline_model: the model you would have used without a saving technique.
         all_threads: also record the calls of every other thread of this process while the block is open.
         max_entries: so many lines are kept in memory; older ones live on in the sums.
@@ -49,7 +62,16 @@ def track_costs(
         print(costs.total_cost, costs.report())
         ```
     """
-    view = CostCallbackHandler(store, prices, baseline_model=baseline_model, max_entries=max_entries)
+    view = CostCallbackHandler(
+        store,
+        prices,
+        budgets=budgets,
+        budget_store=budget_store,
+        on_store_error=on_store_error,
+        on_alert=on_alert,
+        baseline_model=baseline_model,
+        max_entries=max_entries,
+    )
     register_hooks()
     enter_scope(view)
     if all_threads:

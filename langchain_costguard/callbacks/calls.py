@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from uuid import UUID
 
+    from langchain_costguard.exceptions import CostGuardError
     from langchain_costguard.recorder import StartedCall
 
 LOST_AFTER_SECONDS: Final = 3600
@@ -32,10 +33,13 @@ LOST_AFTER_SECONDS: Final = 3600
 
 _SWEEP_EVERY: Final = 256
 _MAX_PRESUMED: Final = 256
+_MAX_REFUSED: Final = 64
 _MAX_FINISHED: Final = 10_000
 _MAX_CHAIN_RUNS: Final = 20_000
 _MAX_CHAIN_PATH: Final = 500
 _MAX_DEPTH: Final = 32
+_POOL_THREADS: Final = "asyncio_"
+"""How `asyncio` names the threads of its pool, in which LangChain runs hooks that may wait."""
 _MODEL_MODULES: Final = ("langchain_core.language_models", "langchain_costguard.callbacks.embeddings")
 
 
@@ -49,6 +53,7 @@ class OpenCalls:
         self._chains: dict[UUID, tuple[UUID | None, str]] = {}
         self._finished: OrderedDict[int, None] = OrderedDict()
         self._reused: dict[int, list[StartedCall]] = {}
+        self._refused: OrderedDict[int, tuple[object, CostGuardError]] = OrderedDict()
         self._lock = threading.Lock()
         self._starts = count(1)
 
@@ -124,6 +129,38 @@ class OpenCalls:
             return []
         return [other for other in list(self._open.values()) if other.batch_group is call.batch_group]
 
+    def leave_to_time(self, call: StartedCall) -> None:
+        """Tell nothing from the thread a call was noted in: an event loop had it noted by a thread of its pool."""
+        if threading.current_thread().name.startswith(_POOL_THREADS):
+            call.thread = 0
+
+    # -- prompts that are sent together --------------------------------------------------------------------------
+
+    def refuse_group(self, group: object, error: CostGuardError) -> list[StartedCall]:
+        """Note that one of the prompts of a `generate` was refused: none of them is sent.
+
+        Args:
+            group: what the prompts have in common.
+            error: the refusal.
+
+        Returns:
+            Those that have begun.
+        """
+        with self._lock:
+            self._refused[id(group)] = (group, error)
+            if len(self._refused) > _MAX_REFUSED:
+                self._refused.popitem(last=False)
+        return [other for other in list(self._open.values()) if other.batch_group is group]
+
+    def is_refused(self, group: object) -> bool:
+        """Whether another prompt of the same `generate` was refused."""
+        known = self._refused.get(id(group))
+        return known is not None and known[0] is group
+
+    def refusal_of(self, group: object) -> CostGuardError:
+        """The error with which it was refused."""
+        return self._refused[id(group)][1]
+
     # -- calls that will not report -------------------------------------------------------------------------------
 
     def sweep(self, *, own: bool = True) -> None:
@@ -141,6 +178,25 @@ class OpenCalls:
             outcome = _presumed_outcome(call, now, here)
             if outcome is not None:
                 self.give_up(call, outcome)
+
+    def sweep_before(self, call: StartedCall) -> bool:
+        """Close calls that will not report, as the start of another one shows; whether there were any.
+
+        A thread or task that begins a call is not inside one it began before, unless a model calls a model.
+
+        Args:
+            call: the call that begins.
+        """
+        before = len(self._open)
+        now = time.perf_counter_ns()
+        here = None if _models_at_work() > 1 else _here()
+        for other in list(self._open.values()):
+            if call.batch_group is not None and other.batch_group is call.batch_group:
+                continue
+            outcome = _presumed_outcome(other, now, here)
+            if outcome is not None:
+                self.give_up(other, outcome)
+        return len(self._open) < before
 
     def give_up(self, call: StartedCall, outcome: Outcome) -> None:
         """Close a call that will not report; a late report still finds it."""
@@ -180,6 +236,7 @@ class OpenCalls:
         for ancestor in self._ancestors(call.parent_run_id):
             root = ancestor
             known = self._chains.get(ancestor)
+            call.is_root_known = known is not None
             if known is not None:
                 names.append(known[1])
         call.root_run_id = root
@@ -219,6 +276,19 @@ def _inside_model_call() -> bool:
     return False
 
 
+def _models_at_work() -> int:
+    """How many models are at work on this thread, one inside the other."""
+    models: set[int] = set()
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the way to a caller's module
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").startswith(_MODEL_MODULES):
+            model = frame.f_locals.get("self")
+            if model is not None:
+                models.add(id(model))
+        frame = frame.f_back
+    return len(models)
+
+
 def _presumed_outcome(call: StartedCall, now: int, here: tuple[object, int] | None) -> Outcome | None:
     """How a call ended that did not say so; `None` while it may still be at work."""
     if now - max(call.started_ns, call.last_sign_ns) > LOST_AFTER_SECONDS * 10**9:
@@ -232,6 +302,9 @@ def _presumed_outcome(call: StartedCall, now: int, here: tuple[object, int] | No
         if task is None or task.done() or (here is not None and task is here[0]):
             return Outcome("cancelled", error="CancelledError")
     elif here is not None and call.thread == here[1] and here[0] is None and call.first_token_ns is None:
+        # Without an event loop every call that was sent reports its end, but for the prompts of one `generate`.
+        if call.batch_group is None:
+            return Outcome("cancelled", error="never sent", is_unbilled=True)
         return Outcome("lost")
     return None
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from langchain_core.embeddings import Embeddings
 
 from langchain_costguard.callbacks.calls import close_call
+from langchain_costguard.callbacks.gate import admit_call
 from langchain_costguard.callbacks.results import read_failure
-from langchain_costguard.callbacks.scopes import current_views
+from langchain_costguard.callbacks.scopes import current_views, may_run_inline
 from langchain_costguard.callbacks.watcher import endpoint_provider_of
 from langchain_costguard.recorder import Outcome, StartedCall
 from langchain_costguard.usage import TokenUsage
@@ -87,7 +89,7 @@ class TrackedEmbeddings(Embeddings):
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
         """Embed texts; one line in the ledger for all of them."""
-        call = self._begin(texts)
+        call = await self._abegin(texts)
         try:
             vectors = await self.embeddings.aembed_documents(texts)
         except BaseException as error:
@@ -98,7 +100,7 @@ class TrackedEmbeddings(Embeddings):
 
     async def aembed_query(self, text: str) -> list[float]:
         """Embed one text."""
-        call = self._begin([text])
+        call = await self._abegin([text])
         try:
             vector = await self.embeddings.aembed_query(text)
         except BaseException as error:
@@ -120,12 +122,21 @@ class TrackedEmbeddings(Embeddings):
         call = StartedCall(uuid4(), "embedding", tuple(texts), "\x1e".join)
         call.provider = _provider_of(self.embeddings)
         call.endpoint_provider = endpoint_provider_of(vars(self.embeddings))
+        call.sent = call.prompt
         call.request_model = next(
             (str(value) for name in _MODEL_FIELDS if (value := getattr(self.embeddings, name, None))), None
         )
+        admit_call(call, views, _constructor_of(self.embeddings))
         for recorder in call.watch(views):
             recorder.begin(call)
         return call
+
+    async def _abegin(self, texts: Sequence[str]) -> StartedCall | None:
+        """Begin a call without holding up the event loop for a budget's store across a network."""
+        views = current_views(*(() if self.handler is None else (self.handler,)))
+        if may_run_inline(views):
+            return self._begin(texts)
+        return await asyncio.to_thread(self._begin, texts)
 
     def _end(self, call: StartedCall | None) -> None:
         if call is not None:
@@ -135,6 +146,12 @@ class TrackedEmbeddings(Embeddings):
     def _fail(self, call: StartedCall | None, error: BaseException) -> None:
         if call is not None:
             close_call(call, read_failure(call, error, None))
+
+
+def _constructor_of(embeddings: Embeddings) -> dict[str, Any]:
+    """The settings of the client, in the shape in which callbacks are given those of a model."""
+    kind = type(embeddings)
+    return {"id": [*kind.__module__.split("."), kind.__name__], "kwargs": vars(embeddings)}
 
 
 def _provider_of(embeddings: Embeddings) -> str:

@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from uuid import UUID
 
 from langchain_costguard._settings import is_disabled
+from langchain_costguard.budgets.contradictions import check_together
+from langchain_costguard.callbacks.afterwards import charge_unreserved
 from langchain_costguard.callbacks.calls import CALLS
 from langchain_costguard.callbacks.manual import adjustment, record_call
 from langchain_costguard.callbacks.scopes import current_views
 from langchain_costguard.callbacks.watcher import CallWatcher
+from langchain_costguard.exceptions import StoreError
+from langchain_costguard.guard.guard import BudgetGuard
 from langchain_costguard.ledger import LedgerQuery
 from langchain_costguard.pricing.book import PriceBook
 from langchain_costguard.recorder import Recorder
 from langchain_costguard.stores import open_store
 from langchain_costguard.stores.base import EVERYTHING
-from langchain_costguard.stores.location import STORE_VARIABLE
+from langchain_costguard.stores.budget_base import BudgetStore
+from langchain_costguard.stores.location import STORE_VARIABLE, default_location
 from langchain_costguard.stores.memory import InMemoryStore
 
 if TYPE_CHECKING:
@@ -26,7 +31,10 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
+    from langchain_costguard.budgets import Budget, BudgetStatus
     from langchain_costguard.callbacks.watcher import CallView
+    from langchain_costguard.guard.alerts import OnAlert
+    from langchain_costguard.guard.guard import OnStoreError
     from langchain_costguard.ledger import CallKind, GroupKey, LedgerEntry, LedgerTotals
     from langchain_costguard.pricing.quotes import Dollars
     from langchain_costguard.reports.receipt import Receipt
@@ -55,6 +63,10 @@ class CostCallbackHandler(CallWatcher):
         store: LedgerStore | str | os.PathLike[str] | None = None,
         prices: PriceBook | Mapping[str, Any] | None = None,
         *,
+        budgets: Budget | Iterable[Budget] = (),
+        budget_store: BudgetStore | str | os.PathLike[str] | None = None,
+        on_store_error: OnStoreError = "block",
+        on_alert: OnAlert | None = None,
         baseline_model: str | None = None,
         max_entries: int = 10_000,
     ) -> None:
@@ -62,25 +74,45 @@ class CostCallbackHandler(CallWatcher):
 
         Args:
             store: where lines are kept: a URL (`sqlite:///costs.db`, `postgresql://...`), a path, or a store; `None`
-                for what the environment variable `COSTGUARD_STORE` names, else for this handler's memory only.
+                for what the environment variable `COSTGUARD_STORE` names, else for this handler's memory only; with
+                budgets that outlive a run, for the file at `default_location()`.
             prices: a `PriceBook`, or just its overrides (`{"my-model": gpu_hour("0.50")}`); `None` for list prices.
+            budgets: what the calls this handler sees may cost; a call that does not fit is refused before it is sent.
+            budget_store: where the counters of budgets are kept, if not in `store`: Redis, for instance.
+            on_store_error: what happens to calls under a hard budget when its store does not answer: `"block"` refuses
+                them, `"allow"` lets them through unchecked.
+            on_alert: who is told of thresholds, refusals and overruns: a callable, a `LoggingAlert`, a `WebhookAlert`,
+                or several; `None` logs a warning.
             baseline_model: the model you would have used without a saving technique; savings are measured against it.
             max_entries: so many lines are kept in this handler's memory; older ones live on in its sums.
 
         Raises:
-            StoreError: the store cannot be opened.
+            StoreError: a store cannot be opened.
             PriceFormatError: an override is not understood.
+            ValueError: two budgets contradict each other.
         """
         super().__init__()
         self._seen = InMemoryStore(max_entries=max_entries)
         self.is_disabled: bool = is_disabled()
         """Whether `COSTGUARD_DISABLED` was set when the handler was made: it then sees and writes nothing."""
+        allowed = check_together(budgets)
+        if store is None and budget_store is None and any(budget.outlives_process for budget in allowed):
+            store = default_location()
         opened = (
             None if self.is_disabled or (store is None and not os.environ.get(STORE_VARIABLE)) else open_store(store)
         )
         self._store: LedgerStore = self._seen if opened is None else opened
         self._recorder = Recorder.of(opened, _prices(prices), baseline_model)
         self._views = (self,)
+        self.guard: BudgetGuard | None = None
+        """What holds calls to the budgets; `None` if there are none."""
+        if allowed and not self.is_disabled:
+            kept_in = _counters(allowed, budget_store, opened)
+            self.guard = BudgetGuard(
+                allowed, kept_in, self._recorder.prices, on_store_error=on_store_error, on_alert=on_alert
+            )
+            self.guard.recorder = self._recorder
+            self.run_inline: bool = not self.guard.is_remote
         if not self.is_disabled:
             self.prices.warm()
         self.is_closed: bool = False
@@ -158,6 +190,15 @@ class CostCallbackHandler(CallWatcher):
         """Output tokens billed by providers."""
         return self.totals()[0].output_tokens
 
+    def budgets(self) -> list[BudgetStatus]:
+        """How this handler's budgets stand: one row per counter that was used in its current window.
+
+        Raises:
+            StoreError: their store cannot be read.
+        """
+        self.settle()
+        return [] if self.guard is None else self.guard.status()
+
     def report(self, query: LedgerQuery = EVERYTHING, *, tz: str = "UTC") -> CostReport:
         """A report over the calls this handler has seen; `CostReport(handler.store)` reads a whole durable ledger.
 
@@ -168,7 +209,8 @@ class CostCallbackHandler(CallWatcher):
         from langchain_costguard.reports.report import CostReport
 
         self.settle()
-        return CostReport(self._seen, query=query, tz=tz, prices=self.prices, kept_in=self._store)
+        standing = () if self.guard is None else self.guard.status()
+        return CostReport(self._seen, query=query, tz=tz, prices=self.prices, kept_in=self._store, budgets=standing)
 
     def record(  # noqa: PLR0913 - the facts of a call; all but the first are named
         self,
@@ -289,6 +331,7 @@ class CostCallbackHandler(CallWatcher):
         if entry is not None:
             self._seen.append(entry)
             self._recorder.write(entry)
+            charge_unreserved(current_views(self), entry)
             self.flush()
         return entry
 
@@ -373,6 +416,23 @@ class CostCallbackHandler(CallWatcher):
 
     def _repr_html_(self) -> str:
         return self.report()._repr_html_()
+
+
+def _counters(
+    budgets: Sequence[Budget], budget_store: BudgetStore | str | os.PathLike[str] | None, ledger: LedgerStore | None
+) -> BudgetStore | None:
+    """Where counters are kept: where the user says, else with the ledger; `None` where all budgets are per run."""
+    if budget_store is not None:
+        from langchain_costguard.stores.opening_budgets import open_budget_store
+
+        return open_budget_store(budget_store)
+    if isinstance(ledger, BudgetStore) or not any(budget.outlives_process for budget in budgets):
+        return ledger if isinstance(ledger, BudgetStore) else None
+    msg = (
+        f"{type(ledger).__name__} keeps no budgets: give budget_store=, such as a path, 'postgresql://...' or "
+        "'redis://...'"
+    )
+    raise StoreError(msg)
 
 
 @cache

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID, uuid4
 
+from langchain_costguard.callbacks.afterwards import charge_unreserved
 from langchain_costguard.callbacks.results import reported_cost
 from langchain_costguard.cost import NANO_PER_USD, PICO_PER_USD, Cost, PriceSource, to_usd
 from langchain_costguard.ledger import LedgerEntry, LedgerQuery
@@ -16,12 +17,13 @@ from langchain_costguard.recorder import Outcome, StartedCall
 from langchain_costguard.usage import TokenUsage, read_usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from decimal import Decimal
 
+    from langchain_costguard.callbacks.watcher import CallView
     from langchain_costguard.ledger import CallKind
     from langchain_costguard.pricing.quotes import Dollars
-    from langchain_costguard.recorder import Recorder, View
+    from langchain_costguard.recorder import Recorder
     from langchain_costguard.stores.base import LedgerStore
 
 _NS_PER_HOUR: Final = 3_600_000_000_000
@@ -35,7 +37,7 @@ _KINDS: Final = ("manual", "chat", "llm", "embedding", "tool", "batch")
 
 
 def record_call(  # noqa: PLR0913 - the facts of a call, all named
-    views: Iterable[View],
+    views: Sequence[CallView],
     recorder: Recorder,
     *,
     usage: object = None,
@@ -73,6 +75,7 @@ def record_call(  # noqa: PLR0913 - the facts of a call, all named
         call.started_at_us = _microseconds(started_at, "started_at")
     call.is_timed = latency_seconds is not None
     call.watch(views)
+    is_known = run_id is not None and any(_is_booked(booking, call.run_id) for booking in call.recorders)
     given = _given_cost(cost, hours, usd_per_gpu_hour, calls, usd_per_call)
     outcome = Outcome("ok", used.tokens, calls=calls, cost=given, reported_usd=used.reported_usd)
     ended_ns = call.started_ns + _nanoseconds(latency_seconds)
@@ -80,6 +83,8 @@ def record_call(  # noqa: PLR0913 - the facts of a call, all named
     if not call.recorders:
         return recorder.lines.finished(call, outcome, ended_ns, busy_ns)
     entries = [booking.book(call, outcome, ended_ns, busy_ns) for booking in call.recorders]
+    if not is_known:
+        charge_unreserved(views, entries[0])
     return entries[0]
 
 
@@ -240,6 +245,11 @@ def _pico(amount: Fraction) -> int:
         msg = f"more than ${_MOST_USD:,} on one line is not kept: record it in several"
         raise ValueError(msg)
     return round(amount * PICO_PER_USD)
+
+
+def _is_booked(recorder: Recorder, run_id: UUID) -> bool:
+    """Whether a run is in the ledger already."""
+    return recorder.store is not None and any(recorder.store.entries(LedgerQuery(run_id=run_id)))
 
 
 def _run_id(run_id: object) -> UUID:

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from langchain_costguard.callbacks.watcher import CallView
 
 
+def may_run_inline(views: Sequence[CallView]) -> bool:
+    """Whether nothing that these views do waits for a network."""
+    return not any(view.guard is not None and view.guard.is_remote for view in views)
+
+
 class Scope(CallWatcher):
     """The handler of one block: its own view and those of the blocks around it."""
 
@@ -27,6 +32,7 @@ class Scope(CallWatcher):
         """Watch for these."""
         super().__init__()
         self._views = views
+        self.run_inline: bool = may_run_inline(views)
 
     @property
     def views(self) -> Sequence[CallView]:
@@ -42,6 +48,7 @@ class Installed(CallWatcher):
         super().__init__()
         self._views: tuple[CallView, ...] = ()
         self._lock = threading.Lock()
+        self.run_inline: bool = True
         self.is_registered: bool = False
         """Whether LangChain knows of the hooks."""
 
@@ -59,12 +66,14 @@ class Installed(CallWatcher):
         with self._lock:
             if view not in self._views:
                 self._views = (*self._views, view)
+                self.run_inline = may_run_inline(self._views)
 
     def remove(self, view: CallView) -> bool:
         """Remove a view; whether it was installed."""
         with self._lock:
             known = view in self._views
             self._views = tuple(other for other in self._views if other is not view)
+            self.run_inline = may_run_inline(self._views)
             return known
 
 

@@ -16,8 +16,10 @@ from urllib.parse import urlsplit
 from langchain_core.callbacks import BaseCallbackHandler
 
 from langchain_costguard.callbacks.calls import CALLS, close_call
+from langchain_costguard.callbacks.gate import begin_call
 from langchain_costguard.callbacks.prompts import ChatPrompt, chat_text, chat_tokens, plain_text
 from langchain_costguard.callbacks.results import read_answer, read_failure
+from langchain_costguard.exceptions import BudgetExceededError, BudgetStoreError
 from langchain_costguard.pricing.names import provider_of_host
 from langchain_costguard.recorder import Outcome, StartedCall, StreamUsage, View
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
     from langchain_core.messages import BaseMessage
     from langchain_core.outputs import LLMResult
+
+    from langchain_costguard.guard.guard import BudgetGuard
 
 _ENDPOINT_KEYS: Final = ("openai_api_base", "base_url", "anthropic_api_url", "endpoint_url")
 
@@ -42,6 +46,10 @@ class CallView(View, Protocol):
     def is_disabled(self) -> bool:
         """Whether it takes no note of anything."""
 
+    @property
+    def guard(self) -> BudgetGuard | None:
+        """The budgets it holds calls to, if any."""
+
     def flush(self) -> bool:
         """See to it that every finished call is written and counted."""
 
@@ -50,7 +58,9 @@ class CallWatcher(BaseCallbackHandler):
     """Watches runs on behalf of one or more views; every hook guards itself, so that tracking never breaks a chain."""
 
     raise_error = True
+
     run_inline = True
+    """Whether the hooks may run on an event loop; an instance says no where a budget's store is across a network."""
 
     def __init__(self) -> None:
         """Watch for nobody yet; `views` says for whom."""
@@ -85,6 +95,7 @@ class CallWatcher(BaseCallbackHandler):
                 return
             sent = messages[0] if messages else None
             call = CALLS.known(run_id, sent)
+            is_new = call is None
             if call is None:
                 params = kwargs.get("invocation_params")
                 call = StartedCall(run_id, "chat", ChatPrompt(sent or (), params), chat_text)
@@ -93,9 +104,9 @@ class CallWatcher(BaseCallbackHandler):
                 _describe(call, serialized, params, parent_run_id, tags, metadata)
                 if kwargs.get("batch_size", 1) > 1:
                     call.batch_group = params
-                CALLS.add(call)
-            for recorder in call.watch(views):
-                recorder.begin(call)
+            begin_call(call, views, serialized, is_new=is_new, is_inline=self.run_inline)
+        except (BudgetExceededError, BudgetStoreError):
+            raise
         except Exception as error:  # noqa: BLE001 - tracking never breaks the chain
             self._note_fault(error)
 
@@ -117,13 +128,17 @@ class CallWatcher(BaseCallbackHandler):
                 return
             sent = prompts[0] if prompts else ""
             call = CALLS.known(run_id, sent)
+            is_new = call is None
             if call is None:
+                params = kwargs.get("invocation_params")
                 call = StartedCall(run_id, "llm", sent, plain_text)
                 call.sent = sent
-                _describe(call, serialized, kwargs.get("invocation_params"), parent_run_id, tags, metadata)
-                CALLS.add(call)
-            for recorder in call.watch(views):
-                recorder.begin(call)
+                _describe(call, serialized, params, parent_run_id, tags, metadata)
+                if kwargs.get("batch_size", 1) > 1:
+                    call.batch_group = params
+            begin_call(call, views, serialized, is_new=is_new, is_inline=self.run_inline)
+        except (BudgetExceededError, BudgetStoreError):
+            raise
         except Exception as error:  # noqa: BLE001 - tracking never breaks the chain
             self._note_fault(error)
 
@@ -279,6 +294,7 @@ def _describe(
         call.provider = metadata.get("ls_provider")
         call.request_model = metadata.get("ls_model_name")
     if params:
+        call.params = params
         if call.request_model is None:
             call.request_model = params.get("model") or params.get("model_name")
         call.requested_tier = params.get("service_tier")

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from langchain_costguard.cost import Cost
+    from langchain_costguard.guard.holds import Hold
     from langchain_costguard.ledger import CallKind, CallStatus, LedgerEntry
     from langchain_costguard.recorder.writer import Recorder
+    from langchain_costguard.stores.base import LedgerStore
     from langchain_costguard.tokens import TokenCount
     from langchain_costguard.usage import TokenUsage
 
@@ -50,6 +52,8 @@ class StartedCall:
     """Where the provider was told to process the call."""
     tags: Iterable[str] = ()
     metadata: Mapping[str, Any] = _NO_METADATA
+    params: Mapping[str, Any] = _NO_METADATA
+    """What goes with the prompt: the limits and tools of the request."""
     is_timed = True
     """Whether the time from beginning to end means anything; not so for what was recorded afterwards."""
     first_token_ns: int | None = None
@@ -70,6 +74,12 @@ class StartedCall:
     """The thread the call runs in, 0 in an event loop."""
     batch_group: object = None
     """The same object for all prompts of one `generate`."""
+    is_root_known = True
+    """Whether the outermost run around the call is known; not so where only the model is watched."""
+    holds: Sequence[Hold] = ()
+    """What its budgets have reserved for it."""
+    noted_in: LedgerStore | None = None
+    """The store in which its beginning was noted together with a reservation."""
 
     def __init__(self, run_id: UUID, kind: CallKind, prompt: Any, prompt_text: Callable[[Any], str]) -> None:  # noqa: ANN401
         """Note that a call begins now.

@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
 from langchain_costguard._worker import COUNTER, WORKER
+from langchain_costguard.budgets.claims import Settlement
 from langchain_costguard.exceptions import StoreError, UntrackedStoreWarning
 from langchain_costguard.pricing.busy import BusyClock
 from langchain_costguard.pricing.rates import GpuHourCard
 from langchain_costguard.recorder.lines import MEMORY_KEY, LineMaker
+from langchain_costguard.recorder.settling import Due, Settler, dues_of
+from langchain_costguard.stores.budget_base import JointStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from langchain_costguard.ledger import LedgerEntry
     from langchain_costguard.pricing.book import PriceBook
@@ -62,7 +65,8 @@ class Recorder:
             prices, baseline_model, lambda: MEMORY_KEY if store is None else store.digest_key
         )
         self._clocks: dict[GpuHourCard, BusyClock] = {}
-        self._unsaved: deque[LedgerEntry] = deque()
+        self._unsaved: deque[tuple[LedgerEntry, Due | None]] = deque()
+        self._settler = Settler()
         self._unsaved_lock = threading.RLock()
         self._down_until = 0.0
         self._failures = 0
@@ -91,7 +95,7 @@ class Recorder:
         """Note that a call has begun: starts the meter of a GPU, and tells a durable store."""
         if self.prices.has_hourly_prices:
             self._begin_busy(call)
-        if self.store is not None and self.store.is_durable:
+        if self.store is not None and self.store.is_durable and call.noted_in is not self.store:
             self._send(partial(self._open, self.lines.opening(call)))
 
     def finish(self, call: StartedCall, outcome: Outcome) -> None:
@@ -127,7 +131,10 @@ class Recorder:
         for view in call.views:
             if view.recorder is self:
                 view.see(entry)
-        if self.store is not None:
+        holds = [hold for hold in call.holds if hold.recorder is self] if call.holds else ()
+        if holds:
+            self._write_and_settle(entry, dues_of(call, outcome, ended_ns, entry, holds))
+        elif self.store is not None:
             self.write(entry)
         return entry
 
@@ -140,6 +147,14 @@ class Recorder:
         else:
             self.store.append(entry)
 
+    def settle_now(self, dues: Sequence[Due]) -> None:
+        """Carry out what is due in budget stores, without waiting for one on an event loop."""
+        for due in dues:
+            if due.hold.store.is_durable:
+                self._send(partial(self._settler.carry_out, due))
+            else:
+                self._settler.carry_out(due)
+
     def settle(self) -> bool:
         """Have everything counted that was handed in, as a reader wants it, without waiting for a store that is down.
 
@@ -150,7 +165,7 @@ class Recorder:
         """
         counted = COUNTER.drain(_SETTLE_SECONDS)
         if _on_event_loop() or self._is_down():
-            return counted and WORKER.is_idle and not self._unsaved
+            return counted and WORKER.is_idle and not self._unsaved and not len(self._settler)
         return self.flush(_SETTLE_SECONDS)
 
     def flush(self, timeout_seconds: float | None = 30.0) -> bool:
@@ -164,7 +179,7 @@ class Recorder:
             self._write_unsaved()
         except StoreError as error:
             self._note_down(error)
-        return done and not self._unsaved
+        return self._settler.retry() and done and not self._unsaved
 
     def recover(self) -> list[LedgerEntry]:
         """Close the lines of processes that died in the middle of a call.
@@ -212,6 +227,18 @@ class Recorder:
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
+    def _write_and_settle(self, entry: LedgerEntry, dues: Sequence[Due]) -> None:
+        """Write a line and settle its budgets: in one step where both are in one store, else the line first."""
+        store = self.store if isinstance(self.store, JointStore) else None
+        joint = next((due for due in dues if due.hold.store is store and isinstance(due.step, Settlement)), None)
+        if store is None or joint is None:
+            self.write(entry)
+        elif store.may_block:
+            self._send(partial(self._append, entry, joint))
+        else:
+            self._save(entry, joint)
+        self.settle_now([due for due in dues if due is not joint])
+
     def _send(self, job: Callable[[], None]) -> None:
         """Do a write here and now, or on the worker where a loop must not wait."""
         if _on_event_loop() or COUNTER.is_current:
@@ -229,20 +256,20 @@ class Recorder:
         except StoreError as error:
             self._note_down(error)
 
-    def _append(self, entry: LedgerEntry) -> None:
+    def _append(self, entry: LedgerEntry, due: Due | None = None) -> None:
         assert self.store is not None  # noqa: S101 - `write` asked
         failure = None
         if not self._is_down():
             try:
                 self._write_unsaved()
-                self.store.append(entry)
+                self._save(entry, due)
             except StoreError as error:
                 failure = error
             else:
                 self._failures = 0
                 return
         with self._unsaved_lock:
-            self._unsaved.append(entry)
+            self._unsaved.append((entry, due))
             if len(self._unsaved) > UNSAVED_LIMIT:
                 self._unsaved.popleft()
                 _logger.error("a ledger line is given up: more than %d wait for %s", UNSAVED_LIMIT, self.store.location)
@@ -259,11 +286,21 @@ class Recorder:
             return
         with self._unsaved_lock:
             while self._unsaved:
-                self.store.append(self._unsaved[0])
+                self._save(*self._unsaved[0])
                 self._unsaved.popleft()
             self._down_until = 0.0
             self._failures = 0
             self._warned = False
+
+    def _save(self, entry: LedgerEntry, due: Due | None) -> None:
+        """Write a line, and settle in the same step what is due in the same store."""
+        assert self.store is not None  # noqa: S101 - those who call this asked
+        if due is None:
+            self.store.append(entry)
+        else:
+            assert isinstance(self.store, JointStore)  # noqa: S101 - nothing else is settled with a line
+            assert isinstance(due.step, Settlement)  # noqa: S101 - the same
+            due.hold.guard.tell(self.store.append_settled(entry, due.step).crossings)
 
     def _is_down(self) -> bool:
         return self._down_until > 0 and time.monotonic() < self._down_until

@@ -1,0 +1,161 @@
+"""The gate a call passes when it begins: its budgets admit it, then it is noted as open; or it is refused, unnoted."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+from langchain_costguard._worker import WORKER
+from langchain_costguard.budgets.facts import CallFacts
+from langchain_costguard.callbacks.calls import CALLS, close_call
+from langchain_costguard.exceptions import BudgetExceededError, BudgetStoreError
+from langchain_costguard.recorder import Outcome
+from langchain_costguard.stores.budget_base import JointStore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from langchain_costguard.callbacks.watcher import CallView
+    from langchain_costguard.guard.admission import Candidate
+    from langchain_costguard.guard.guard import BudgetGuard
+    from langchain_costguard.guard.holds import Hold
+    from langchain_costguard.ledger import LedgerEntry
+    from langchain_costguard.recorder import StartedCall
+    from langchain_costguard.stores.budget_base import BudgetStore
+
+LOOP_PATIENCE_SECONDS: Final = 0.005
+"""The longest that an event loop is held up for a budget's store."""
+
+
+def begin_call(
+    call: StartedCall,
+    views: Sequence[CallView],
+    serialized: Mapping[str, Any] | None,
+    *,
+    is_new: bool,
+    is_inline: bool,
+) -> None:
+    """Let a call begin, if every budget in force admits it.
+
+    Args:
+        call: the call, as one of its watchers is told of it.
+        views: for whom that watcher watches.
+        serialized: the client's constructor mapping.
+        is_new: whether this watcher is the first to be told.
+        is_inline: whether the watcher's hooks may run on an event loop.
+
+    Raises:
+        BudgetExceededError: a budget refuses; nothing is booked or reserved.
+        BudgetStoreError: a hard budget cannot be checked; nothing is booked or reserved.
+    """
+    views = _in_force(views, is_inline=is_inline)
+    admit_call(call, views, serialized, is_new=is_new)
+    if is_new:
+        CALLS.add(call)
+        if not is_inline:
+            CALLS.leave_to_time(call)
+    for recorder in call.watch(views):
+        recorder.begin(call)
+
+
+def admit_call(
+    call: StartedCall, views: Sequence[CallView], serialized: Mapping[str, Any] | None, *, is_new: bool = True
+) -> None:
+    """Have a call admitted by the budgets of these views, all of them or none; see `begin_call`."""
+    guards = [view.guard for view in views if view.guard is not None and view not in call.views]
+    is_refused = call.batch_group is not None and CALLS.is_refused(call.batch_group)
+    if not guards and not is_refused:
+        return
+    try:
+        if is_refused:
+            raise CALLS.refusal_of(call.batch_group)
+        call.holds = (*call.holds, *_holds(call, views, guards, serialized))
+    except (BudgetExceededError, BudgetStoreError) as error:
+        _refuse(call, error, is_new=is_new)
+        raise
+
+
+def _in_force(views: Sequence[CallView], *, is_inline: bool) -> Sequence[CallView]:
+    """These views and, once there are budgets, all others around the call: what they allow is reserved in one step.
+
+    A view whose budgets are across a network is left to its own watcher, which does not run on the event loop.
+    """
+    from langchain_costguard.callbacks.scopes import current_views  # it imports the watchers, which import this
+
+    around = current_views()
+    if all(view.guard is None for view in around):
+        return views
+    is_held_up = is_inline and _on_event_loop()
+    others = [view for view in around if not (is_held_up and view.guard is not None and view.guard.is_remote)]
+    return [*views, *(view for view in others if view not in views)]
+
+
+def _holds(
+    call: StartedCall, views: Sequence[CallView], guards: Sequence[BudgetGuard], serialized: Mapping[str, Any] | None
+) -> list[Hold]:
+    """Reserve; where it does not fit, calls that will not report are closed first, and it is tried once more."""
+    from langchain_costguard.guard.admission import admit
+
+    candidate = _candidate(call, views, serialized)
+    try:
+        return admit(candidate, guards, call.holds)
+    except BudgetExceededError as error:
+        if error.reason != "limit" or not CALLS.sweep_before(call):
+            raise
+        WORKER.drain(candidate.wait_seconds)
+    return admit(candidate, guards, call.holds)
+
+
+def _candidate(call: StartedCall, views: Sequence[CallView], serialized: Mapping[str, Any] | None) -> Candidate:
+    from langchain_costguard.guard.admission import Candidate
+    from langchain_costguard.guard.requests import CallRequest
+
+    is_loop = _on_event_loop()
+    root = (call.root_run_id or call.run_id) if call.is_root_known else None
+    facts = CallFacts(
+        model=call.request_model,
+        provider=call.served_by,
+        tags=call.tags if isinstance(call.tags, list | tuple) else tuple(call.tags),
+        metadata=call.metadata,
+        chain=call.chain,
+        root_run_id=None if root is None else str(root),
+    )
+    request = CallRequest(
+        kind=call.kind,  # type: ignore[arg-type] # only kinds that LangChain calls come here
+        prompt=call.sent,
+        params=call.params,
+        serialized=serialized,
+        model=call.request_model,
+        provider=call.served_by,
+        service_tier=call.requested_tier,
+        region=call.region,
+        metadata=call.metadata,
+    )
+
+    def opening(store: BudgetStore) -> LedgerEntry | None:
+        """The call's opening line, where its recorder writes into the very store that reserves."""
+        if is_loop or not store.is_durable:
+            return None
+        for view in views:
+            ledger = view.recorder.store
+            if isinstance(ledger, JointStore) and ledger is store:
+                call.noted_in = ledger
+                return view.recorder.lines.opening(call)
+        return None
+
+    return Candidate(request, facts, LOOP_PATIENCE_SECONDS if is_loop else None, opening)
+
+
+def _refuse(call: StartedCall, error: BudgetExceededError | BudgetStoreError, *, is_new: bool) -> None:
+    """Undo what was done for a refused call and for those that were to be sent with it."""
+    outcome = Outcome("cancelled", error=type(error).__name__, is_unbilled=True)
+    if not is_new:  # an earlier watcher has noted it already
+        CALLS.take(call.run_id)
+        close_call(call, outcome)
+    if call.batch_group is not None:
+        for sibling in CALLS.refuse_group(call.batch_group, error):
+            CALLS.give_up(sibling, outcome)
+
+
+def _on_event_loop() -> bool:
+    return asyncio._get_running_loop() is not None  # noqa: SLF001 - exported for this; the public twin raises instead

@@ -1,0 +1,150 @@
+"""What a call has reserved, and what it is charged when it ends: pure arithmetic on a claim and an ending."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from langchain_costguard.budgets.claims import Charge, Settlement
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from langchain_costguard.budgets.claims import Claim
+    from langchain_costguard.guard.bound import CallBound
+    from langchain_costguard.guard.guard import BudgetGuard
+    from langchain_costguard.ledger import CallStatus, LedgerEntry
+    from langchain_costguard.stores.budget_base import BudgetStore
+
+_NS_PER_SECOND: Final = 1_000_000_000
+_NOT_TOLD: Final = frozenset({"cancelled", "lost"})
+
+
+class Ending(NamedTuple):
+    """How a call ended, as far as its budgets care."""
+
+    status: CallStatus
+    is_unbilled: bool
+    """Whether the provider certainly bills nothing for it."""
+    is_reported: bool
+    """Whether the provider said what was used."""
+    has_output: bool
+    """Whether anything of an answer had arrived."""
+    output_bytes: int
+    """The length of the answer's text."""
+    latency_ns: int
+
+
+class Hold:
+    """What one call has reserved in one store.
+
+    Attributes:
+        guard: who reserved it, and is told what its settlement crosses.
+        store: where.
+        reservation_id: its id there; empty if the store did not answer and the guard lets calls through.
+        claims: what is reserved.
+        charges_unknown: for each claim, whether what is not known is charged as reserved (or as estimated).
+        bound: what the claims were made from.
+        charged: what was charged for each claim; `None` while the call is open.
+        recorder: who settles it.
+    """
+
+    __slots__ = ("bound", "charged", "charges_unknown", "claims", "guard", "recorder", "reservation_id", "store")
+
+    def __init__(
+        self,
+        guard: BudgetGuard,
+        store: BudgetStore,
+        reservation_id: str,
+        claims: tuple[Claim, ...],
+        charges_unknown: tuple[bool, ...],
+        bound: CallBound,
+    ) -> None:
+        """Note what was reserved."""
+        self.guard = guard
+        self.store = store
+        self.reservation_id = reservation_id
+        self.claims = claims
+        self.charges_unknown = charges_unknown
+        self.bound = bound
+        self.charged: tuple[int, ...] | None = None
+        self.recorder: object = guard.recorder
+
+    def settlement(self, entry: LedgerEntry, ending: Ending) -> Settlement | Sequence[Charge]:
+        """What to do in the store now that the call has ended.
+
+        Args:
+            entry: the call's line.
+            ending: how it ended.
+
+        Returns:
+            A settlement for the first ending; for a later one, and where nothing could be reserved, the charges that
+            bring the counters to what is known now.
+        """
+        amounts = tuple(
+            self._amount(claim, entry, ending, charges_unknown=charges_unknown)
+            for claim, charges_unknown in zip(self.claims, self.charges_unknown, strict=True)
+        )
+        before, self.charged = self.charged, amounts
+        if before is None and self.reservation_id:
+            return Settlement(
+                self.reservation_id,
+                tuple(Charge(claim, amount, claim.refuses) for claim, amount in zip(self.claims, amounts, strict=True)),
+            )
+        known = before or (0,) * len(amounts)
+        return [
+            Charge(claim, amount - earlier)
+            for claim, amount, earlier in zip(self.claims, amounts, known, strict=True)
+            if amount != earlier
+        ]
+
+    def release(self) -> Settlement:
+        """The settlement of a call that was never made."""
+        self.charged = (0,) * len(self.claims)
+        return Settlement(self.reservation_id, tuple(Charge(claim, 0) for claim in self.claims))
+
+    def _amount(self, claim: Claim, entry: LedgerEntry, ending: Ending, *, charges_unknown: bool) -> int:
+        """What a claim is charged: what was used, where that is known, and the most that can be, where it is not."""
+        if ending.status == "cached":
+            return 0
+        if claim.unit == "calls":
+            return 0 if ending.is_unbilled else entry.calls
+        used = self._used(claim, entry, ending)
+        hidden = self._hidden_attempts(ending) * -(-claim.amount // self.bound.attempts) if charges_unknown else 0
+        if used is not None:
+            return used + hidden
+        if charges_unknown:
+            return min(self._most(claim, ending) + hidden, claim.amount)
+        return (entry.billed_nano or 0) if claim.unit == "usd" else _tokens_of(entry)
+
+    @staticmethod
+    def _used(claim: Claim, entry: LedgerEntry, ending: Ending) -> int | None:
+        """What the provider says was used; `None` if it does not say."""
+        if ending.is_unbilled:
+            return 0
+        if claim.unit == "usd":
+            is_known = ending.is_reported or entry.reported_nano is not None
+            return entry.billed_nano if is_known else None
+        return _tokens_of(entry) if ending.is_reported else None
+
+    def _hidden_attempts(self, ending: Ending) -> int:
+        """How many requests may have timed out, and been billed, before the one that is known."""
+        timeout = self.bound.timeout_seconds
+        if self.bound.attempts <= 1 or timeout is None:
+            return 0
+        return min(self.bound.attempts - 1, ending.latency_ns // max(1, round(timeout * _NS_PER_SECOND)))
+
+    def _most(self, claim: Claim, ending: Ending) -> int:
+        """The most that a call can have used whose usage is not known."""
+        attempt = -(-claim.amount // self.bound.attempts)
+        if ending.status == "ok":
+            answered = self.bound.answered(ending.output_bytes)
+            known = answered.nano_usd if claim.unit == "usd" else answered.tokens
+            return attempt if known is None else min(attempt, known)
+        if ending.status in _NOT_TOLD or ending.has_output:
+            return attempt
+        return claim.amount
+
+
+def _tokens_of(entry: LedgerEntry) -> int:
+    usage = entry.usage
+    return 0 if usage is None else usage.input_tokens + usage.output_tokens

@@ -1,0 +1,96 @@
+"""Settling: what a call's budgets are told when it ends, kept until their store has taken it."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from threading import RLock
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from langchain_costguard.budgets.claims import Settlement
+from langchain_costguard.exceptions import StoreError
+from langchain_costguard.guard.holds import Ending
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from langchain_costguard.budgets.claims import Charge, Crossing
+    from langchain_costguard.guard.holds import Hold
+    from langchain_costguard.ledger import LedgerEntry
+    from langchain_costguard.recorder.calls import Outcome, StartedCall
+
+_logger = logging.getLogger("langchain_costguard")
+
+WAITING_LIMIT: Final = 100_000
+"""So many settlements wait for a store that does not answer; beyond that the oldest are left to their leases."""
+
+
+class Due(NamedTuple):
+    """What is to be done in a budget store for one call that has ended."""
+
+    hold: Hold
+    step: Settlement | Sequence[Charge]
+
+    def carry_out(self) -> Sequence[Crossing]:
+        """Do it, and say what it crossed.
+
+        Raises:
+            StoreError: the store does not answer; nothing was changed, or repeating it changes nothing more.
+        """
+        if isinstance(self.step, Settlement):
+            return self.hold.store.settle(self.step).crossings
+        return self.hold.store.charge(self.step)
+
+
+class Settler:
+    """Carries settlements out, and keeps those that a store would not take."""
+
+    def __init__(self) -> None:
+        """Nothing waits."""
+        self._waiting: deque[Due] = deque()
+        self._lock = RLock()
+
+    def __len__(self) -> int:
+        """How many settlements wait."""
+        return len(self._waiting)
+
+    def carry_out(self, due: Due) -> None:
+        """Settle now, or later if the store does not answer: until then the budget stands too high, never too low."""
+        try:
+            due.hold.guard.tell(due.carry_out())
+        except StoreError as error:
+            _logger.warning("a settlement waits, its budget store did not answer: %s", error)
+            with self._lock:
+                self._waiting.append(due)
+                if len(self._waiting) > WAITING_LIMIT:
+                    self._waiting.popleft()
+
+    def retry(self) -> bool:
+        """Try again what waits; whether nothing waits any more."""
+        with self._lock:
+            while self._waiting:
+                due = self._waiting[0]
+                try:
+                    due.hold.guard.tell(due.carry_out())
+                except StoreError:
+                    return False
+                self._waiting.popleft()
+        return True
+
+
+def ending_of(call: StartedCall, outcome: Outcome, ended_ns: int) -> Ending:
+    """How a call ended, as far as its budgets care."""
+    return Ending(
+        status=outcome.status,
+        is_unbilled=outcome.is_unbilled,
+        is_reported=outcome.usage is not None or outcome.cost is not None,
+        has_output=bool(outcome.output_text) or call.first_token_ns is not None,
+        output_bytes=len(outcome.output_text.encode("utf-8", "surrogatepass")),
+        latency_ns=ended_ns - call.started_ns,
+    )
+
+
+def dues_of(call: StartedCall, outcome: Outcome, ended_ns: int, entry: LedgerEntry, holds: Sequence[Hold]) -> list[Due]:
+    """What is due in the budget stores for a call that has ended."""
+    ending = ending_of(call, outcome, ended_ns)
+    return [Due(hold, hold.settlement(entry, ending)) for hold in holds]
