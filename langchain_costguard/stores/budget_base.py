@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from langchain_costguard.stores.base import LedgerStore
 
@@ -114,6 +114,29 @@ class BudgetStore(ABC):
     def counters(self, budgets: Sequence[str] | None = None, *, since_us: int = 0) -> list[CounterState]:
         """What the counters of these budgets (or of all) hold, for slots from a time on, oldest first."""
 
+    def headroom(self, claim: Claim) -> int:
+        """How much a claim could reserve at this moment; its own `amount` does not matter.
+
+        It is a hint: others may reserve before you do. A store that can find it without reading all counters of the
+        budget does so.
+
+        Returns:
+            What is left of the limit in force, below zero where more is spent; 0 where the budget or the counter is
+            frozen.
+        """
+        set_by_operator = {setting.budget: setting for setting in self.settings()}.get(claim.budget)
+        last_us = claim.slot_us if claim.since_us == claim.slot_us else None
+        slots = [
+            state
+            for state in self.counters([claim.budget], since_us=claim.since_us)
+            if state.counter == claim.counter and (last_us is None or state.slot_us <= last_us)
+        ]
+        if (set_by_operator and set_by_operator.frozen is not None) or any(state.frozen is not None for state in slots):
+            return 0
+        is_set = set_by_operator is not None and set_by_operator.limit is not None
+        limit = set_by_operator.limit if is_set else claim.limit  # type: ignore[union-attr] # it is set
+        return limit - sum(state.spent + state.reserved for state in slots)
+
     @abstractmethod
     def settings(self) -> list[BudgetSetting]:
         """What operators have set, one row per budget, in order of the key."""
@@ -145,3 +168,45 @@ class JointStore(LedgerStore, BudgetStore):
     @abstractmethod
     def append_settled(self, entry: LedgerEntry, settlement: Settlement) -> Settled:
         """`append` and `settle` in one step."""
+
+
+@runtime_checkable
+class OutboxStore(Protocol):
+    """A ledger that keeps settlements for budgets in another store until that store has them.
+
+    Line and settlement are written in one step, so that a process that dies between its ledger and its budgets loses
+    neither. Delivering is `BudgetStore.settle`, then `settled`; settling twice does nothing, so delivering may be
+    repeated, by whichever process finds a settlement whose owner is gone.
+    """
+
+    def append_with_outbox(self, entry: LedgerEntry, settlement: Settlement, budget_location: str) -> bool:
+        """`LedgerStore.append`, and keep a settlement in the same step, whether or not the line was new.
+
+        Args:
+            entry: the finished line.
+            settlement: the end of the call's reservation.
+            budget_location: the `location` of the store that keeps the budgets.
+
+        Returns:
+            Whether the line was written.
+
+        Raises:
+            StoreError: neither was written.
+        """
+
+    def pending_settlements(self) -> list[tuple[Settlement, str]]:
+        """Kept settlements of this process and of processes that are gone, oldest first.
+
+        Returns:
+            Each with the location of the store that keeps its budgets.
+
+        Raises:
+            StoreError: the ledger cannot be read, or a newer release kept one of them.
+        """
+
+    def settled(self, reservation_id: str) -> None:
+        """Forget a settlement that was delivered; nothing where there is none.
+
+        Raises:
+            StoreError: it is still kept.
+        """
