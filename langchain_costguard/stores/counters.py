@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from langchain_costguard.budgets.claims import (
     PPM,
@@ -30,17 +30,13 @@ if TYPE_CHECKING:
 MAX_COUNTERS: Final = 100_000
 """With more counters than these, the oldest one of a run is forgotten for each new one."""
 
+_Hold: TypeAlias = "tuple[Claim, Slot]"
+"""What an open reservation holds of one slot; a plain pair, because one is made for every claim."""
+
 _ADMITTED: Final = Admission()
 _APPLIED: Final = Settled(is_applied=True)
 _NOT_APPLIED: Final = Settled(is_applied=False)
 _RUN: Final = "|run="
-
-
-class _Hold(NamedTuple):
-    """What an open reservation holds of one slot."""
-
-    claim: Claim
-    slot: Slot
 
 
 class Counters:
@@ -103,7 +99,10 @@ class Counters:
         crossings: list[Crossing] = []
         for charge in settlement.charges:
             slot = self._slot(charge.claim)
-            reserved = sum([claim.amount for claim, held in holds if held is slot])
+            reserved = 0
+            for claim, held in holds:
+                if held is slot:
+                    reserved += claim.amount
             self._book(charge, slot, reserved, crossings, is_told=True)
         return Settled(is_applied=True, crossings=tuple(crossings)) if crossings else _APPLIED
 
@@ -188,36 +187,35 @@ class Counters:
 
     def _admit(self, claims: Sequence[Claim]) -> tuple[Admission, list[_Hold] | None]:
         """Hold every claim; or none, and count those that were refused."""
-        holds = [_Hold(claim, self._slot(claim)) for claim in claims]
-        lacking: list[tuple[_Hold, Refusal]] | None = None
+        holds = [(claim, self._slot(claim)) for claim in claims]
+        lacking: list[tuple[_Hold, Refusal]] = []
         for hold in holds:
-            refusal = self._test(hold)
+            refusal = self._test(*hold)
             if refusal is not None:
-                lacking = [*(lacking or ()), (hold, refusal)]
-        if lacking is not None:
-            refused = [(hold, refusal) for hold, refusal in lacking if hold.claim.refuses]
+                lacking.append((hold, refusal))
+        if lacking:
+            refused = [(hold, refusal) for hold, refusal in lacking if hold[0].refuses]
             if refused:
                 return _refuse(refused), None
         for claim, slot in holds:
             slot.reserved += claim.amount
-        if lacking is None:
+        if not lacking:
             return _ADMITTED, holds
-        for hold, _ in lacking:
-            hold.slot.refused += 1
+        for (_, slot), _ in lacking:
+            slot.refused += 1
         return Admission(exceeded=tuple(refusal for _, refusal in lacking)), holds
 
-    def _test(self, hold: _Hold) -> Refusal | None:
+    def _test(self, claim: Claim, slot: Slot) -> Refusal | None:
         """Why a claim cannot be admitted; `None` if it fits."""
-        claim, slot = hold
         limit = claim.limit
-        spent, reserved, frozen = slot.spent, slot.reserved, slot.frozen
-        if claim.since_us != claim.slot_us:
+        if claim.since_us == claim.slot_us:
+            spent, reserved, frozen = slot.spent, slot.reserved, slot.frozen
+        else:
             spent, reserved, frozen = self._counters[claim.counter].sums(claim.since_us)
-        if self._settings:
-            setting = self._settings.get(claim.budget)
-            if setting is not None:
-                limit = limit if setting.limit is None else setting.limit
-                frozen = frozen if setting.frozen is None else setting.frozen
+        setting = self._settings.get(claim.budget)
+        if setting is not None:
+            limit = limit if setting.limit is None else setting.limit
+            frozen = frozen if setting.frozen is None else setting.frozen
         if frozen is not None:
             return Refusal(claim, limit, spent, reserved, "frozen", frozen)
         if spent + reserved + claim.amount > limit:
