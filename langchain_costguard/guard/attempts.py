@@ -16,10 +16,14 @@ class Client(NamedTuple):
     """Attempts after the first."""
     timeout_seconds: float | None = None
     """How long it waits for one attempt; `None` if its default is not known."""
+    counts_first: bool = False
+    """Whether its `max_retries` is the number of all attempts, and zero leaves it to the default."""
 
 
 _OPENAI: Final = Client(2, 600.0)
 _ANTHROPIC: Final = Client(2, 600.0)
+_GOOGLE: Final = Client(5, counts_first=True)
+_STAINLESS: Final = Client(2, 60.0)
 
 CLIENTS: Final[dict[str, Client]] = {
     # read in openai 3.54.0 (`_constants.py`) and langchain-openai 1.7.3, whose `max_retries=None` leaves it to the SDK
@@ -32,13 +36,30 @@ CLIENTS: Final[dict[str, Client]] = {
     # read in anthropic 2.12.0 (`_constants.py`) and langchain-anthropic 1.7.7
     "ChatAnthropic": _ANTHROPIC,
     "AnthropicLLM": _ANTHROPIC,
+    # OpenAI's client under another name
+    **dict.fromkeys(("ChatDeepSeek", "ChatXAI", "ChatTogether", "ChatOpenRouter"), _OPENAI),
+    # langchain-google-genai, `_common.py`: `max_retries=6` is six attempts, and 0 means the default of the SDK
+    **dict.fromkeys(("ChatGoogleGenerativeAI", "GoogleGenerativeAI", "GoogleGenerativeAIEmbeddings"), _GOOGLE),
+    **dict.fromkeys(("ChatVertexAI", "VertexAI", "VertexAIEmbeddings"), Client(6)),
+    # langchain-mistralai declares 5 and 120 s
+    **dict.fromkeys(("ChatMistralAI", "MistralAIEmbeddings"), Client(5, 120.0)),
+    # clients of the same make as OpenAI's: two retries, a minute
+    **dict.fromkeys(("ChatGroq", "ChatFireworks", "Fireworks"), _STAINLESS),
+    # botocore in its legacy mode sends five attempts and waits 60 s each time
+    **dict.fromkeys(("ChatBedrock", "ChatBedrockConverse", "BedrockLLM", "BedrockEmbeddings"), Client(4, 60.0)),
+    # LangChain's own retries around the client's
+    "ChatPerplexity": Client(6),
+    "ChatCohere": Client(2),
+    # one request, and what its HTTP client waits for is not limited
+    **dict.fromkeys(("ChatOllama", "OllamaLLM", "OllamaEmbeddings", "ChatLlamaCpp", "LlamaCpp"), Client(0)),
 }
-"""By the class of the integration."""
+"""By the class of the integration. Those below Anthropic's are as their own packages documented them in November 2026;
+where a client shows its `max_retries` and `timeout`, that is what counts."""
 
 _BY_TYPE: Final = (("openai", _OPENAI), ("anthropic", _ANTHROPIC))
 """By a part of `_llm_type`, for subclasses."""
 
-_RETRY_KEYS: Final = ("max_retries",)
+_RETRY_KEYS: Final = ("max_retries", "retries")
 _TIMEOUT_KEYS: Final = ("timeout", "request_timeout", "default_request_timeout")
 _NO_CLIENT: Final = Client(0)
 _SHOWN_RETRIES: Final = re.compile(r"\bmax_retries=(\d+)")
@@ -57,8 +78,10 @@ def attempts_of(params: Mapping[str, Any], serialized: Mapping[str, Any] | None)
     constructor = _constructor(serialized)
     default = _default(params, serialized)
     retries = _retries(params, constructor, serialized)
-    timeout = _timeout(params, constructor)
-    return 1 + (default.max_retries if retries is None else retries), timeout or default.timeout_seconds
+    timeout = _timeout(params, constructor) or default.timeout_seconds
+    if default.counts_first and retries is not None:
+        return retries or 1 + default.max_retries, timeout
+    return 1 + (default.max_retries if retries is None else retries), timeout
 
 
 def _constructor(serialized: Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -1,24 +1,65 @@
-"""The most one model call can cost: all its attempts, at the dearest rates it can meet."""
+"""The most one model call can cost: all its attempts, at the dearest rates it can meet.
+
+What makes it a bound: the input by its bytes, or tokens, with tools, schemas and images; the dearest rate the request
+can meet (the tiers it allows, long context, writing to a prompt cache); the output limit it sets, else the model's own,
+never the context window; every answer of `n`; and every attempt of a client that retries, because a request that timed
+out may be billed. What the request only names (an earlier response, files, image addresses) can fill the context window
+and no more; tools that the provider runs ask the model again after each use. Where one of these is not known there is
+no bound, and the reason says which argument gives one.
+
+It does not hold where an account's own settings make a request dearer than the request says: a project whose default
+tier is a dearer one, a workspace whose default region is.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+import re
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from langchain_costguard.cost import nano_up
-from langchain_costguard.exceptions import UnboundedInputError
-from langchain_costguard.guard.attempts import attempts_of
-from langchain_costguard.guard.requests import CallRequest, answers_of, output_limit
-from langchain_costguard.pricing.rates import PICO_DIGITS, RateCard
-from langchain_costguard.tokens.contents import Contents
-from langchain_costguard.tokens.limits import max_output_of
-from langchain_costguard.tokens.messages import bound_of
+from langchain_costguard.guard.attempts import attempts_of, class_name
+from langchain_costguard.guard.prompts import bound_beside, bound_prompt
+from langchain_costguard.guard.rates import Billing, DearestRates, dearest_rates
+from langchain_costguard.guard.requests import CallRequest, read_settings
+from langchain_costguard.tokens.limits import max_input_of, max_output_of
+from langchain_costguard.tokens.models import maker_of
 
 if TYPE_CHECKING:
+    from langchain_costguard.guard.prompts import InputBound
+    from langchain_costguard.guard.requests import Settings
     from langchain_costguard.pricing.book import PriceBook
 
 __all__ = ["CallBound", "CallRequest", "bound_call"]
 
 BoundReason = Literal["unpriced", "unbounded"]
+
+_LONG_CONTEXT: Final = 1_000_000
+"""The window that Anthropic's beta `context-1m` opens."""
+_MOST_THINKING: Final = 32_768
+"""The largest thinking budget of Gemini 2.5 (Pro: 32,768; Flash: 24,576), read in November 2026:
+https://ai.google.dev/gemini-api/docs/thinking. Whether `max_output_tokens` covers thinking is not said there."""
+_GEMINI_WITHOUT_THINKING: Final = re.compile(r"gemini-(?:1\.|2\.0|pro|flash-1)")
+_LONGEST_PAUSE_SECONDS: Final = 60
+"""The longest that clients wait between two attempts."""
+_SEARCHES_ALONE: Final = re.compile(r"search-preview|search-api|deep-research")
+"""Models that search by themselves, without a tool in the request."""
+_BYTES_PER_10_TOKENS: Final = 36
+_TYPICAL_SHARE: Final = 4
+_TYPICAL_OUTPUT: Final = 256
+
+
+class _Work(NamedTuple):
+    """What a bound was made of, for the questions that are asked only of a refused call."""
+
+    rates: DearestRates
+    sent: int
+    """Input tokens that the request itself holds, bounded."""
+    answer: int
+    """The most tokens of one answer."""
+    beside: int
+    """Output tokens that no limit on the answer covers."""
+    answers: int
+    turns: int
+    fees_nano_usd: int
 
 
 class CallBound(NamedTuple):
@@ -39,22 +80,51 @@ class CallBound(NamedTuple):
     timeout_seconds: float | None = None
     """How long the client waits for one attempt; `None` if that is not known."""
     method: str = "bytes"
-    """How the input was bounded: `"bytes"`, or the vocabulary it was counted with."""
+    """How the input was bounded: `"bytes"`, the vocabulary it was counted with, or `"window"`."""
     reason: BoundReason | None = None
-    """Why there is no bound on the cost."""
+    """Why there is no bound on the cost, or else on the tokens."""
     problem: str | None = None
     """The same for the user, ending in the argument that mends it."""
     tokens_problem: str | None = None
     """Why there is no bound on the tokens, for the user, ending in the argument that mends it."""
+    work: _Work | None = None
 
     @property
     def typical_nano_usd(self) -> int | None:
-        """What such a call typically costs, in nano-USD; `None` if it is not known. Found only when asked for."""
-        return None
+        """What such a call typically costs, in nano-USD; `None` if it is not known.
+
+        One attempt at standard rates, with a token for every 3.6 bytes of what is sent and answers of a quarter of
+        their limit, 256 tokens at most: a figure to show beside a refusal, found only when it is asked for.
+        """
+        work = self.work
+        if work is None or work.rates.hourly is not None:
+            return None
+        given = -(-work.sent * 10 // _BYTES_PER_10_TOKENS) if self.method in {"bytes", "window"} else work.sent
+        answer = min(_TYPICAL_OUTPUT, -(-work.answer // _TYPICAL_SHARE)) * work.answers
+        typical = work.rates.typical_nano_usd(given, answer)
+        return typical if self.nano_usd is None else min(typical, self.nano_usd)
+
+    def output_that_fits(self, nano_usd: int) -> int | None:
+        """The largest `max_tokens` with which the call would cost at most so much.
+
+        Args:
+            nano_usd: what there is for all attempts together, in nano-USD.
+
+        Returns:
+            Tokens, 1 or more and less than the limit in force; `None` if no such limit makes it fit.
+        """
+        work = self.work
+        if work is None or work.rates.hourly is not None or self.input_tokens is None or nano_usd <= 0:
+            return None
+        total = work.rates.output_for(nano_usd // self.attempts - work.fees_nano_usd, self.input_tokens)
+        if total is None:
+            return None
+        fitting = total // (work.answers * work.turns) - work.beside
+        return fitting if 0 < fitting < work.answer else None
 
 
 def bound_call(request: CallRequest, prices: PriceBook, *, tight: bool = False) -> CallBound:
-    """The most a call can cost.
+    """The most a call can cost, and the most tokens it can use.
 
     Args:
         request: the call.
@@ -63,34 +133,134 @@ def bound_call(request: CallRequest, prices: PriceBook, *, tight: bool = False) 
             takes time in proportion to the text.
 
     Returns:
-        The bound. It is never raised that there is none: `problem` and `tokens_problem` say so.
+        The bound. That there is none is not raised: `problem` and `tokens_problem` say so.
+
+    Raises:
+        TypeError: the prompt or a tool is nothing that could be sent.
     """
+    settings = read_settings(request)
+    prompt = bound_prompt(request, tight=tight)
+    beside = bound_beside(settings.sent, request.model)
     attempts, timeout = attempts_of(request.params, request.serialized)
-    nothing = CallBound(attempts=attempts, timeout_seconds=timeout)
-    model = request.model or ""
-    price = prices.resolve(model, request.provider, service_tier=request.service_tier, region=request.region)
-    try:
-        contents = Contents(request.prompt, request.params.get("tools"), request.params.get("response_format"))
-        given = bound_of(contents, request.model, tight=tight)
-    except UnboundedInputError as error:
-        return nothing._replace(reason="unbounded", problem=str(error), tokens_problem=str(error))
-    answer = 0 if request.kind == "embedding" else output_limit(request) or max_output_of(request.model)
-    if answer is None:
-        problem = f"no output limit is known for {request.model}: set max_tokens="
-        return nothing._replace(reason="unbounded", problem=problem, tokens_problem=problem)
-    output = answer * answers_of(request)
-    per_attempt = given.tokens + output
-    bound = nothing._replace(
-        tokens=per_attempt * attempts,
-        tokens_per_attempt=per_attempt,
-        input_tokens=given.tokens,
+    rates = dearest_rates(prices, _billing(request, settings, prompt, beside))
+    given, turns, unbounded = _input(request, settings, prompt, beside)
+    answer, thinking = _output(request, settings)
+    if answer is None and unbounded is None:
+        unbounded = f"no output limit of {request.model} is known: set {_limit_argument(request)}="
+    method = prompt.method if given == prompt.tokens + beside.tokens else "window"
+    bound = CallBound(attempts=attempts, timeout_seconds=timeout, method=method, input_tokens=given)
+    if rates.hourly is not None:
+        bound = _bound_by_hours(bound, rates, request)
+    if unbounded is not None or answer is None or given is None:
+        return _without_tokens(bound, rates, request, unbounded)
+    output = (answer + thinking) * settings.answers * turns
+    each = given + output
+    fees = beside.uses.nano_usd
+    work = _Work(rates, prompt.tokens + beside.tokens, answer, thinking, settings.answers, turns, fees)
+    problem, nano = _price_problem(rates, request, output), None
+    if problem is None and rates.hourly is None:
+        nano = rates.nano_usd(given, output) + fees
+        return CallBound(
+            nano * attempts, nano, each * attempts, each, given, output, attempts, timeout, method, work=work
+        )
+    return bound._replace(
+        tokens=each * attempts,
+        tokens_per_attempt=each,
         output_tokens=output,
-        method=given.method,
+        reason=bound.reason if problem is None else "unpriced",
+        problem=bound.problem if problem is None else problem,
     )
-    if not isinstance(price, RateCard):
-        why = prices.why_unpriced(model, request.provider)
-        return bound._replace(reason="unpriced", problem=f"{why}: set prices={{{model!r}: ...}}")
-    rates = price.dearest()
-    amount = max(rates[:3]) * given.tokens + max(rates[5:7]) * output + price.per_call
-    nano = nano_up(-(-amount // 10 ** (price.scale - PICO_DIGITS)))
-    return bound._replace(nano_usd=nano * attempts, nano_usd_per_attempt=nano)
+
+
+def _billing(request: CallRequest, settings: Settings, prompt: InputBound, beside: InputBound) -> Billing:
+    """What decides the rates: writing to a prompt cache is Anthropic's to be asked for, and anyone else's to decide."""
+    caching = settings.caching | prompt.caching | beside.caching
+    is_asked_first = request.provider == "anthropic"
+    return Billing(
+        request.model or "",
+        request.provider,
+        settings.tiers,
+        request.region,
+        bool(caching) or not is_asked_first,
+        "1h" in caching,
+        prompt.hears,
+        settings.speaks or any(word in (request.model or "") for word in ("audio", "tts", "live", "realtime")),
+    )
+
+
+def _input(
+    request: CallRequest, settings: Settings, prompt: InputBound, beside: InputBound
+) -> tuple[int | None, int, str | None]:
+    """The most input tokens of an attempt, how often the model is asked in it, and why that is not known."""
+    held = prompt.tokens + beside.tokens
+    searches = _SEARCHES_ALONE.search(request.model or "") is not None
+    if not (searches or settings.named or settings.acts or prompt.named or beside.uses.turns or beside.uses.unbounded):
+        return held, 1, None
+    acts = [*beside.uses.unbounded, *(f"{name}: nothing limits what the provider does" for name in settings.acts)]
+    if searches:
+        acts.append(f"{request.model} searches by itself, and nothing limits how often")
+    if acts:
+        return None, 1, f"no bound for {request.model}: {'; '.join(acts)}: leave it out of the call"
+    named = "; ".join((*settings.named, *prompt.named)) or "what its tools find"
+    window = max_input_of(request.model)
+    if window is None:
+        msg = f"no bound for {request.model}: the request only names {named}, and the context window is not known"
+        return None, 1, f"{msg}: leave it out of the call"
+    if settings.has_long_context:
+        window = max(window, _LONG_CONTEXT)
+    turns = 1 + beside.uses.turns
+    return max(held, window) * turns, turns, None
+
+
+def _output(request: CallRequest, settings: Settings) -> tuple[int | None, int]:
+    """The most tokens of one answer, and of what its limit may not cover."""
+    if request.kind == "embedding":
+        return 0, 0
+    own = max_output_of(request.model)
+    answer = settings.limit or own
+    if answer is None:
+        return None, 0
+    beside = settings.predicted
+    if maker_of(request.model) == "google" and not _GEMINI_WITHOUT_THINKING.search(request.model or ""):
+        thinking = settings.thinking or _MOST_THINKING
+        beside += thinking if own is None else min(thinking, max(0, own - answer))
+    return answer, beside
+
+
+def _limit_argument(request: CallRequest) -> str:
+    name = class_name(request.serialized)
+    if "Ollama" in name:
+        return "num_predict"
+    return "max_output_tokens" if "Google" in name or "Vertex" in name else "max_tokens"
+
+
+def _bound_by_hours(bound: CallBound, rates: DearestRates, request: CallRequest) -> CallBound:
+    """A model paid by the GPU-hour is busy for as long as its client waits, pauses between attempts included."""
+    timeout = bound.timeout_seconds
+    if timeout is None:
+        problem = f"{request.model} is priced by the GPU-hour, and how long a call may take is not known: set timeout="
+        return bound._replace(reason="unbounded", problem=problem)
+    seconds = bound.attempts * timeout + (bound.attempts - 1) * _LONGEST_PAUSE_SECONDS
+    return bound._replace(nano_usd=rates.hours_nano_usd(seconds), nano_usd_per_attempt=rates.hours_nano_usd(timeout))
+
+
+def _without_tokens(bound: CallBound, rates: DearestRates, request: CallRequest, unbounded: str | None) -> CallBound:
+    """The bound of a call whose tokens have none: known only where tokens cost nothing."""
+    unpriced = _price_problem(rates, request, 0)
+    if rates.is_free:
+        nano = rates.nano_usd(0, 0)
+        bound = bound._replace(nano_usd=nano * bound.attempts, nano_usd_per_attempt=nano)
+    return bound._replace(
+        reason="unbounded" if unpriced is None else "unpriced",
+        problem=bound.problem or unpriced or unbounded,
+        tokens_problem=unbounded,
+    )
+
+
+def _price_problem(rates: DearestRates, request: CallRequest, output_tokens: int) -> str | None:
+    problem = rates.problem
+    if problem is None and output_tokens and not rates.prices_output:
+        problem = f"the price of {request.model} says nothing about output"
+    if problem is None:
+        return None
+    return f"{problem}, or set prices={{{request.model or 'model'!r}: per_token(input, output)}}"

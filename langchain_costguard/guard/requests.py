@@ -5,10 +5,13 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from langchain_costguard.tokens.counting import byte_bound
+from langchain_costguard.tokens.schemas import as_json
 
-_NO_SETTINGS: Final[Mapping[str, Any]] = MappingProxyType({})
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 RequestKind = Literal["chat", "llm", "embedding"]
 
@@ -19,7 +22,7 @@ class CallRequest(NamedTuple):
     kind: RequestKind
     prompt: Any
     """The messages of a chat model, the text of a text model, the text or texts to embed."""
-    params: Mapping[str, Any] = _NO_SETTINGS
+    params: Mapping[str, Any] = _NOTHING
     """LangChain's `invocation_params`, with whatever else is sent."""
     serialized: Mapping[str, Any] | None = None
     """The client's constructor mapping, as start hooks are given it."""
@@ -31,72 +34,162 @@ class CallRequest(NamedTuple):
     """The tier that was asked for, where `params` do not say."""
     region: str | None = None
     """Where the provider was told to process the call."""
-    metadata: Mapping[str, Any] = _NO_SETTINGS
+    metadata: Mapping[str, Any] = _NOTHING
     """The run's metadata, of which `ls_max_tokens` is read."""
 
-
-LIMIT_KEYS: Final = (
-    "max_tokens",
-    "max_completion_tokens",
-    "max_output_tokens",
-    "max_new_tokens",
-    "max_tokens_to_sample",
-    "maxTokens",
-    "maxOutputTokens",
-    "num_predict",
-    "n_predict",
-)
-"""What integrations call the most tokens of one answer."""
-
-ANSWER_KEYS: Final = ("n", "best_of", "candidate_count", "candidateCount", "num_generations", "num_return_sequences")
-"""What they call the number of answers that are made, and billed, at once."""
-
-_NESTED: Final = (
-    "model_kwargs",
-    "extra_body",
-    "options",
-    "generation_config",
-    "generationConfig",
-    "inferenceConfig",
-    "inference_config",
-    "additional_model_request_fields",
-)
-"""Settings that hold more settings of the same kind."""
+    @property
+    def constructor(self) -> Mapping[str, Any]:
+        """What the client was made with."""
+        return (self.serialized.get("kwargs") if self.serialized else None) or _NOTHING
 
 
-def output_limit(request: CallRequest) -> int | None:
-    """The most tokens of one answer that the request asks for, the largest if it says so more than once.
+_ROLES: Final[dict[str, str]] = {
+    # the most tokens of one answer
+    **dict.fromkeys(("max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens"), "limit"),
+    **dict.fromkeys(("maxTokens", "maxOutputTokens", "num_predict", "n_predict", "max_tokens_to_sample"), "limit"),
+    # how many answers are made, and billed, at once
+    **dict.fromkeys(("n", "best_of", "candidate_count", "candidateCount"), "answers"),
+    **dict.fromkeys(("num_generations", "num_return_sequences"), "answers"),
+    # settings that hold more settings of the same kind
+    **dict.fromkeys(("model_kwargs", "extra_body", "options", "generation_config", "generationConfig"), "nested"),
+    **dict.fromkeys(("inferenceConfig", "inference_config", "additional_model_request_fields"), "nested"),
+    **dict.fromkeys(("thinking_config", "thinkingConfig"), "nested"),
+    # what the provider adds to the input from elsewhere
+    **dict.fromkeys(("previous_response_id", "conversation", "prompt", "cached_content", "cachedContent"), "named"),
+    **dict.fromkeys(("file_ids", "image_url"), "named"),
+    # what the provider does by itself while it answers
+    **dict.fromkeys(("web_search_options", "mcp_servers", "plugins", "search_parameters", "builtin_tools"), "acts"),
+    # the rest that matters
+    "service_tier": "tier",
+    "serviceTier": "tier",
+    "speed": "tier",
+    "cache_control": "caching",
+    "prediction": "prediction",
+    "thinking_budget": "thinking",
+    "thinkingBudget": "thinking",
+    "betas": "betas",
+    **dict.fromkeys(("modalities", "response_modalities", "responseModalities", "audio"), "audio"),
+    # what is no part of the input
+    **dict.fromkeys(("model", "model_name", "azure_deployment", "_type", "stop", "stream", "streaming"), "skipped"),
+    **dict.fromkeys(("timeout", "request_timeout", "default_request_timeout", "max_retries"), "skipped"),
+    **dict.fromkeys(("temperature", "top_p", "top_k", "seed", "user", "stream_options", "extra_headers"), "skipped"),
+    **dict.fromkeys(("include", "metadata", "logit_bias", "reasoning_effort", "tool_choice"), "skipped"),
+}
+"""What a setting means for the size of a call, by the names integrations give it; any other is taken as input."""
 
-    Returns:
-        Tokens, reasoning included; `None` if the request sets no limit.
+
+class Settings(NamedTuple):
+    """What the settings of a request say about its size."""
+
+    limit: int | None
+    """The most tokens of one answer; the largest if it is said more than once; `None` if there is no limit."""
+    answers: int
+    """How many answers are made at once."""
+    thinking: int | None
+    """A thinking budget in tokens; `None` if there is none."""
+    predicted: int
+    """Tokens of a predicted output, which are billed as output where they are not used."""
+    tiers: frozenset[str]
+    """The service tiers that are asked for, in lower case."""
+    named: tuple[str, ...]
+    """What the request only names and the provider adds to the input."""
+    acts: tuple[str, ...]
+    """What the provider does by itself while it answers."""
+    sent: tuple[tuple[str, Any], ...]
+    """Everything else that is sent beside the prompt, tools and schemas among it."""
+    caching: frozenset[str]
+    """The lifetimes of what the provider is told to keep in its prompt cache."""
+    speaks: bool
+    """Whether the answer may be audio or images."""
+    has_long_context: bool
+    """Whether a beta of the provider makes the context window longer than the model's usual one."""
+
+
+def read_settings(request: CallRequest) -> Settings:
+    """Read the settings of a request once.
+
+    What `invocation_params` say wins over the constructor, whose settings are asked where those say nothing.
     """
-    found, is_said = _largest(request.params, LIMIT_KEYS)
-    if is_said:
-        return found
-    found, _ = _largest(_constructor(request), LIMIT_KEYS)
-    if found is not None:
-        return found
+    found: dict[str, list[Any]] = {}
+    sent: list[tuple[str, Any]] = []
+    for role, key, value in _items(request.params):
+        if role is None:
+            sent.append((key, value))
+        else:
+            found.setdefault(role, []).append((key, value))
+    constructor = request.constructor
+    for role, key, value in _items(constructor, only=_CONSTRUCTED) if constructor else ():
+        if role is not None and role not in found:
+            found[role] = [(key, value)]
+    return Settings(
+        limit=_limit(request, found),
+        answers=_largest(found.get("answers")) or 1,
+        thinking=_largest(found.get("thinking")),
+        predicted=sum(byte_bound(as_json(value)) for _, value in found.get("prediction", ()) if value),
+        tiers=_tiers(request, found),
+        named=tuple(key for key, value in found.get("named", ()) if value),
+        acts=tuple(key for key, value in found.get("acts", ()) if value),
+        sent=tuple(sent),
+        caching=_caching(found, sent),
+        speaks=any(_is_not_text(value) for _, value in found.get("audio", ())),
+        has_long_context="context-1m" in str(found.get("betas", "")),
+    )
+
+
+_CONSTRUCTED: Final = frozenset({"limit", "answers", "nested", "acts", "tier", "thinking", "betas", "audio"})
+"""What is asked of the constructor where `invocation_params` do not say it."""
+
+
+def _items(settings: Mapping[str, Any], only: frozenset[str] | None = None) -> Iterator[tuple[str | None, str, Any]]:
+    """The settings that say something, with their roles, those within others included."""
+    for key, value in settings.items():
+        role = _ROLES.get(key)
+        if role == "skipped" or (only is not None and role not in only):
+            continue
+        if role == "nested":
+            if value and hasattr(value, "items"):
+                yield from _items(value, only)
+        elif role is not None:
+            yield role, key, value
+        elif type(value) not in _SMALL:
+            yield None, key, value
+
+
+_SMALL: Final = frozenset({int, float, bool, type(None)})
+
+
+def _limit(request: CallRequest, found: Mapping[str, list[Any]]) -> int | None:
+    if "limit" in found:
+        return _largest(found["limit"])
     limit = request.metadata.get("ls_max_tokens")
     return limit if type(limit) is int and limit > 0 else None
 
 
-def answers_of(request: CallRequest) -> int:
-    """How many answers the request asks for at once."""
-    found, is_said = _largest(request.params, ANSWER_KEYS)
-    if not is_said:
-        found, _ = _largest(_constructor(request), ANSWER_KEYS)
-    return found or 1
+def _largest(said: list[Any] | None) -> int | None:
+    return max((value for _, value in said if type(value) is int and value > 0), default=None) if said else None
 
 
-def _constructor(request: CallRequest) -> Mapping[str, Any]:
-    return (request.serialized.get("kwargs") if request.serialized else None) or _NO_SETTINGS
+def _tiers(request: CallRequest, found: Mapping[str, list[Any]]) -> frozenset[str]:
+    said = [value for _, value in found.get("tier", ())]
+    if request.service_tier:
+        said.append(request.service_tier)
+    return frozenset(value.strip().lower() for value in said if isinstance(value, str) and value) if said else _NO_NAMES
 
 
-def _largest(settings: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[int | None, bool]:
-    """The largest positive whole number under any of the keys, and whether any of them is there at all."""
-    said = [settings[key] for key in keys if key in settings]
-    for name in _NESTED:
-        inner = settings.get(name)
-        if inner and hasattr(inner, "keys"):
-            said += [inner[key] for key in keys if key in inner]
-    return max((value for value in said if type(value) is int and value > 0), default=None), bool(said)
+def _caching(found: Mapping[str, list[Any]], sent: list[tuple[str, Any]]) -> frozenset[str]:
+    """The lifetimes that whole-request settings ask for; those of single blocks and tools are found with them."""
+    said = str(found["caching"]) if "caching" in found else ""
+    if not said and any(key == "system" and "cache_control" in str(value) for key, value in sent):
+        said = str(sent)
+    if not said:
+        return _NO_NAMES
+    return frozenset({"5m", "1h"}) if "1h" in said else frozenset({"5m"})
+
+
+_NO_NAMES: Final[frozenset[str]] = frozenset()
+
+
+def _is_not_text(value: object) -> bool:
+    if isinstance(value, list | tuple):
+        return any(str(getattr(mode, "name", mode)).lower() != "text" for mode in value)
+    return bool(value)

@@ -1,7 +1,8 @@
-"""How many tokens a model can answer with at most, as LangChain's own model profiles know it."""
+"""How many tokens a model takes and answers with at most: by LangChain's own model profiles, else by our dated rows."""
 
 from __future__ import annotations
 
+import json
 import re
 from functools import cache, lru_cache
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
@@ -29,6 +30,7 @@ _INTEGRATIONS: Final = (
 """The packages that bring profiles, in the order they are asked."""
 
 _PROFILES_FILE: Final = "data/_profiles.py"
+_OWN_ROWS: Final = Path(__file__).with_name("limits.json")
 _AFTER_THE_NAME: Final = re.compile(r"(-v\d+)?(:.*)?$")
 _DATE: Final = re.compile(r"[-@](\d{8}|\d{4}-\d{2}-\d{2}|latest)$")
 
@@ -41,19 +43,39 @@ def max_output_of(model: str | None) -> int | None:
         model: the model in any usual form (`"gpt-4o"`, `"azure/gpt-4o"`, `"us.anthropic.claude-sonnet-4-5-v1:0"`).
 
     Returns:
-        Tokens per answer, reasoning included; zero for embeddings; `None` if no installed integration of LangChain
-        has a profile of the model.
+        Tokens per answer, reasoning included; zero for embeddings; `None` if neither an installed integration of
+        LangChain nor our own rows (`limits.json`) know the model.
     """
     if is_embedding(model):
         return 0
+    return _limit(model, "max_output_tokens")
+
+
+@lru_cache(maxsize=1024)
+def max_input_of(model: str | None) -> int | None:
+    """The most input tokens a model takes; `model` as for `max_output_of`.
+
+    Returns:
+        Tokens of the context window that the input may fill; `None` if it is not known.
+    """
+    return _limit(model, "max_input_tokens")
+
+
+def _limit(model: str | None, kind: str) -> int | None:
     name = bare_name(model)
-    for integration in _INTEGRATIONS:
-        profiles = _profiles_of(integration)
+    for profiles in (*map(_profiles_of, _INTEGRATIONS), _own_rows()):
         for spelling in _spellings(name):
-            most = profiles.get(spelling, {}).get("max_output_tokens")
+            most = profiles.get(spelling, {}).get(kind)
             if isinstance(most, int) and most > 0:
                 return most
     return None
+
+
+@cache
+def _own_rows() -> Mapping[str, Mapping[str, Any]]:
+    """Our own rows by model, for those whose integration is not installed."""
+    rows = json.loads(_OWN_ROWS.read_text("utf-8"))["models"]
+    return {model: row for row in rows for model in row["models"]}
 
 
 def _spellings(name: str) -> Iterator[str]:
