@@ -9,6 +9,8 @@ CostGuardError (LangChainException)
 ├── StoreError                             the backend's exception is its __cause__
 │   ├── StoreVersionError                  .found .supported
 │   └── BudgetStoreError (ModelError)      a hard budget could not be checked, so the call was not made
+├── InfeasibleTargetError (ValueError)      .rows .rows_needed
+├── LosingCascadeError (ValueError)         .cut .break_even
 ├── BudgetExceededError (ModelError)       .budget .reason .unit .limit .spent .reserved .requested ...
 └── OptionalDependencyError (ImportError)  .package .extra
 
@@ -170,6 +172,36 @@ class BudgetExceededError(CostGuardError, ModelError):
         self.typical = typical
         self.resets_at = resets_at
         self.waiting_helps = waiting_helps
+
+
+class InfeasibleTargetError(CostGuardError, ValueError):
+    """No threshold of a cascade is known to meet the target, so that only the full model does.
+
+    Attributes:
+        rows: how many labelled rows there were.
+        rows_needed: the fewest with which the target can be shown at all, when these were too few; else `None`.
+    """
+
+    def __init__(self, message: str, *, rows: int, rows_needed: int | None = None) -> None:
+        """Keep the numbers of rows beside the message."""
+        super().__init__(message)
+        self.rows = rows
+        self.rows_needed = rows_needed
+
+
+class LosingCascadeError(CostGuardError, ValueError):
+    """A cascade would cost at least as much as its full model alone.
+
+    Attributes:
+        cut: the share of the full model's cost it would save: zero or below.
+        break_even: the share of answers it could escalate at no loss; below zero where trying alone costs more.
+    """
+
+    def __init__(self, message: str, *, cut: float, break_even: float) -> None:
+        """Keep both shares beside the message."""
+        super().__init__(message)
+        self.cut = cut
+        self.break_even = break_even
 
 
 class OptionalDependencyError(CostGuardError, ImportError):
