@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import Dialect
 
     from langchain_costguard.exceptions import StoreError
+    from langchain_costguard.stores.sql_budgets_statements import Statement
+
+_WALL_AHEAD_NS: Final = time.time_ns() - time.monotonic_ns()
 
 
 class RawCursor(Protocol):
@@ -23,6 +27,9 @@ class RawCursor(Protocol):
 
     def fetchone(self) -> Any:  # noqa: ANN401 - as the driver types it
         """The next row, or `None`."""
+
+    def fetchall(self) -> Any:  # noqa: ANN401 - as the driver types it
+        """The rows that are left."""
 
 
 class RawConnection(Protocol):
@@ -64,6 +71,58 @@ class Backend(ABC):
     def dialect(self) -> Dialect:
         """The SQLAlchemy dialect that compiles statements with positional parameters."""
 
+    @property
+    @abstractmethod
+    def is_remote(self) -> bool:
+        """Whether each step waits for a network."""
+
+    def now_us(self) -> int:
+        """The time all processes go by: this machine's clock as it stood at first, advanced without its jumps."""
+        return (_WALL_AHEAD_NS + time.monotonic_ns()) // 1000
+
+    def prepare_writer(self, connection: RawConnection) -> None:  # noqa: B027 - most need nothing
+        """Make a connection ready for `write` and `begin`, once it is known that the tables are there."""
+
+    @abstractmethod
+    def write(self, connection: RawConnection, sql: str, row: Sequence[Any]) -> int:
+        """Run one statement and commit it.
+
+        Returns:
+            How many rows changed.
+        """
+
+    @abstractmethod
+    def begin(
+        self, connection: RawConnection, locks: Sequence[str], reads: Sequence[Statement], *, wait_seconds: float
+    ) -> list[Sequence[Any]]:
+        """Begin a transaction that no other can come between, and ask what it must know.
+
+        Args:
+            connection: where to.
+            locks: the counters it concerns, without which none of them is changed by others.
+            reads: the questions.
+            wait_seconds: how long to wait for other processes.
+
+        Returns:
+            The rows of each answer.
+        """
+
+    def ask(self, connection: RawConnection, reads: Sequence[Statement]) -> list[Sequence[Any]]:
+        """Ask more in the transaction that has begun."""
+        return [connection.execute(sql, row).fetchall() for sql, row in reads]
+
+    @abstractmethod
+    def commit(self, connection: RawConnection, writes: Sequence[Statement]) -> list[int]:
+        """Run statements in the transaction that has begun, and commit it.
+
+        Returns:
+            How many rows each of them changed.
+        """
+
+    def roll_back(self, connection: RawConnection) -> None:
+        """End the transaction that has begun, if it has, and change nothing."""
+        connection.execute("ROLLBACK")
+
     @abstractmethod
     def is_missing_table(self, error: Exception) -> bool:
         """Whether a statement failed because there is no ledger yet."""
@@ -89,8 +148,13 @@ class Backend(ABC):
         """Whether open connections still lead to the place that is meant."""
 
     @abstractmethod
-    def explain(self, error: Exception) -> StoreError:
-        """A driver's exception in words that say what to do, without any credentials."""
+    def explain(self, error: Exception, *, waited_seconds: float | None = None) -> StoreError:
+        """A driver's exception in words that say what to do, without any credentials.
+
+        Args:
+            error: the exception.
+            waited_seconds: how long the step was to wait, if not as long as the store does.
+        """
 
     @abstractmethod
     def each_string(self, column: ColumnElement[str], name: str) -> tuple[FromClause, ColumnElement[str]]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import contextmanager
+from functools import partial
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
+from langchain_costguard.exceptions import StoreError
 from langchain_costguard.stores.forks import watch_forks
+from langchain_costguard.stores.sql_budgets_queue import FairLock
+from langchain_costguard.stores.sql_budgets_step import Done, Step
 from langchain_costguard.stores.statements import statements_for
 from langchain_costguard.stores.versions import ensure_version
 
@@ -21,6 +26,8 @@ if TYPE_CHECKING:
     from langchain_costguard.stores.backends import Backend, RawConnection
     from langchain_costguard.stores.statements import Statements
     from langchain_costguard.stores.versions import Migrate
+
+_T = TypeVar("_T")
 
 _DIGEST_KEY: Final = "digest_key"
 _DIGEST_KEY_BYTES: Final = 32
@@ -47,7 +54,7 @@ class Connections:
         self._migrate: Migrate = migrate
         self._place = place
         self._engine: Engine = backend.engine()
-        self._writing = Lock()
+        self._writing = FairLock()
         self._reading = Lock()
         self._writer: RawConnection | None = None
         self._pid = os.getpid()
@@ -87,6 +94,32 @@ class Connections:
                 if not lost:
                     raise
             return self._run(sql, row)
+
+    def step(self, step: Step[_T], *, wait_seconds: float) -> Done[_T]:
+        """Run one step on the budgets as one transaction; threads come in the order in which they asked.
+
+        Args:
+            step: what to do.
+            wait_seconds: how long to wait for this process's other threads, and for other processes.
+
+        Returns:
+            Its result, and how many rows it changed.
+
+        Raises:
+            StoreError: it could not be done in time; nothing was changed.
+        """
+        deadline = time.monotonic() + wait_seconds
+        if not self._writing.acquire(max(0.0, wait_seconds)):
+            msg = (
+                f"The ledger {self._place} was in use by other threads for more than {wait_seconds:g} seconds: make "
+                "fewer calls at once, or wait longer with SQLStore(..., timeout_seconds=)"
+            )
+            raise StoreError(msg)
+        try:
+            with self._explained(wait_seconds):
+                return self._attempt(step, deadline)
+        finally:
+            self._writing.release()
 
     def read(self, statement: Executable) -> Sequence[Sequence[Any]]:
         """All rows of a question.
@@ -143,13 +176,48 @@ class Connections:
         self._reading.release()
         self._writing.release()
 
+    def _attempt(self, step: Step[_T], deadline: float) -> Done[_T]:
+        """Run a step, again after a conflict, and once again over a new connection if the old one was lost."""
+        may_reconnect = True
+        for conflicts_left in range(_CONFLICTS_BORNE, -1, -1):
+            writer = self._ready_writer()
+            is_ending = False
+            try:
+                answers = self._backend.begin(
+                    writer, step.locks, step.reads, wait_seconds=max(0.0, deadline - time.monotonic())
+                )
+                outcome = step.decide(answers, partial(self._backend.ask, writer))
+                is_ending = bool(outcome.writes)
+                if is_ending:
+                    return Done(outcome.result, self._backend.commit(writer, outcome.writes))
+                self._backend.roll_back(writer)
+                return Done(outcome.result, ())
+            except self._backend.errors as error:
+                lost = self._backend.is_disconnect(writer, error)
+                self._leave_transaction(writer)
+                if lost and may_reconnect and (step.is_repeatable or not is_ending):
+                    may_reconnect = False
+                elif not conflicts_left or not self._backend.is_conflict(error):
+                    raise
+            except BaseException:
+                self._leave_transaction(writer)
+                raise
+        raise AssertionError  # the last conflict was raised
+
+    def _leave_transaction(self, writer: RawConnection) -> None:
+        """Change nothing; a connection that cannot even do that is given up."""
+        try:
+            self._backend.roll_back(writer)
+        except self._backend.errors:
+            self._drop_writer()
+
     def _transact(self, statements: Sequence[Executable]) -> list[int]:
         with self._engine.begin() as connection:
             connection.exec_driver_sql(self._backend.begin_change)
             return [connection.execute(statement).rowcount for statement in statements]
 
     def _run(self, sql: str, row: Sequence[Any]) -> int:
-        return self._ready_writer().execute(sql, row).rowcount
+        return self._backend.write(self._ready_writer(), sql, row)
 
     def _ready_writer(self) -> RawConnection:
         """The writing connection, opened now if it is not open, belongs to a parent, or leads to a deleted file."""
@@ -162,6 +230,7 @@ class Connections:
         try:
             ensure_version(self._backend, writer, self._engine, migrate=self._migrate, place=self._place)
             self.digest_key = self._read_digest_key(writer)
+            self._backend.prepare_writer(writer)
         except BaseException:
             writer.close()
             self._engine.dispose()
@@ -193,12 +262,12 @@ class Connections:
         self._engine.dispose()
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explained(self, waited_seconds: float | None = None) -> Iterator[None]:
         """Turn the driver's exceptions, and SQLAlchemy's around them, into `StoreError`."""
         try:
             yield
         except self._backend.errors as error:
-            raise self._backend.explain(error) from error
+            raise self._backend.explain(error, waited_seconds=waited_seconds) from error
         except DBAPIError as error:
             cause = error.orig if isinstance(error.orig, Exception) else error
             raise self._backend.explain(cause) from cause

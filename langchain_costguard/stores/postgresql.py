@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+import zlib
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -13,6 +15,7 @@ from sqlalchemy.pool import QueuePool
 from langchain_costguard._optional import require
 from langchain_costguard.exceptions import StoreError
 from langchain_costguard.stores.backends import Backend
+from langchain_costguard.stores.sql_budgets_statements import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Engine, FromClause
     from sqlalchemy.engine.interfaces import Dialect
 
-    from langchain_costguard.stores.backends import RawConnection
+    from langchain_costguard.stores.backends import RawConnection, RawCursor
     from langchain_costguard.stores.location import Location
 
 SCHEMA: Final = "costguard"
@@ -46,6 +49,14 @@ _LOGIN_REFUSALS: Final = {
 }
 _MIN_CONNECT_SECONDS: Final = 2
 _MS_PER_SECOND: Final = 1000
+_BEGIN: Final = Statement("BEGIN ISOLATION LEVEL READ COMMITTED")
+"""Each question sees what was committed before it, so what is asked after the locks is what they guard."""
+_COMMIT: Final = Statement("COMMIT")
+_LOCK_COUNTERS: Final = "SELECT pg_advisory_xact_lock(%s::int, n) FROM unnest(%s::int[]) AS n"
+_LOCK_CLASS: Final = int.from_bytes(b"cost", "big")
+_BIT_31: Final = 1 << 31
+_READ_CLOCK: Final = "SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint"
+_CLOCK_AGES_NS: Final = 60 * 10**9
 
 
 class PostgreSQLDatabase(Backend):
@@ -69,6 +80,8 @@ class PostgreSQLDatabase(Backend):
         self._name = str(location)
         self._timeout_seconds = timeout_seconds
         self._arguments = _arguments(location, timeout_seconds)
+        self._server_ahead_ns: int = 0
+        self._clock_read_ns: int = 0
         self._settings = [f"SET lock_timeout = {int(timeout_seconds * _MS_PER_SECOND)}"]
         if not durable:
             self._settings.append("SET synchronous_commit = off")
@@ -84,6 +97,7 @@ class PostgreSQLDatabase(Backend):
         try:
             for setting in self._settings:
                 connection.execute(setting)
+            self._read_clock(connection)
         except BaseException:
             connection.close()
             raise
@@ -108,6 +122,56 @@ class PostgreSQLDatabase(Backend):
 
         return PGDialect_psycopg(paramstyle="format")  # type: ignore[no-untyped-call]
 
+    @property
+    def is_remote(self) -> bool:
+        """True: the server may be far away."""
+        return True
+
+    def now_us(self) -> int:
+        """The server's clock, as this machine's monotonic clock has gone on since it was last read."""
+        return (self._server_ahead_ns + time.monotonic_ns()) // 1000
+
+    def write(self, connection: RawConnection, sql: str, row: Sequence[Any]) -> int:
+        """Run one statement, in one round trip."""
+        return connection.execute(sql, row).rowcount
+
+    def begin(
+        self, connection: RawConnection, locks: Sequence[str], reads: Sequence[Statement], *, wait_seconds: float
+    ) -> list[Sequence[Any]]:
+        """Begin, lock the counters in the order of their locks' numbers, and ask, in one round trip."""
+        opening = [_BEGIN]
+        if wait_seconds < self._timeout_seconds:
+            opening.append(Statement(f"SET LOCAL lock_timeout = {max(1, int(wait_seconds * _MS_PER_SECOND))}"))
+        if locks:
+            numbers = sorted({zlib.crc32(lock.encode("utf-8", "surrogatepass")) - _BIT_31 for lock in locks})
+            opening.append(Statement(_LOCK_COUNTERS, (_LOCK_CLASS, numbers)))
+        if time.monotonic_ns() - self._clock_read_ns > _CLOCK_AGES_NS:
+            self._read_clock(connection)
+        answers = self._pipelined(connection, [*opening, *reads])[len(opening) :]
+        return [answer.fetchall() for answer in answers]
+
+    def ask(self, connection: RawConnection, reads: Sequence[Statement]) -> list[Sequence[Any]]:
+        """Ask more, in one round trip."""
+        return [answer.fetchall() for answer in self._pipelined(connection, reads)]
+
+    def commit(self, connection: RawConnection, writes: Sequence[Statement]) -> list[int]:
+        """Run the statements and commit, in one round trip."""
+        *answers, _ = self._pipelined(connection, [*writes, _COMMIT])
+        return [answer.rowcount for answer in answers]
+
+    def _pipelined(self, connection: Any, statements: Sequence[Statement]) -> list[RawCursor]:  # noqa: ANN401 - psycopg's own
+        with connection.pipeline():
+            return [connection.execute(sql, row) for sql, row in statements]
+
+    def _read_clock(self, connection: Any) -> None:  # noqa: ANN401 - psycopg's own connection
+        """Note how far the server's clock is ahead of this machine's monotonic one; it never goes back here."""
+        before_ns = time.monotonic_ns()
+        server_us = int(connection.execute(_READ_CLOCK).fetchone()[0])
+        after_ns = time.monotonic_ns()
+        ahead_ns = server_us * 1000 - (before_ns + after_ns) // 2
+        self._server_ahead_ns = max(ahead_ns, self._server_ahead_ns)
+        self._clock_read_ns = after_ns
+
     def is_missing_table(self, error: Exception) -> bool:
         """Whether the server says that a table does not exist."""
         return getattr(error, "sqlstate", None) == _UNDEFINED_TABLE
@@ -127,11 +191,12 @@ class PostgreSQLDatabase(Backend):
         """True: a lost connection shows itself by failing."""
         return True
 
-    def explain(self, error: Exception) -> StoreError:
+    def explain(self, error: Exception, *, waited_seconds: float | None = None) -> StoreError:
         """What PostgreSQL's error means for the user."""
+        seconds = self._timeout_seconds if waited_seconds is None else waited_seconds
         state = getattr(error, "sqlstate", None) or _state_from_text(str(error))
         meaning = next(text for beginning, text in _MEANINGS if state.startswith(beginning))
-        return StoreError(meaning.format(name=self._name, seconds=self._timeout_seconds, state=state, schema=SCHEMA))
+        return StoreError(meaning.format(name=self._name, seconds=seconds, state=state, schema=SCHEMA))
 
     def each_string(self, column: ColumnElement[str], name: str) -> tuple[FromClause, ColumnElement[str]]:
         """The strings of a JSON list, through `json_array_elements_text`."""

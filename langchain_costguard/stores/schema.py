@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, MetaData, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
 metadata: Final = MetaData()
 
@@ -124,3 +124,83 @@ daily_totals: Final = Table(
 
 meta: Final = Table("meta", metadata, Column("name", Text, primary_key=True), Column("value", LargeBinary))
 """What belongs to the store as a whole: the digest key."""
+
+counters: Final = Table(
+    "counters",
+    metadata,
+    Column("counter", Text, primary_key=True),
+    Column("slot_us", BigInteger, primary_key=True, autoincrement=False),
+    Column("budget", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("spent", BigInteger, nullable=False),
+    Column("reserved", BigInteger, nullable=False),
+    Column("unsettled", BigInteger, nullable=False),
+    Column("overrun", BigInteger, nullable=False),
+    Column("refused", BigInteger, nullable=False),
+    Column("frozen", Text),
+    Column("crossed", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What budgets have spent and reserved, one row per counter and slot of time; `crossed` lists parts per million."""
+
+reservations: Final = Table(
+    "reservations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("counter", Text, primary_key=True),
+    Column("slot_us", BigInteger, primary_key=True, autoincrement=False),
+    Column("since_us", BigInteger, nullable=False),
+    Column("budget", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("limit_amount", BigInteger, nullable=False),
+    Column("refuses", Boolean, nullable=False),
+    Column("charges_lost", Boolean, nullable=False),
+    Column("alerts", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("lease_until_us", BigInteger, nullable=False),
+    Column("owner_host", Text),
+    Column("owner_pid", BigInteger),
+    Column("owner_started", Text),
+    sqlite_with_rowid=False,
+)
+"""The claims of reservations that have not ended, one row per counter.
+
+The state is `open`, or `charged` for one whose owner is gone and that a late settlement may still correct. What was
+settled or released has no row.
+"""
+
+budget_settings: Final = Table(
+    "budget_settings",
+    metadata,
+    Column("budget", Text, primary_key=True),
+    Column("limit_amount", BigInteger),
+    Column("frozen", Text),
+)
+"""What operators have set, one row per budget."""
+
+budget_changes: Final = Table(
+    "budget_changes",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("budget", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("changed_by", Text, nullable=False),
+    Column("limit_amount", BigInteger),
+    Column("note", Text, nullable=False),
+)
+"""Operators' changes, numbered in their order."""
+
+outbox: Final = Table(
+    "outbox",
+    metadata,
+    Column("reservation_id", Text, primary_key=True),
+    Column("location", Text, nullable=False),
+    Column("settlement", Text, nullable=False),
+    Column("written_at_us", BigInteger, nullable=False),
+    Column("owner_host", Text),
+    Column("owner_pid", BigInteger),
+    Column("owner_started", Text),
+)
+"""Settlements that belong to budgets in another store and have not been confirmed there."""

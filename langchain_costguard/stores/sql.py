@@ -1,4 +1,4 @@
-"""Keeps lines in a database: a SQLite file, or PostgreSQL."""
+"""Keeps lines and budgets in a database: a SQLite file, or PostgreSQL."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import time
 from typing import TYPE_CHECKING, Final
 from weakref import finalize
 
-from langchain_costguard.stores.base import EVERYTHING, LedgerStore
+from langchain_costguard.stores.base import EVERYTHING
 from langchain_costguard.stores.daily import US_PER_DAY, cutoff, forgets, without_forgotten
 from langchain_costguard.stores.location import Location, parse_location
 from langchain_costguard.stores.owners import Owner, is_gone, this_process
 from langchain_costguard.stores.rows import COLUMNS, from_row, to_row
+from langchain_costguard.stores.sql_budgets import SQLBudgets
 from langchain_costguard.stores.sums import LocalClock, Tally, check_group_keys
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from datetime import datetime
 
     from langchain_costguard.ledger import GroupKey, LedgerEntry, LedgerQuery, LedgerTotals
@@ -27,8 +28,8 @@ _LINES_PER_PAGE: Final = 1000
 _US_PER_SECOND: Final = 1_000_000
 
 
-class SQLStore(LedgerStore):
-    """The ledger in a SQLite file or a PostgreSQL database: shared by processes, and there tomorrow.
+class SQLStore(SQLBudgets):
+    """The ledger and the budgets in a SQLite file or a PostgreSQL database: shared by processes, and there tomorrow.
 
     One process uses one connection to write and one to read; threads take turns. Forked children open their own.
 
@@ -39,6 +40,7 @@ class SQLStore(LedgerStore):
             a disk flush each. Without it a line survives the end of the process in any case.
         timeout_seconds: how long a write waits for another process's, or for the server.
         lost_after_seconds: how old an open call of another machine must be to be counted as gone.
+        clock: gives the budgets' time in microseconds since 1970-01-01 UTC instead of the store's own, for tests.
 
     Raises:
         StoreError: the place cannot be opened; the message says what to do.
@@ -60,15 +62,21 @@ class SQLStore(LedgerStore):
         durable: bool = False,
         timeout_seconds: float = 5.0,
         lost_after_seconds: float = 3600.0,
+        clock: Callable[[], int] | None = None,
     ) -> None:
         """Open the database, creating or migrating its tables where that is needed and allowed."""
         from langchain_costguard.stores.connections import Connections
 
         location = place if isinstance(place, Location) else parse_location(place)
         self._place = str(location)
-        self._lost_after_seconds = lost_after_seconds
-        self._backend = _backend_for(location, durable=durable, timeout_seconds=timeout_seconds)
-        self._connections = Connections(self._backend, migrate=migrate, place=self._place)
+        backend = _backend_for(location, durable=durable, timeout_seconds=timeout_seconds)
+        super().__init__(
+            backend,
+            Connections(backend, migrate=migrate, place=self._place),
+            timeout_seconds=timeout_seconds,
+            lost_after_seconds=lost_after_seconds,
+            clock=clock,
+        )
         finalize(self, self._connections.close)
 
     @property

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Engine, FromClause
     from sqlalchemy.engine.interfaces import Dialect
 
-    from langchain_costguard.stores.backends import RawConnection
+    from langchain_costguard.stores.backends import RawConnection, RawCursor
+    from langchain_costguard.stores.sql_budgets_statements import Statement
 
 _BUSY: Final = "SQLITE_BUSY"
 _BOOLEANS: Final = ("true", "false")
@@ -32,6 +33,10 @@ _PAGES_PER_CHECKPOINT: Final = 4000
 
 _BEYOND_64_BITS: Final = 2**63
 _RETRY_SECONDS: Final = 0.01
+_PAUSE_SECONDS: Final = 0.0003
+"""A step takes about as long, so whoever waits looks about once per step of the others."""
+_PRIMARY_CODE: Final = 0xFF
+"""The part of an error's code that says its kind."""
 _creating: Final = Lock()
 """Keeps other threads from opening a new file before the descriptor that created it is closed."""
 _FILE_MODE: Final = 0o600
@@ -92,6 +97,44 @@ class SQLiteFile(Backend):
         """SQLite's, whose parameters are question marks."""
         return sqlite_dialect(paramstyle="qmark")
 
+    @property
+    def is_remote(self) -> bool:
+        """False: it is a file of this machine."""
+        return False
+
+    def prepare_writer(self, connection: RawConnection) -> None:
+        """Have SQLite itself not wait: it sleeps longer and longer, and processes that come later overtake."""
+        connection.execute("PRAGMA busy_timeout=0")
+
+    def write(self, connection: RawConnection, sql: str, row: Sequence[Any]) -> int:
+        """Run one statement, as soon as no other process writes."""
+        return _patiently(connection, sql, row, self._timeout_seconds).rowcount
+
+    def begin(
+        self,
+        connection: RawConnection,
+        locks: Sequence[str],  # noqa: ARG002 - one transaction writes at a time
+        reads: Sequence[Statement],
+        *,
+        wait_seconds: float,
+    ) -> list[Sequence[Any]]:
+        """Take the file's only right to write."""
+        _patiently(connection, "BEGIN IMMEDIATE", (), wait_seconds)
+        execute = connection.execute
+        return [execute(sql, row).fetchall() for sql, row in reads]
+
+    def commit(self, connection: RawConnection, writes: Sequence[Statement]) -> list[int]:
+        """Run the statements one by one; the file is local."""
+        execute = connection.execute
+        changed = [execute(sql, row).rowcount for sql, row in writes]
+        execute("COMMIT")
+        return changed
+
+    def roll_back(self, connection: RawConnection) -> None:
+        """End the transaction, unless SQLite has done so by itself."""
+        if getattr(connection, "in_transaction", False):
+            connection.execute("ROLLBACK")
+
     def is_missing_table(self, error: Exception) -> bool:
         """Whether SQLite says that a table does not exist."""
         return isinstance(error, sqlite3.OperationalError) and "no such table" in str(error)
@@ -110,10 +153,13 @@ class SQLiteFile(Backend):
         Deleted content is overwritten anyway (`secure_delete`), but not in files that were written without.
         """
         try:
+            connection.execute(f"PRAGMA busy_timeout={int(self._timeout_seconds * 1000)}")
             connection.execute("VACUUM")
             is_blocked = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         except sqlite3.Error as error:
             raise self._unscrubbed(error.sqlite_errorname) from error
+        finally:
+            self.prepare_writer(connection)
         if is_blocked:
             raise self._unscrubbed(_BUSY)
 
@@ -121,12 +167,13 @@ class SQLiteFile(Backend):
         """Whether the path still names the file that was opened: it may have been deleted or replaced."""
         return _identity(self._path) == self._identity
 
-    def explain(self, error: Exception) -> StoreError:
+    def explain(self, error: Exception, *, waited_seconds: float | None = None) -> StoreError:
         """What SQLite's error means for the user."""
+        seconds = self._timeout_seconds if waited_seconds is None else waited_seconds
         name = getattr(error, "sqlite_errorname", "") or type(error).__name__
         for beginnings, meaning in _MEANINGS.items():
             if name.startswith(beginnings):
-                return StoreError(meaning.format(path=self._path, seconds=self._timeout_seconds, name=name))
+                return StoreError(meaning.format(path=self._path, seconds=seconds, name=name))
         return StoreError(
             f"The ledger {self._path} failed ({name}): check the file with `sqlite3 FILE 'PRAGMA integrity_check'`, "
             "or give another path with store="
@@ -208,6 +255,20 @@ class SQLiteFile(Backend):
                 )
                 raise StoreError(msg)
             return
+
+
+def _patiently(connection: RawConnection, sql: str, row: Sequence[Any], seconds: float) -> RawCursor:
+    """Run a statement, waiting in short steps while another process writes."""
+    deadline: float | None = None
+    while True:
+        try:
+            return connection.execute(sql, row)
+        except sqlite3.OperationalError as error:
+            now = time.monotonic()
+            deadline = now + seconds if deadline is None else deadline
+            if error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_BUSY or now >= deadline:
+                raise
+            time.sleep(min(_PAUSE_SECONDS, deadline - now))
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
