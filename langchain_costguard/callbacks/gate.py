@@ -96,7 +96,7 @@ def _holds(
     """Reserve; where it does not fit, calls that will not report are closed first, and it is tried once more."""
     from langchain_costguard.guard.admission import admit
 
-    candidate = _candidate(call, views, serialized)
+    candidate = candidate_of(call, views, serialized)
     try:
         return admit(candidate, guards, call.holds)
     except BudgetExceededError as error:
@@ -106,7 +106,8 @@ def _holds(
     return admit(candidate, guards, call.holds)
 
 
-def _candidate(call: StartedCall, views: Sequence[CallView], serialized: Mapping[str, Any] | None) -> Candidate:
+def candidate_of(call: StartedCall, views: Sequence[CallView], serialized: Mapping[str, Any] | None) -> Candidate:
+    """What budgets are told of a call that asks to be admitted."""
     from langchain_costguard.guard.admission import Candidate
     from langchain_costguard.guard.requests import CallRequest
 

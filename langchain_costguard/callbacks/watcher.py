@@ -101,7 +101,7 @@ class CallWatcher(BaseCallbackHandler):
                 call = StartedCall(run_id, "chat", ChatPrompt(sent or (), params), chat_text)
                 call.sent = sent
                 call.prompt_tokens = chat_tokens
-                _describe(call, serialized, params, parent_run_id, tags, metadata)
+                describe_call(call, serialized, params, parent_run_id, tags, metadata)
                 if kwargs.get("batch_size", 1) > 1:
                     call.batch_group = params
             begin_call(call, views, serialized, is_new=is_new, is_inline=self.run_inline)
@@ -133,7 +133,7 @@ class CallWatcher(BaseCallbackHandler):
                 params = kwargs.get("invocation_params")
                 call = StartedCall(run_id, "llm", sent, plain_text)
                 call.sent = sent
-                _describe(call, serialized, params, parent_run_id, tags, metadata)
+                describe_call(call, serialized, params, parent_run_id, tags, metadata)
                 if kwargs.get("batch_size", 1) > 1:
                     call.batch_group = params
             begin_call(call, views, serialized, is_new=is_new, is_inline=self.run_inline)
@@ -280,7 +280,7 @@ class CallWatcher(BaseCallbackHandler):
         close_call(call, Outcome("error", error=f"tracking: {type(error).__name__}"))
 
 
-def _describe(
+def describe_call(
     call: StartedCall,
     serialized: Mapping[str, Any] | None,
     params: Mapping[str, Any] | None,

@@ -137,9 +137,9 @@ class Hold:
         """The most that a call can have used whose usage is not known."""
         attempt = -(-claim.amount // self.bound.attempts)
         if ending.status == "ok":
-            answered = self.bound.answered(ending.output_bytes)
-            known = answered.nano_usd if claim.unit == "usd" else answered.tokens
-            return attempt if known is None else min(attempt, known)
+            known = self.bound.answered(ending.output_bytes)
+            if known is not None:
+                return min(attempt, known[0] if claim.unit == "usd" else known[1])
         if ending.status in _NOT_TOLD or ending.has_output:
             return attempt
         return claim.amount
