@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 Number = int | str | Decimal | float
 """A number a user states. Floats are read by their shortest decimal form, so that `0.1` means one tenth."""
 
-_MOST: Final = 2**63 - 1
+_MOST: Final = {"usd": Decimal("9223372036.854775807"), "tokens": Decimal(2**63 - 1), "calls": Decimal(2**63 - 1)}
+"""What 63 bits hold of each unit."""
+
 _DIGITS: Final = 60
 _EXACT: Final = Context(prec=2 * _DIGITS)
 
@@ -37,7 +39,7 @@ def amount_of(value: Number, unit: Unit, argument: str) -> int:
     if not number.is_finite() or number <= 0:
         msg = f"{argument}={value!r} is no limit: give a number above zero, or leave the budget out for no limit"
         raise ValueError(msg)
-    if number > Decimal(_MOST) / scale:
+    if number > _MOST[unit]:
         msg = f"{argument}={value!r} is more than can be counted: leave the budget out for no limit"
         raise ValueError(msg)
     if not _is_whole(number, scale):
@@ -93,10 +95,10 @@ def _ppm(share: Number) -> int:
 
 def _is_whole(number: Decimal, scale: int) -> bool:
     """Whether so many times a number is a whole number of at least one."""
-    if number * scale < 1 or len(number.as_tuple().digits) > _DIGITS:
+    if len(number.as_tuple().digits) > _DIGITS:
         return False
     scaled = _EXACT.multiply(number, Decimal(scale))
-    return scaled == scaled.to_integral_value()
+    return scaled >= 1 and scaled == scaled.to_integral_value()
 
 
 def _too_fine(value: Number, unit: Unit, argument: str) -> str:

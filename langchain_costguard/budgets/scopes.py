@@ -216,14 +216,13 @@ class _Metadata(_One):
 
 
 class _Model(_One):
-    __slots__ = ("_pattern", "_readings")
+    __slots__ = ("_pattern", "_reading")
 
     kind = "model"
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        own = candidates(name, None)
-        self._readings: frozenset[tuple[str | None, str]] = frozenset(own)
+        self._reading: tuple[str | None, str] = candidates(name, None)[0]
         self._pattern: re.Pattern[str] | None = (
             re.compile(".*".join(map(re.escape, name.split("*"))), re.DOTALL) if "*" in name else None
         )
@@ -233,7 +232,7 @@ class _Model(_One):
             return False
         asked = _readings(facts.model, facts.provider)
         if self._pattern is None:
-            return not self._readings.isdisjoint(asked)
+            return self._reading in asked
         return any(self._pattern.fullmatch(name) for name in _names(asked))
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 from langchain_costguard.budgets.identity import unescaped
 from langchain_costguard.budgets.limits import outside
 from langchain_costguard.budgets.windows import instant
+from langchain_costguard.cost import to_usd
+from langchain_costguard.pricing.amounts import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from langchain_costguard.budgets.budget import Budget
     from langchain_costguard.budgets.claims import BudgetSetting, CounterState, Unit
 
-_SHARE_DIGITS: Final = 4
+_SHARES: Final = 10_000
 _US: Final = timedelta(microseconds=1)
 
 
@@ -68,7 +70,7 @@ class BudgetStatus:
         """What part of the limit is spent, rounded half to even to 4 decimals; 1 is all of it, or a limit of 0."""
         if not self.limit:
             return Decimal(1)
-        return Decimal(round(Fraction(self.spent) / Fraction(self.limit) * 10**_SHARE_DIGITS)).scaleb(-_SHARE_DIGITS)
+        return to_usd(round(Fraction(self.spent) / Fraction(self.limit) * _SHARES), _SHARES)
 
     def forecast(self, now: datetime, *, since: datetime | None = None) -> datetime | None:
         """When the limit is reached, if spending goes on as it did on average since the window began.
@@ -83,14 +85,17 @@ class BudgetStatus:
         Returns:
             The moment in UTC; `now` where it is reached already; `None` where it is not before the window ends, or
             nothing is spent, or the beginning is not known.
+
+        Raises:
+            ValueError: a moment has no time zone.
         """
-        now = now.astimezone(UTC)
+        now = moment(now, "now")
         if self.spent >= self.limit:
             return now
-        began = since or (self.started_at if self.resets_at else None)
+        began = moment(since, "since") if since else self.started_at if self.resets_at else None
         if began is None or now <= began or self.spent <= 0:
             return None
-        left = Fraction(self.limit - self.spent) / Fraction(self.spent) * ((now - began) // _US)
+        left = (Fraction(self.limit) / Fraction(self.spent) - 1) * ((now - began) // _US)
         if left > (datetime.max.replace(tzinfo=UTC) - now) // _US:
             return None
         reached = now + timedelta(microseconds=-(-left.numerator // left.denominator))

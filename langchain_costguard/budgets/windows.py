@@ -113,7 +113,7 @@ class CalendarWindow(Window):
         self._periods: Periods = Periods(name, tz)
 
     def _at(self, now_us: int) -> Place:
-        span = self._periods.around(_moment(now_us))
+        span = self._periods.around(instant(_known(now_us)))
         start, end = (span.start - _EPOCH) // _US, (span.end - _EPOCH) // _US
         return Place(start, end, start, start, end)
 
@@ -128,7 +128,7 @@ class ClockWindow(Window):
         self._zone: ZoneInfo = zone
 
     def _at(self, now_us: int) -> Place:
-        offset = self._offset(now_us)
+        offset = self._offset(_known(now_us))
         start = now_us - (now_us + offset) % self._step
         end = start + self._step
         if self._offset(start) != offset:
@@ -138,7 +138,7 @@ class ClockWindow(Window):
         return Place(start, end, start, start, end)
 
     def _offset(self, at_us: int) -> int:
-        return cast("timedelta", _moment(at_us).astimezone(self._zone).utcoffset()) // _US
+        return cast("timedelta", instant(at_us).astimezone(self._zone).utcoffset()) // _US
 
     def _change(self, before_us: int, after_us: int) -> int:
         """The first moment with the offset of the later of two moments whose offsets differ."""
@@ -216,8 +216,9 @@ def _unknown(per: object) -> str:
     )
 
 
-def _moment(at_us: int) -> datetime:
+def _known(at_us: int) -> int:
+    """A moment that the calendar has, with room for the window around it."""
     if not 0 <= at_us < _LAST:
         msg = f"now_us={at_us} is not between the years 1970 and 9997: give microseconds since 1970-01-01 UTC"
         raise ValueError(msg)
-    return instant(at_us)
+    return at_us

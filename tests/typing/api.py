@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import assert_type
 from uuid import UUID
 
 from langchain_costguard import (
+    Budget,
+    BudgetExceededError,
+    BudgetStatus,
     Cost,
     CostCallbackHandler,
     CostEstimate,
@@ -28,6 +31,7 @@ from langchain_costguard import (
     track_costs,
     uninstall,
 )
+from langchain_costguard.budgets import Scope, check_together, statuses
 from langchain_costguard.estimates import CostEstimates
 from langchain_costguard.pricing import RateCard
 from langchain_costguard.reports import DayStatistics, ReportRow, ReportRows
@@ -70,6 +74,14 @@ assert_type(free(), RateCard)
 assert_type(estimate_cost("Why?", "gpt-4o", max_output_tokens=100), CostEstimate)
 assert_type(estimate_cost([("human", "Why?")], ["gpt-4o", "gpt-5"], prices=book), CostEstimates)
 
+budget = Budget(
+    "2.50", per="day", scope=Scope.tag("checkout") & ~Scope.provider("ollama"), each="user", tz="Europe/Zurich"
+)
+assert_type(budget.limit, Decimal | int)
+assert_type(Budget(tokens=100_000, per=timedelta(hours=24), scope={"tenant": "acme"}, mode="soft").key, str)
+assert_type(check_together([budget, Budget(calls=50, per="15min")]), tuple[Budget, ...])
+assert_type(statuses(budget, [], [], 0), list[BudgetStatus])
+
 usage = TokenUsage.from_langchain({"input_tokens": 10, "output_tokens": 1, "total_tokens": 11})
 assert_type(usage, TokenUsage | None)
 
@@ -82,3 +94,12 @@ def read(entry: LedgerEntry) -> None:
     assert_type(entry.billed_cost, Decimal | None)
     assert_type(entry.latency_ms, float | None)
     assert_type(entry.tags, tuple[str, ...])
+
+
+def explain(refusal: BudgetExceededError, status: BudgetStatus, now: datetime) -> None:
+    """What a refusal and a status answer."""
+    assert_type(refusal.limit, Decimal | int | None)
+    assert_type(refusal.resets_at, datetime | None)
+    assert_type(status.remaining, Decimal | int)
+    assert_type(status.share_spent, Decimal)
+    assert_type(status.forecast(now), datetime | None)
