@@ -81,7 +81,7 @@ class MemoryBudgets(BudgetStore):
         return []
 
     def counters(self, budgets: Sequence[str] | None = None, *, since_us: int = 0) -> list[CounterState]:
-        """What the counters hold; see `BudgetStore.counters`. Slots that ended over an hour ago may be gone."""
+        """What the counters hold; see `BudgetStore.counters`. Of each, about the newest 100 slots are kept."""
         with self._lock:
             return self._counters.states(budgets, since_us)
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from langchain_costguard.budgets.claims import Unit
 
-KEPT_US: Final = 3_600_000_000
-"""How long a slot is kept after it has left its window, for claims that come late."""
+KEPT_SLOTS: Final = 100
+"""A counter with more slots lets go of those that have left its window: a status shows them, and late claims come."""
 
 _ENDED: Final = "its window ended long ago"
 
@@ -57,7 +57,7 @@ class Counter:
         return any(slot.reserved for slot in self.slots.values())
 
     def begin(self, slot_us: int, since_us: int) -> Slot:
-        """Add a slot, and let go of those that ended long before the window from `since_us` on.
+        """Add a slot, and let go of old ones that have left the window, which begins at `since_us`.
 
         A slot that was let go of begins again only frozen: what had been spent of it is no longer known.
         """
@@ -69,7 +69,7 @@ class Counter:
         if is_late:
             self.slots = dict(sorted(self.slots.items()))
         else:
-            self._drop_before(since_us - KEPT_US)
+            self._drop_before(since_us)
         return slot
 
     def since(self, since_us: int) -> Iterator[Slot]:
@@ -114,8 +114,8 @@ class Counter:
         )
 
     def _drop_before(self, time_us: int) -> None:
-        """Let go of the oldest slots before a time, up to the first of which something is reserved."""
-        while True:
+        """Let go of slots before a time, oldest first, up to one of which something is reserved."""
+        while len(self.slots) > KEPT_SLOTS:
             oldest = next(iter(self.slots.values()))
             if oldest.slot_us >= time_us or oldest.reserved:
                 return
