@@ -77,7 +77,7 @@ def _bound_plainly(messages: Sequence[Any], model: str | None) -> int | None:
                 return None
             if kind == "ai":
                 more = _called_in(message)
-                if more is None or (extra and not message.tool_calls):
+                if more is None or (extra.get("tool_calls") and not message.tool_calls):
                     return None
                 tokens += more
             elif kind == "tool":
@@ -89,7 +89,7 @@ def _bound_plainly(messages: Sequence[Any], model: str | None) -> int | None:
 
 
 def _called_in(message: Any) -> int | None:  # noqa: ANN401 - LangChain is not imported here
-    """The tokens of an answer's tool calls, and of its reasoning, which may come back; `None` if it has broken calls."""
+    """The tokens of an answer's tool calls and of its reasoning, which may come back; `None` if a call is broken."""
     if message.invalid_tool_calls:
         return None
     tokens = 0

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _UNCACHED, _READ, _WRITE_5M, _WRITE_1H, _AUDIO_IN, _TEXT, _REASONING, _AUDIO_OUT = range(len(BUCKETS))
 _PROBE: Final = 10**12
 """Tokens of the usage by which a discount is found."""
+_ROUND: Final = 10**6
+"""The denominator of a share that is stated in at most six decimal places."""
 
 
 class Billing(NamedTuple):
@@ -193,9 +195,13 @@ def _probe(prices: PriceBook, billing: Billing, tier: str | None, now: float) ->
 
 
 def _paid_share(cost: Cost | None) -> tuple[int, int]:
-    """What is paid of the list price, rounded up; all of it where there is no discount."""
+    """What is paid of the list price, never less than that; all of it where there is no discount."""
     if cost is None or not cost.list_pico_usd or cost.pico_usd >= cost.list_pico_usd:
         return 1, 1
+    share = Fraction(cost.pico_usd, cost.list_pico_usd)
+    round_share = share.limit_denominator(_ROUND)
+    if abs(round_share - share) * cost.list_pico_usd <= 1:
+        return round_share.numerator, round_share.denominator
     return cost.pico_usd + 1, cost.list_pico_usd
 
 

@@ -1,0 +1,73 @@
+"""How many requests a client may send for one run, and how long each may take, as its own package has it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+from langchain_anthropic import ChatAnthropic
+from langchain_core.load import dumpd
+from langchain_openai import AzureChatOpenAI, ChatOpenAI, OpenAI, OpenAIEmbeddings
+
+from langchain_costguard.guard.attempts import CLIENTS, attempts_of
+
+
+def shown(model: Any) -> tuple[int, float | None]:
+    """What start hooks would show of a client."""
+    return attempts_of({}, dumpd(model))
+
+
+def test_the_defaults_of_the_installed_packages_are_the_ones_in_the_table() -> None:
+    """A release that retries more often would make every bound too low."""
+    assert openai.DEFAULT_MAX_RETRIES == CLIENTS["ChatOpenAI"].max_retries == 2
+    assert openai.DEFAULT_TIMEOUT.read == CLIENTS["ChatOpenAI"].timeout_seconds
+    assert anthropic.DEFAULT_MAX_RETRIES == CLIENTS["ChatAnthropic"].max_retries == 2
+    assert anthropic.DEFAULT_TIMEOUT.read == CLIENTS["ChatAnthropic"].timeout_seconds
+
+
+def test_real_clients_show_what_they_were_told() -> None:
+    """`max_retries` stands in the constructor mapping only where it was given."""
+    key = {"api_key": "none"}
+    assert shown(ChatOpenAI(model="gpt-4o", **key)) == (3, 600.0)
+    assert shown(ChatOpenAI(model="gpt-4o", max_retries=0, timeout=5, **key)) == (1, 5.0)
+    assert shown(ChatOpenAI(model="gpt-4o", max_retries=7, timeout=(2.0, 30.0), **key)) == (8, 30.0)
+    assert shown(OpenAI(max_retries=4, **key)) == (5, 600.0)
+    azure = AzureChatOpenAI(azure_deployment="d", azure_endpoint="https://example.org", api_version="1", **key)
+    assert shown(azure) == (3, 600.0)
+    assert shown(ChatAnthropic(model="claude-sonnet-4-5", max_retries=1, timeout=9.0, **key)) == (2, 9.0)
+
+
+def test_embeddings_that_are_not_serializable_show_themselves_in_their_text() -> None:
+    """LangChain gives the `repr` of what it cannot serialize."""
+    serialized = dumpd(OpenAIEmbeddings(api_key="none", max_retries=5))
+    assert attempts_of({}, {**serialized, "kwargs": {}, "repr": "OpenAIEmbeddings(max_retries=5)"})[0] == 6
+
+
+class OurOwn(ChatOpenAI):
+    """A subclass with a name nobody knows."""
+
+
+def test_a_subclass_is_known_by_its_type() -> None:
+    """`_llm_type` is inherited."""
+    model = OurOwn(model="gpt-4o", api_key="none")
+    assert attempts_of({"_type": model._llm_type}, dumpd(model)) == (3, 600.0)
+
+
+def test_googles_client_counts_the_first_attempt_and_takes_zero_as_its_default() -> None:
+    """`max_retries=1` is how its users switch retries off."""
+    serialized: dict[str, Any] = {"id": ["ChatGoogleGenerativeAI"], "kwargs": {}}
+    attempts = [attempts_of({}, {**serialized, "kwargs": {"max_retries": given}})[0] for given in (0, 1, 6)]
+    assert [*attempts, attempts_of({}, serialized)[0]] == [6, 1, 6, 6]
+
+
+@pytest.mark.parametrize("serialized", [None, {}, {"id": ["langchain", "Unheard"], "kwargs": {}}])
+def test_a_model_that_shows_no_retries_sends_one_request(serialized: dict[str, Any] | None) -> None:
+    """A model of the user's own has no client that could retry."""
+    assert attempts_of({"_type": "scripted"}, serialized) == (1, None)
+
+
+def test_what_the_run_says_wins_over_the_client() -> None:
+    """`bind(timeout=...)` changes one run."""
+    assert attempts_of({"timeout": 3}, {"id": ["ChatOpenAI"], "kwargs": {"request_timeout": 60.0}}) == (3, 3.0)
