@@ -11,11 +11,14 @@ if TYPE_CHECKING:
 
     from langchain_costguard.callbacks.attach import install, track_costs, uninstall
     from langchain_costguard.callbacks.embeddings import TrackedEmbeddings, track_embeddings
+    from langchain_costguard.callbacks.guarded import GuardedModel, guarded
     from langchain_costguard.callbacks.handler import CostCallbackHandler
 
 __all__ = [
     "CostCallbackHandler",
+    "GuardedModel",
     "TrackedEmbeddings",
+    "guarded",
     "install",
     "track_costs",
     "track_embeddings",
@@ -25,6 +28,7 @@ __all__ = [
 _ROOMS = {
     "attach": ("install", "track_costs", "uninstall"),
     "embeddings": ("TrackedEmbeddings", "track_embeddings"),
+    "guarded": ("GuardedModel", "guarded"),
     "handler": ("CostCallbackHandler",),
 }
 """Where each name lives: LangChain's embeddings are not loaded by whoever tracks chat models."""

@@ -112,6 +112,8 @@ class CostCallbackHandler(CallWatcher):
                 allowed, kept_in, self._recorder.prices, on_store_error=on_store_error, on_alert=on_alert
             )
             self.guard.recorder = self._recorder
+            if kept_in is not None:
+                self._recorder.deliver(kept_in)
             self.run_inline: bool = not self.guard.is_remote
         if not self.is_disabled:
             self.prices.warm()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from langchain_costguard.guard.holds import Hold
     from langchain_costguard.ledger import LedgerEntry
     from langchain_costguard.recorder.calls import Outcome, StartedCall
+    from langchain_costguard.stores.budget_base import BudgetStore, OutboxStore
 
 _logger = logging.getLogger("langchain_costguard")
 
@@ -30,6 +31,8 @@ class Due(NamedTuple):
 
     hold: Hold
     step: Settlement | Sequence[Charge]
+    outbox: OutboxStore | None = None
+    """The ledger that keeps the settlement until its store has it."""
 
     def carry_out(self) -> Sequence[Crossing]:
         """Do it, and say what it crossed.
@@ -37,9 +40,12 @@ class Due(NamedTuple):
         Raises:
             StoreError: the store does not answer; nothing was changed, or repeating it changes nothing more.
         """
-        if isinstance(self.step, Settlement):
-            return self.hold.store.settle(self.step).crossings
-        return self.hold.store.charge(self.step)
+        if not isinstance(self.step, Settlement):
+            return self.hold.store.charge(self.step)
+        crossings = self.hold.store.settle(self.step).crossings
+        if self.outbox is not None:
+            self.outbox.settled(self.step.reservation_id)
+        return crossings
 
 
 class Settler:
@@ -76,6 +82,26 @@ class Settler:
                     return False
                 self._waiting.popleft()
         return True
+
+
+def deliver_pending(ledger: OutboxStore, budgets: BudgetStore) -> int:
+    """Settle what processes that died had written to their ledger and not yet to their budgets.
+
+    Args:
+        ledger: the ledger that keeps the settlements.
+        budgets: the store they are for; those for other stores are left.
+
+    Returns:
+        How many were delivered.
+
+    Raises:
+        StoreError: one of the stores does not answer; what was not delivered is still kept.
+    """
+    mine = [settlement for settlement, place in ledger.pending_settlements() if place == budgets.location]
+    for settlement in mine:
+        budgets.settle(settlement)
+        ledger.settled(settlement.reservation_id)
+    return len(mine)
 
 
 def ending_of(call: StartedCall, outcome: Outcome, ended_ns: int) -> Ending:

@@ -19,8 +19,8 @@ from langchain_costguard.exceptions import StoreError, UntrackedStoreWarning
 from langchain_costguard.pricing.busy import BusyClock
 from langchain_costguard.pricing.rates import GpuHourCard
 from langchain_costguard.recorder.lines import MEMORY_KEY, LineMaker
-from langchain_costguard.recorder.settling import Due, Settler, dues_of
-from langchain_costguard.stores.budget_base import JointStore
+from langchain_costguard.recorder.settling import Due, Settler, deliver_pending, dues_of
+from langchain_costguard.stores.budget_base import JointStore, OutboxStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from langchain_costguard.pricing.book import PriceBook
     from langchain_costguard.recorder.calls import Outcome, StartedCall
     from langchain_costguard.stores.base import LedgerStore
+    from langchain_costguard.stores.budget_base import BudgetStore
 
 _SETTLE_SECONDS: Final = 5.0
 _MAX_DOUBLINGS: Final = 6
@@ -59,6 +60,8 @@ class Recorder:
     def __init__(self, store: LedgerStore | None, prices: PriceBook, baseline_model: str | None = None) -> None:
         """Write into a store with these prices; see `of` for sharing one recorder among handlers."""
         self.store = store
+        ledger: object = store
+        self._outbox: OutboxStore | None = ledger if isinstance(ledger, OutboxStore) else None
         self.prices = prices
         self.faults: int = 0
         self.lines: LineMaker = LineMaker(
@@ -197,6 +200,11 @@ class Recorder:
             self._append(entry)
         return lost
 
+    def deliver(self, budgets: BudgetStore) -> None:
+        """Have budgets settled by what processes that died had written to this ledger alone, in the background."""
+        if self._outbox is not None and self.store is not None and self.store.location != budgets.location:
+            WORKER.submit(partial(deliver_pending, self._outbox, budgets))
+
     def note_fault(self, error: BaseException) -> None:
         """Count a failure of tracking itself; its text is not logged, because it may quote a prompt."""
         self.faults += 1
@@ -229,15 +237,22 @@ class Recorder:
 
     def _write_and_settle(self, entry: LedgerEntry, dues: Sequence[Due]) -> None:
         """Write a line and settle its budgets: in one step where both are in one store, else the line first."""
-        store = self.store if isinstance(self.store, JointStore) else None
-        joint = next((due for due in dues if due.hold.store is store and isinstance(due.step, Settlement)), None)
-        if store is None or joint is None:
+        with_line = next((due for due in dues if self._goes_with_the_line(due)), None)
+        if with_line is None:
             self.write(entry)
-        elif store.may_block:
-            self._send(partial(self._append, entry, joint))
+        elif self.store is not None and self.store.may_block:
+            self._send(partial(self._append, entry, with_line))
         else:
-            self._save(entry, joint)
-        self.settle_now([due for due in dues if due is not joint])
+            self._save(entry, with_line)
+        self.settle_now([due for due in dues if due is not with_line])
+
+    def _goes_with_the_line(self, due: Due) -> bool:
+        """Whether a settlement is written in the same step as the line: settled there, or kept for its own store."""
+        if not isinstance(due.step, Settlement):
+            return False
+        if isinstance(self.store, JointStore) and due.hold.store is self.store:
+            return True
+        return self._outbox is not None and due.hold.store.is_durable
 
     def _send(self, job: Callable[[], None]) -> None:
         """Do a write here and now, or on the worker where a loop must not wait."""
@@ -293,14 +308,15 @@ class Recorder:
             self._warned = False
 
     def _save(self, entry: LedgerEntry, due: Due | None) -> None:
-        """Write a line, and settle in the same step what is due in the same store."""
+        """Write a line, and settle in the same step what is due in the same store, or keep it for another one."""
         assert self.store is not None  # noqa: S101 - those who call this asked
-        if due is None:
+        if due is None or not isinstance(due.step, Settlement):
             self.store.append(entry)
-        else:
-            assert isinstance(self.store, JointStore)  # noqa: S101 - nothing else is settled with a line
-            assert isinstance(due.step, Settlement)  # noqa: S101 - the same
+        elif isinstance(self.store, JointStore) and due.hold.store is self.store:
             due.hold.guard.tell(self.store.append_settled(entry, due.step).crossings)
+        elif self._outbox is not None:
+            self._outbox.append_with_outbox(entry, due.step, due.hold.store.location)
+            self._settler.carry_out(due._replace(outbox=self._outbox))
 
     def _is_down(self) -> bool:
         return self._down_until > 0 and time.monotonic() < self._down_until
