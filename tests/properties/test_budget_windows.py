@@ -32,7 +32,7 @@ changes = st.builds(  # around the nights in which clocks change, of years near 
     lambda year, month, day, second: (
         (datetime(year, month, day, tzinfo=UTC) - EPOCH) // timedelta(microseconds=1) + second * SECOND
     ),
-    st.sampled_from((1971, 2007, 2011, 2026, 2037, 2038, 2300, 9996)),
+    st.sampled_from((1971, 2011, 2026, 2037, 2038, 2300, 9996)),
     st.sampled_from((3, 4, 10, 11, 12)),
     st.integers(1, 30),
     st.integers(0, 2 * 86_400),

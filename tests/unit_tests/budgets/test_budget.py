@@ -65,7 +65,22 @@ def test_tokens_and_calls_are_counted_whole() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [0, -1, "nan", float("nan"), float("inf"), "-Infinity", "1e-10", "0.0000000015", "two", "$2", "", "1e20", "9" * 70],
+    [
+        0,
+        -1,
+        "nan",
+        float("nan"),
+        float("inf"),
+        "-Infinity",
+        "1e-10",
+        "0.0000000015",
+        "two",
+        "$2",
+        "",
+        "1e20",
+        "9" * 70,
+        f"1.{'0' * 130}1",
+    ],
 )
 def test_a_limit_that_is_none_is_refused(value: Any) -> None:
     """A limit of nothing, of everything, or of a fraction that cannot be counted is a mistake, found at once."""
