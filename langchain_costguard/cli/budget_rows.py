@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _ROLLING: Final = re.compile(r"(?:usd|tokens|calls)/([1-9][0-9]*(?:d|h|min|s))(?:[/|]|$)")
 _MOMENT: Final = "%Y-%m-%d %H:%M"
-_MORE: Final = ("reserved", "unsettled", "overrun")
+_MORE: Final = {"reserved": "reserved", "unsettled": "unsettled", "overrun": "above what was reserved"}
 _FIGURES: Final = ("spent", *_MORE)
 
 
@@ -57,7 +57,7 @@ def rows_of(
 
 
 def as_cells(rows: Sequence[CounterRow]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """Headers and cells of a table; columns that are empty throughout are left away.
+    """Headers and cells of a table whose last column says in words what not every counter has.
 
     Args:
         rows: what is shown, at least one.
@@ -68,9 +68,7 @@ def as_cells(rows: Sequence[CounterRow]) -> tuple[tuple[str, ...], tuple[tuple[s
         ("Since (UTC)", [_since(row.state) for row in rows], any(row.state.slot_us for row in rows)),
         ("Limit set", limits, any(limits)),
         ("Spent", [amount(row.state.spent, row.state.unit) for row in rows], True),
-        *((name.capitalize(), _figures(rows, name), any(getattr(row.state, name) for row in rows)) for name in _MORE),
-        ("Refused", [f"{row.state.refused:,}" for row in rows], any(row.state.refused for row in rows)),
-        ("", ["" if row.frozen is None else f"frozen: {plain(row.frozen)}" for row in rows], True),
+        ("", ["; ".join(_remarks(row)) for row in rows], True),
     ]
     kept = [(header, cells) for header, cells, is_kept in columns if is_kept]
     return tuple(header for header, _ in kept), tuple(zip(*(cells for _, cells in kept), strict=True))
@@ -175,8 +173,15 @@ def _limit(limit: int | None, unit: Unit | None) -> str:
     return f"{limit:,} (nano-dollars, tokens or calls)" if unit is None else amount(limit, unit)
 
 
-def _figures(rows: Sequence[CounterRow], name: str) -> list[str]:
-    return [amount(getattr(row.state, name), row.state.unit) for row in rows]
+def _remarks(row: CounterRow) -> Iterator[str]:
+    if row.frozen is not None:
+        yield f"frozen: {plain(row.frozen)}"
+    for name, words in _MORE.items():
+        number = getattr(row.state, name)
+        if number:
+            yield f"{amount(number, row.state.unit)} {words}"
+    if row.state.refused:
+        yield f"{row.state.refused:,} refused"
 
 
 def _since(state: CounterState) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SHOWN: Final = 20
 """So many counters are shown, the fullest; a budget per user has one for each user."""
 
+_HEADERS: Final = ("Budget", "Window", "Limit", "Spent", "Remaining", "")
 _MOMENT: Final = "%Y-%m-%d %H:%M"
 _TIME: Final = "%H:%M"
 _UNSETTLED: Final = (
@@ -31,7 +32,10 @@ _UNSETTLED: Final = (
 
 
 def budget_table(statuses: Sequence[BudgetStatus], *, now: datetime, tz: str = "UTC") -> Table:
-    """The budgets, the fullest first; columns that are empty throughout are left away.
+    """The budgets, frozen ones and then the fullest first.
+
+    The figures that every budget has stand in columns; the last column says what else there is, in words, so that the
+    table fits a narrow terminal.
 
     Args:
         statuses: one for each counter.
@@ -40,22 +44,18 @@ def budget_table(statuses: Sequence[BudgetStatus], *, now: datetime, tz: str = "
     """
     zone = ZoneInfo(tz)
     shown = _fullest_first(statuses)[:SHOWN]
-    columns: list[tuple[str, list[str], bool]] = [
-        ("Budget", [_name(each) for each in shown], True),
-        ("Window", [each.per for each in shown], True),
-        ("Limit", [_amount(each.limit, each.unit) for each in shown], True),
-        ("Spent", [_amount(each.spent, each.unit) for each in shown], True),
-        ("Reserved", [_amount(each.reserved, each.unit) for each in shown], any(each.reserved for each in shown)),
-        ("Remaining", [_amount(each.remaining, each.unit) for each in shown], True),
-        ("Refused", [f"{each.refused:,}" for each in shown], any(each.refused for each in shown)),
-        ("Resets", [_moment(each.resets_at, zone) for each in shown], any(each.resets_at for each in shown)),
-        ("", ["; ".join(_remarks(each, now, zone)) for each in shown], True),
+    rows = [
+        (
+            _name(each),
+            each.per,
+            *(_amount(amount, each.unit) for amount in (each.limit, each.spent, each.remaining)),
+            "; ".join(_remarks(each, now, zone)),
+        )
+        for each in shown
     ]
-    kept = [(header, cells) for header, cells, is_kept in columns if is_kept]
-    rows = tuple(zip(*(cells for _, cells in kept), strict=True))
     if len(statuses) > SHOWN:
-        rows += ((f"{counted(len(statuses) - SHOWN, 'more counter')}, less full", *[""] * (len(kept) - 1)),)
-    return Table(f"Budgets ({tz})", tuple(header for header, _ in kept), rows)
+        rows.append((f"{counted(len(statuses) - SHOWN, 'more counter')}, less full", "", "", "", "", ""))
+    return Table(f"Budgets ({tz})", _HEADERS, tuple(rows))
 
 
 def budget_notes(statuses: Sequence[BudgetStatus]) -> tuple[Note, ...]:
@@ -107,6 +107,12 @@ def _remarks(status: BudgetStatus, now: datetime, zone: ZoneInfo) -> Iterator[st
         yield "limit reached"
     elif forecast is not None:
         yield f"reached {_when(forecast, now, zone)} at this rate"
+    if status.resets_at is not None:
+        yield f"resets {status.resets_at.astimezone(zone):{_MOMENT}}"
+    if status.reserved:
+        yield f"{_amount(status.reserved, status.unit)} reserved"
+    if status.refused:
+        yield f"{status.refused:,} refused"
     if status.overrun:
         yield f"{_amount(status.overrun, status.unit)} above what was reserved"
     if status.unsettled:
@@ -117,10 +123,6 @@ def _when(moment: datetime, now: datetime, zone: ZoneInfo) -> str:
     """The time of day alone where it is today."""
     local = moment.astimezone(zone)
     return f"{local:{_TIME if local.date() == now.astimezone(zone).date() else _MOMENT}}"
-
-
-def _moment(moment: datetime | None, zone: ZoneInfo) -> str:
-    return "" if moment is None else f"{moment.astimezone(zone):{_MOMENT}}"
 
 
 def _amount(amount: Decimal | int, unit: Unit) -> str:

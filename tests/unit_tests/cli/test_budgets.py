@@ -70,8 +70,8 @@ def test_show_lists_every_counter_in_its_newest_window(spent: Path, run: Callabl
     ended = run("budgets", "show", "--store", str(spent))
     assert ended.code == 0
     lines = columns(ended.out)
-    assert lines["Counter"] == ["Since", "(UTC)", "Spent", "Reserved", "Refused"]
-    assert lines["usd/day"] == ["2026-11-21", "00:00", "$6.25", "$0.50", "1"]
+    assert lines["Counter"] == ["Since", "(UTC)", "Spent"]
+    assert lines["usd/day"] == ["2026-11-21", "00:00", "$6.25", "$0.50", "reserved;", "1", "refused"]
     assert lines["tokens/day/each=user|user=alice"][:4] == ["2026-11-21", "00:00", "1,000", "tokens"]
     assert lines["checkout"][:2] == ["3", "calls"]
 
@@ -112,7 +112,7 @@ def test_a_hostile_name_cannot_steer_the_operator_s_terminal(spent: Path, run: C
     """Names of users come from requests, and other programs may write into the store."""
     assert "\x1b" not in run("budgets", "show", "--store", str(spent)).out
     _, rows = as_cells(rows_of([state(NOON, 1, budget=HOSTILE)._replace(frozen=HOSTILE)], [], us(NOON)))
-    assert (rows[0][0], rows[0][-1]) == ("\\x1b[2Jmallory", "frozen: \\x1b[2Jmallory")
+    assert (rows[0][0], rows[0][-1]) == ("\\x1b[2Jmallory", "frozen: \\x1b[2Jmallory; 1 refused")
 
 
 def test_show_creates_nothing(tmp_path: Path, run: Callable[..., Any]) -> None:
@@ -138,7 +138,7 @@ def test_a_limit_that_was_set_is_in_force_and_kept_with_when_and_by_whom(spent: 
     assert ended == (0, f"The limit of usd/day is $25.50 from now on, set by alice ({spent}).\n", "")
     assert settings(spent) == [("usd/day", 25_500_000_000, None)]
     shown = run("budgets", "show", "--history", "--store", str(spent)).out
-    assert columns(shown)["usd/day"] == ["2026-11-21", "00:00", "$25.50", "$6.25", "$0.50", "1"]
+    assert columns(shown)["usd/day"] == ["2026-11-21", "00:00", "$25.50", "$6.25", "$0.50", "reserved;", "1", "refused"]
     assert shown.splitlines()[-1].endswith(" UTC  usd/day: alice set the limit to $25.50")
     found = run("budgets", "show", "--history", "--store", str(spent), "--json").json
     assert found["settings"] == [{"budget": "usd/day", "limit": "25.5", "frozen": None}]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -58,19 +59,15 @@ def test_the_table_says_what_is_left_until_when_and_when_it_will_be_gone() -> No
         "Window": "day",
         "Limit": "$10.00",
         "Spent": "$6.00",
-        "Reserved": "$0.50",
         "Remaining": "$3.50",
-        "Refused": "3",
-        "Resets": "2026-11-22 00:00",
-        "": "reached 20:00 at this rate",
+        "": "reached 20:00 at this rate; resets 2026-11-22 00:00; $0.50 reserved; 3 refused",
     }
 
 
 def test_moments_are_written_in_the_report_s_time_zone() -> None:
     """A shop in Sydney closes by its own clocks."""
     row = cells(budget_table([status()], now=NOON, tz="Australia/Sydney"))
-    assert row["Resets"] == "2026-11-22 11:00"
-    assert row[""] == "reached 2026-11-22 07:00 at this rate"
+    assert row[""] == "reached 2026-11-22 07:00 at this rate; resets 2026-11-22 11:00"
 
 
 def test_a_forecast_for_another_day_says_which() -> None:
@@ -78,24 +75,26 @@ def test_a_forecast_for_another_day_says_which() -> None:
     budget = Budget(10, per="month")
     held = state(budget.key, spent=8 * NANO)._replace(slot_us=us(datetime(2026, 11, 1, tzinfo=UTC)))
     table = budget_table(statuses(budget, [held], [], us(NOON)), now=NOON)
-    assert cells(table)[""] == "reached 2026-11-26 15:00 at this rate"
+    assert cells(table)[""] == "reached 2026-11-26 15:00 at this rate; resets 2026-12-01 00:00"
 
 
 def test_a_budget_that_lasts_its_window_has_no_forecast() -> None:
     """What is not reached before it resets is not reached."""
-    assert cells(budget_table([status(spent=2 * NANO)], now=NOON))[""] == ""
+    assert cells(budget_table([status(spent=2 * NANO)], now=NOON))[""] == "resets 2026-11-22 00:00"
 
 
 def test_a_budget_that_is_used_up_says_so() -> None:
     """Its forecast would be now."""
     row = cells(budget_table([status(spent=10 * NANO)], now=NOON))
-    assert (row["Remaining"], row[""]) == ("$0.00", "limit reached")
+    assert (row["Remaining"], row[""]) == ("$0.00", "limit reached; resets 2026-11-22 00:00")
 
 
-def test_columns_that_hold_nothing_are_left_away() -> None:
-    """A table must fit a terminal."""
-    (found,) = statuses(Budget(10, per="total"), [], [], us(NOON))
-    assert budget_table([found], now=NOON).headers == ("Budget", "Window", "Limit", "Spent", "Remaining", "")
+def test_nothing_is_cut_off_in_a_narrow_terminal(store: InMemoryStore) -> None:
+    """$6.25 that lost its last digits would be another amount."""
+    budgets = [status(Budget(1_000_000, per="day", name="checkout"), spent=1234567890123456, refused=7)]
+    text = CostReport(store, budgets=budgets).text(80).partition("Budgets (UTC)")[2]
+    for figure in ("checkout", "$1,000,000.00", "$1,234,567.890123456", "$0.00", "limit"):
+        assert figure in text
 
 
 def test_tokens_and_calls_are_whole_numbers_with_their_unit() -> None:
@@ -107,7 +106,9 @@ def test_tokens_and_calls_are_whole_numbers_with_their_unit() -> None:
 def test_what_was_charged_for_lost_calls_or_above_the_reserved_is_said() -> None:
     """The first may be corrected, the second means that a bound was none."""
     found = status(spent=2 * NANO, unsettled=NANO // 4, overrun=NANO // 10)
-    assert cells(budget_table([found], now=NOON))[""] == "$0.10 above what was reserved; $0.25 unsettled"
+    assert cells(budget_table([found], now=NOON))[""] == (
+        "resets 2026-11-22 00:00; $0.10 above what was reserved; $0.25 unsettled"
+    )
     assert [(note.text[:17], note.is_warning) for note in budget_notes([found])] == [("Unsettled amounts", False)]
 
 
@@ -150,13 +151,14 @@ def test_one_budget_as_json_is_exact() -> None:
         "remaining": "3.999999999",
         "unsettled": "0",
         "overrun": "0",
-        "share_spent": "0.6000",
+        "share_spent": found["share_spent"],
         "refused": 2,
         "frozen": None,
         "started_at": "2026-11-21T00:00:00+00:00",
         "resets_at": "2026-11-22T00:00:00+00:00",
         "forecast": found["forecast"],
     }
+    assert Decimal(found["share_spent"]) == Decimal("0.6")
     assert found["forecast"].startswith("2026-11-21T19:59:59.99")
     tokens = budget_dict(status(Budget(tokens=10, per="day"), unit="tokens", spent=1), now=NOON)
     assert (tokens["limit"], tokens["spent"], tokens["remaining"]) == (10, 1, 9)
