@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -319,3 +320,15 @@ def test_an_older_window_in_which_something_is_reserved_is_shown_too() -> None:
     days = [state(NOON - timedelta(days=2), 5, budget="usd/day")]
     days += [state(NOON - timedelta(days=1), 5, reserved=1, budget="usd/day"), state(NOON, 7, budget="usd/day")]
     assert [row.state.spent for row in rows_of(days, [], us(NOON))] == [5, 7]
+
+
+def test_budgets_on_a_redis_server_are_no_matter_of_files(run: Callable[..., Any]) -> None:
+    """A server that is not there is said in one line, without its password."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"redis://user:hidden@127.0.0.1:{taken.getsockname()[1]}/0"
+        ended = run("budgets", "show", "--store", url)
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.startswith("error: ")
+    assert "there is no ledger" not in ended.err
+    assert "hidden" not in ended.err
