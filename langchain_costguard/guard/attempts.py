@@ -75,27 +75,48 @@ def attempts_of(params: Mapping[str, Any], serialized: Mapping[str, Any] | None)
     Returns:
         One and the client's retries; the timeout of one attempt in seconds, `None` if it is not known.
     """
-    constructor = _constructor(serialized)
-    default = _default(params, serialized)
-    retries = _retries(params, constructor, serialized)
-    timeout = _timeout(params, constructor) or default.timeout_seconds
+    client = _UNKNOWN if serialized is None else _client_of(serialized)
+    default = client.default or _by_type(params.get("_type"))
+    retries, timeout = _retries(params), _timeout(params)
+    retries = client.retries if retries is None else retries
+    timeout = timeout or client.timeout_seconds or default.timeout_seconds
     if default.counts_first and retries is not None:
         return retries or 1 + default.max_retries, timeout
     return 1 + (default.max_retries if retries is None else retries), timeout
 
 
-def _constructor(serialized: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    return (serialized.get("kwargs") if serialized else None) or {}
+class _Made(NamedTuple):
+    """How a client was made, as far as its constructor mapping shows it."""
+
+    default: Client | None
+    retries: int | None
+    timeout_seconds: float | None
 
 
-def _default(params: Mapping[str, Any], serialized: Mapping[str, Any] | None) -> Client:
-    known = CLIENTS.get(class_name(serialized))
-    if known is not None:
-        return known
-    kind = params.get("_type")
-    if isinstance(kind, str):
-        return next((client for part, client in _BY_TYPE if part in kind), _NO_CLIENT)
-    return _NO_CLIENT
+_UNKNOWN: Final = _Made(None, None, None)
+_known: dict[int, tuple[Mapping[str, Any], _Made]] = {}
+_MOST_KNOWN: Final = 256
+
+
+def _client_of(serialized: Mapping[str, Any]) -> _Made:
+    """How a client was made, kept by the very mapping: LangChain makes one for each client, and keeps it."""
+    known = _known.get(id(serialized))
+    if known is not None and known[0] is serialized:
+        return known[1]
+    constructor = serialized.get("kwargs") or {}
+    retries = _retries(constructor)
+    if retries is None and isinstance(serialized.get("repr"), str):
+        found = _SHOWN_RETRIES.search(serialized["repr"])
+        retries = int(found[1]) if found else None
+    made = _Made(CLIENTS.get(class_name(serialized)), retries, _timeout(constructor))
+    if len(_known) >= _MOST_KNOWN:
+        _known.clear()
+    _known[id(serialized)] = (serialized, made)
+    return made
+
+
+def _by_type(kind: object) -> Client:
+    return next((client for part, client in _BY_TYPE if isinstance(kind, str) and part in kind), _NO_CLIENT)
 
 
 def class_name(serialized: Mapping[str, Any] | None) -> str:
@@ -106,25 +127,19 @@ def class_name(serialized: Mapping[str, Any] | None) -> str:
     return str(path[-1]) if path else str(serialized.get("name") or "")
 
 
-def _retries(
-    params: Mapping[str, Any], constructor: Mapping[str, Any], serialized: Mapping[str, Any] | None
-) -> int | None:
-    for settings in (params, constructor):
-        for key in _RETRY_KEYS:
-            value = settings.get(key)
-            if type(value) is int and value >= 0:
-                return value
-    shown = serialized.get("repr") if serialized else None
-    found = _SHOWN_RETRIES.search(shown) if isinstance(shown, str) else None
-    return int(found[1]) if found else None
+def _retries(settings: Mapping[str, Any]) -> int | None:
+    for key in _RETRY_KEYS:
+        value = settings.get(key)
+        if type(value) is int and value >= 0:
+            return value
+    return None
 
 
-def _timeout(params: Mapping[str, Any], constructor: Mapping[str, Any]) -> float | None:
-    for settings in (params, constructor):
-        for key in _TIMEOUT_KEYS:
-            seconds = _seconds(settings.get(key))
-            if seconds is not None:
-                return seconds
+def _timeout(settings: Mapping[str, Any]) -> float | None:
+    for key in _TIMEOUT_KEYS:
+        value = settings.get(key)
+        if value is not None and (seconds := _seconds(value)) is not None:
+            return seconds
     return None
 
 

@@ -42,6 +42,8 @@ _LONGEST_PAUSE_SECONDS: Final = 60
 """The longest that clients wait between two attempts."""
 _SEARCHES_ALONE: Final = re.compile(r"search-preview|search-api|deep-research")
 """Models that search by themselves, without a tool in the request."""
+_SPEAKING: Final = re.compile(r"audio|tts|live|realtime")
+"""Models that answer in speech."""
 _BYTES_PER_10_TOKENS: Final = 36
 _TYPICAL_SHARE: Final = 4
 _TYPICAL_OUTPUT: Final = 256
@@ -147,29 +149,28 @@ def bound_call(request: CallRequest, prices: PriceBook, *, tight: bool = False) 
     answer, thinking = _output(request, settings)
     if answer is None and unbounded is None:
         unbounded = f"no output limit of {request.model} is known: set {_limit_argument(request)}="
-    method = prompt.method if given == prompt.tokens + beside.tokens else "window"
-    bound = CallBound(attempts=attempts, timeout_seconds=timeout, method=method, input_tokens=given)
-    if rates.hourly is not None:
-        bound = _bound_by_hours(bound, rates, request)
-    if unbounded is not None or answer is None or given is None:
-        return _without_tokens(bound, rates, request, unbounded)
+    if unbounded is not None or given is None or answer is None:
+        bare = CallBound(attempts=attempts, timeout_seconds=timeout, input_tokens=given, tokens_problem=unbounded)
+        return _without_tokens(bare, rates, request)
+    held = prompt.tokens + beside.tokens
     output = (answer + thinking) * settings.answers * turns
     each = given + output
-    fees = beside.uses.nano_usd
-    work = _Work(rates, prompt.tokens + beside.tokens, answer, thinking, settings.answers, turns, fees)
-    problem, nano = _price_problem(rates, request, output), None
-    if problem is None and rates.hourly is None:
-        nano = rates.nano_usd(given, output) + fees
-        return CallBound(
-            nano * attempts, nano, each * attempts, each, given, output, attempts, timeout, method, work=work
-        )
-    return bound._replace(
-        tokens=each * attempts,
-        tokens_per_attempt=each,
-        output_tokens=output,
-        reason=bound.reason if problem is None else "unpriced",
-        problem=bound.problem if problem is None else problem,
+    work = _Work(rates, held, answer, thinking, settings.answers, turns, beside.uses.nano_usd)
+    nano = rates.nano_usd(given, output) + beside.uses.nano_usd if rates.steps else None
+    bound = CallBound(
+        None if nano is None else nano * attempts,
+        nano,
+        each * attempts,
+        each,
+        given,
+        output,
+        attempts,
+        timeout,
+        prompt.method if given == held else "window",
+        work=work,
     )
+    is_priced = nano is not None and (rates.prices_output or not output)
+    return bound if is_priced else _without_token_price(bound, rates, request)
 
 
 def _billing(request: CallRequest, settings: Settings, prompt: InputBound, beside: InputBound) -> Billing:
@@ -184,7 +185,7 @@ def _billing(request: CallRequest, settings: Settings, prompt: InputBound, besid
         bool(caching) or not is_asked_first,
         "1h" in caching,
         prompt.hears,
-        settings.speaks or any(word in (request.model or "") for word in ("audio", "tts", "live", "realtime")),
+        settings.speaks or _SPEAKING.search(request.model or "") is not None,
     )
 
 
@@ -234,33 +235,37 @@ def _limit_argument(request: CallRequest) -> str:
     return "max_output_tokens" if "Google" in name or "Vertex" in name else "max_tokens"
 
 
+def _without_tokens(bound: CallBound, rates: DearestRates, request: CallRequest) -> CallBound:
+    """The bound of a call whose tokens have none: its cost is known only where that does not depend on them."""
+    if rates.is_free:
+        nano = rates.nano_usd(0, 0)
+        bound = bound._replace(nano_usd=nano * bound.attempts, nano_usd_per_attempt=nano)
+    elif not rates.steps:
+        bound = _without_token_price(bound, rates, request)
+    if bound.problem is not None:
+        return bound
+    return bound._replace(reason="unbounded", problem=bound.tokens_problem)
+
+
+def _without_token_price(bound: CallBound, rates: DearestRates, request: CallRequest) -> CallBound:
+    """The bound of a call that has no price by tokens: by the hour, or none."""
+    if rates.hourly is not None:
+        return _bound_by_hours(bound, rates, request)
+    problem = rates.problem or f"the price of {request.model} says nothing about output"
+    mended_by = f"set prices={{{request.model or 'model'!r}: per_token(input, output)}}"
+    return bound._replace(
+        nano_usd=None, nano_usd_per_attempt=None, reason="unpriced", problem=f"{problem}, or {mended_by}", work=None
+    )
+
+
 def _bound_by_hours(bound: CallBound, rates: DearestRates, request: CallRequest) -> CallBound:
-    """A model paid by the GPU-hour is busy for as long as its client waits, pauses between attempts included."""
+    """A model paid by the GPU-hour is busy for as long as its client waits, pauses between attempts included.
+
+    Clients apply their timeout to the wait for the next bytes, so that a stream may take longer than it says.
+    """
     timeout = bound.timeout_seconds
     if timeout is None:
         problem = f"{request.model} is priced by the GPU-hour, and how long a call may take is not known: set timeout="
         return bound._replace(reason="unbounded", problem=problem)
     seconds = bound.attempts * timeout + (bound.attempts - 1) * _LONGEST_PAUSE_SECONDS
     return bound._replace(nano_usd=rates.hours_nano_usd(seconds), nano_usd_per_attempt=rates.hours_nano_usd(timeout))
-
-
-def _without_tokens(bound: CallBound, rates: DearestRates, request: CallRequest, unbounded: str | None) -> CallBound:
-    """The bound of a call whose tokens have none: known only where tokens cost nothing."""
-    unpriced = _price_problem(rates, request, 0)
-    if rates.is_free:
-        nano = rates.nano_usd(0, 0)
-        bound = bound._replace(nano_usd=nano * bound.attempts, nano_usd_per_attempt=nano)
-    return bound._replace(
-        reason="unbounded" if unpriced is None else "unpriced",
-        problem=bound.problem or unpriced or unbounded,
-        tokens_problem=unbounded,
-    )
-
-
-def _price_problem(rates: DearestRates, request: CallRequest, output_tokens: int) -> str | None:
-    problem = rates.problem
-    if problem is None and output_tokens and not rates.prices_output:
-        problem = f"the price of {request.model} says nothing about output"
-    if problem is None:
-        return None
-    return f"{problem}, or set prices={{{request.model or 'model'!r}: per_token(input, output)}}"

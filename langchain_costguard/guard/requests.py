@@ -9,7 +9,7 @@ from langchain_costguard.tokens.counting import byte_bound
 from langchain_costguard.tokens.schemas import as_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -37,11 +37,6 @@ class CallRequest(NamedTuple):
     metadata: Mapping[str, Any] = _NOTHING
     """The run's metadata, of which `ls_max_tokens` is read."""
 
-    @property
-    def constructor(self) -> Mapping[str, Any]:
-        """What the client was made with."""
-        return (self.serialized.get("kwargs") if self.serialized else None) or _NOTHING
-
 
 _ROLES: Final[dict[str, str]] = {
     # the most tokens of one answer
@@ -59,6 +54,7 @@ _ROLES: Final[dict[str, str]] = {
     **dict.fromkeys(("file_ids", "image_url"), "named"),
     # what the provider does by itself while it answers
     **dict.fromkeys(("web_search_options", "mcp_servers", "plugins", "search_parameters", "builtin_tools"), "acts"),
+    "context_management": "compaction",
     # the rest that matters
     "service_tier": "tier",
     "serviceTier": "tier",
@@ -105,22 +101,23 @@ class Settings(NamedTuple):
     """Whether a beta of the provider makes the context window longer than the model's usual one."""
 
 
+_Found = dict[str, list[Any]]
+"""What was said, by role."""
+
+
 def read_settings(request: CallRequest) -> Settings:
     """Read the settings of a request once.
 
     What `invocation_params` say wins over the constructor, whose settings are asked where those say nothing.
     """
-    found: dict[str, list[Any]] = {}
+    found: _Found = {}
     sent: list[tuple[str, Any]] = []
-    for role, key, value in _items(request.params):
-        if role is None:
-            sent.append((key, value))
-        else:
-            found.setdefault(role, []).append((key, value))
-    constructor = request.constructor
-    for role, key, value in _items(constructor, only=_CONSTRUCTED) if constructor else ():
-        if role is not None and role not in found:
-            found[role] = [(key, value)]
+    _read(request.params, found, sent)
+    if request.serialized is not None:
+        for role, said in _constructed(request.serialized).items():
+            found.setdefault(role, said)
+    if not found or (len(found) == 1 and "limit" in found and not request.service_tier and not sent):
+        return _PLAIN._replace(limit=_limit(request, found))
     return Settings(
         limit=_limit(request, found),
         answers=_largest(found.get("answers")) or 1,
@@ -128,7 +125,10 @@ def read_settings(request: CallRequest) -> Settings:
         predicted=sum(byte_bound(as_json(value)) for _, value in found.get("prediction", ()) if value),
         tiers=_tiers(request, found),
         named=tuple(key for key, value in found.get("named", ()) if value),
-        acts=tuple(key for key, value in found.get("acts", ()) if value),
+        acts=tuple(
+            [key for key, value in found.get("acts", ()) if value]
+            + [key for key, value in found.get("compaction", ()) if "compact" in str(value)]
+        ),
         sent=tuple(sent),
         caching=_caching(found, sent),
         speaks=any(_is_not_text(value) for _, value in found.get("audio", ())),
@@ -136,26 +136,43 @@ def read_settings(request: CallRequest) -> Settings:
     )
 
 
-_CONSTRUCTED: Final = frozenset({"limit", "answers", "nested", "acts", "tier", "thinking", "betas", "audio"})
+_NO_NAMES: Final[frozenset[str]] = frozenset()
+_PLAIN: Final = Settings(None, 1, None, 0, _NO_NAMES, (), (), (), _NO_NAMES, speaks=False, has_long_context=False)
+_SMALL: Final = frozenset({int, float, bool, type(None)})
+_CONSTRUCTED: Final = frozenset({"limit", "answers", "acts", "compaction", "tier", "thinking", "betas", "audio"})
 """What is asked of the constructor where `invocation_params` do not say it."""
 
 
-def _items(settings: Mapping[str, Any], only: frozenset[str] | None = None) -> Iterator[tuple[str | None, str, Any]]:
-    """The settings that say something, with their roles, those within others included."""
+def _read(settings: Mapping[str, Any], found: _Found, sent: list[tuple[str, Any]]) -> None:
+    """Sort the settings by their roles, those within others included; what has none is sent to the model."""
     for key, value in settings.items():
         role = _ROLES.get(key)
-        if role == "skipped" or (only is not None and role not in only):
-            continue
-        if role == "nested":
+        if role is None:
+            if type(value) not in _SMALL:
+                sent.append((key, value))
+        elif role == "nested":
             if value and hasattr(value, "items"):
-                yield from _items(value, only)
-        elif role is not None:
-            yield role, key, value
-        elif type(value) not in _SMALL:
-            yield None, key, value
+                _read(value, found, sent)
+        elif role != "skipped":
+            found.setdefault(role, []).append((key, value))
 
 
-_SMALL: Final = frozenset({int, float, bool, type(None)})
+_known: dict[int, tuple[Mapping[str, Any], _Found]] = {}
+_MOST_KNOWN: Final = 256
+
+
+def _constructed(serialized: Mapping[str, Any]) -> _Found:
+    """What a constructor mapping says, kept by the very mapping: LangChain makes one for each client, and keeps it."""
+    known = _known.get(id(serialized))
+    if known is not None and known[0] is serialized:
+        return known[1]
+    found: _Found = {}
+    _read(serialized.get("kwargs") or _NOTHING, found, [])
+    found = {role: said for role, said in found.items() if role in _CONSTRUCTED}
+    if len(_known) >= _MOST_KNOWN:
+        _known.clear()
+    _known[id(serialized)] = (serialized, found)
+    return found
 
 
 def _limit(request: CallRequest, found: Mapping[str, list[Any]]) -> int | None:
@@ -184,9 +201,6 @@ def _caching(found: Mapping[str, list[Any]], sent: list[tuple[str, Any]]) -> fro
     if not said:
         return _NO_NAMES
     return frozenset({"5m", "1h"}) if "1h" in said else frozenset({"5m"})
-
-
-_NO_NAMES: Final[frozenset[str]] = frozenset()
 
 
 def _is_not_text(value: object) -> bool:

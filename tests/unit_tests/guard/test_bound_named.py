@@ -115,6 +115,7 @@ def test_a_server_tool_with_a_limit_is_bounded_by_it() -> None:
         ("gpt-5", {"tools": [{"type": "mcp", "server_label": "x", "server_url": "https://example.org"}]}, "mcp"),
         ("gpt-5", {"tools": [{"type": "code_interpreter", "container": {"type": "auto"}}]}, "code_interpreter"),
         ("gpt-4o", {"web_search_options": {"search_context_size": "low"}}, "web_search_options"),
+        ("gpt-5.4", {"context_management": [{"type": "compaction", "compact_threshold": 1000}]}, "context_management"),
         ("gpt-4o-search-preview", {}, "gpt-4o-search-preview"),
         ("o3-deep-research", {}, "o3-deep-research"),
     ],
