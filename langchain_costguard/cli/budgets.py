@@ -124,7 +124,7 @@ def freeze(
 ) -> None:
     """Have a budget admit nothing, in every process that shares the store, until it is unfrozen."""
     name = _name(by)
-    why = _clean(reason or "") or f"frozen by {name}"
+    why = _clean(reason or "") or f"ask {name}"
     change = _stop_or_go("freeze", key, store, name, why, is_new=is_new)
     _tell(f"{key} admits nothing from now on ({why}), frozen by {name}", *change, None, as_json=as_json)
 

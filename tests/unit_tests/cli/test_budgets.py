@@ -225,7 +225,7 @@ def test_freezing_without_a_reason_says_who_did_it(
     """Whoever is refused must find out whom to ask; the user logged in is the default."""
     monkeypatch.setattr("getpass.getuser", lambda: "carol")
     assert run("budgets", "freeze", "usd/day", "--reason", " ", "--store", str(spent)).code == 0
-    assert settings(spent) == [("usd/day", None, "frozen by carol")]
+    assert settings(spent) == [("usd/day", None, "ask carol")]
 
 
 def test_where_no_user_is_known_a_name_is_asked_for(
