@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from langchain_costguard.budgets.claims import BudgetChange, Charge
+from langchain_costguard.budgets.claims import BudgetChange, Charge, Settlement
 from langchain_costguard.exceptions import StoreError
 from langchain_costguard.stores import InMemoryStore, SQLStore
 from langchain_costguard.stores.headroom import HeadroomStore
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from langchain_costguard.budgets.claims import Admission, Claim, Reservation, Settled, Settlement
+    from langchain_costguard.budgets.claims import Admission, Claim, Reservation, Settled
 
 LIMIT = 100_000
 CHUNK = 1_000
@@ -275,6 +276,57 @@ def test_a_forked_child_has_no_chunk(tmp_path: Path) -> None:
         store.close()
         inner.expire()
         assert held(inner) == (10 + CHUNK, 0)
+
+
+def test_spending_under_a_chunk_that_was_released_meanwhile_is_charged(
+    store: HeadroomStore, inner: CountingStore
+) -> None:
+    """A process that was cut off for longer than its lease, under a soft budget."""
+    spend(store, _claim(30, refuses=False, charges_lost=False))
+    ((part,),) = [pool.parts for pool in store._leases.unbooked()]
+    inner.settle(Settlement(part.id, ()))
+    store.flush()
+    assert held(inner) == (30, 0)
+
+
+def test_threads_of_one_process_spend_the_limit_exactly(store: HeadroomStore, inner: CountingStore) -> None:
+    """160 attempts of a cent on a dollar: 100 run."""
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(_attempt, [store] * 8)) == 100
+    store.flush()
+    assert held(inner) == (1_000_000_000, 0)
+
+
+def test_stores_that_race_never_overspend_and_leave_nothing_behind(tmp_path: Path) -> None:
+    """Two processes flush, lease and give back at every moment."""
+    with SQLStore(tmp_path / "costs.db") as inner:
+        stores = [HeadroomStore(inner, chunk_ppm=100_000, flush_seconds=0.001) for _ in range(2)]
+        with ThreadPoolExecutor(8) as threads:
+            admitted = sum(threads.map(_attempt, stores * 4))
+        for store in stores:
+            store.close()
+        assert admitted <= 100
+        assert held(inner) == (admitted * 10_000_000, 0)
+        assert ask(inner, make_claim((100 - admitted) * 10_000_000, limit=1_000_000_000)).is_admitted
+
+
+def _attempt(store: HeadroomStore) -> int:
+    """Try to spend a cent twenty times; how often it was admitted."""
+    admitted = 0
+    for _ in range(20):
+        reservation = make_reservation(make_claim(10_000_000, limit=1_000_000_000))
+        if store.reserve(reservation).is_admitted:
+            admitted += store.settle(settlement(reservation, 10_000_000)).is_applied
+    return admitted
+
+
+def test_a_process_that_ends_books_what_it_knows(tmp_path: Path) -> None:
+    """A script has no `close()` at its end."""
+    place = tmp_path / "costs.db"
+    script = _KILLED.rpartition("os.kill")[0]
+    subprocess.run([sys.executable, "-c", script, str(place), "3"], capture_output=True, check=True)
+    with SQLStore(place) as inner:
+        assert held(inner) == (3 * 45, 0)
 
 
 _KILLED = """
