@@ -52,13 +52,12 @@ local function exceeds(left, right)
   return left[1] > right[1] or (left[1] == right[1] and left[2] > right[2])
 end
 
-local join
-function join(amount)
+local function join(amount)
+  local sign = ''
   if amount[1] < 0 then
-    local opposite = negative(amount)
-    return '-' .. join(opposite)
+    sign, amount = '-', negative(amount)
   end
-  return amount[1] == 0 and whole(amount[2]) or string.format('%.0f%09.0f', amount[1], amount[2])
+  return sign .. (amount[1] == 0 and whole(amount[2]) or string.format('%.0f%09.0f', amount[1], amount[2]))
 end
 
 local ZERO = {0, 0}
@@ -143,7 +142,6 @@ end
 -- Charge an amount, of which so much is above what had been reserved.
 local function book(claim, amount, above, freezes, tells, crossings)
   touch(claim)
-  local before = window(claim)
   add(claim, 'spent', amount)
   if exceeds(above, ZERO) then
     add(claim, 'overrun', above)
@@ -151,11 +149,11 @@ local function book(claim, amount, above, freezes, tells, crossings)
       redis.call('HSET', claim.key, 'frozen', 'a call cost more than was reserved for it')
       redis.call('SADD', ROOT .. ':frozen:' .. claim.budget, claim.key)
     end
-    if tells and not before.alarmed then
+    local found = window(claim)
+    if tells and not found.alarmed then
       redis.call('HSET', claim.key, 'alarmed', '1')
       redis.call('SADD', ROOT .. ':frozen:' .. claim.budget, claim.key)
-      before.spent = plus(before.spent, amount)
-      crossings[#crossings + 1] = crossing(claim, 'overrun', -1, before)
+      crossings[#crossings + 1] = crossing(claim, 'overrun', -1, found)
     end
   end
   if exceeds(amount, ZERO) then
