@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
     from datetime import datetime
 
+    from sqlalchemy import Executable
+
     from langchain_costguard.ledger import GroupKey, LedgerEntry, LedgerQuery, LedgerTotals
     from langchain_costguard.stores.backends import Backend
     from langchain_costguard.stores.retention import Retention
@@ -167,10 +169,14 @@ class SQLStore(SQLBudgets):
         """Forget the lines that began before a moment, and keep their daily sums; see `LedgerStore.prune`.
 
         It is one transaction. A SQLite file keeps its size; what becomes free in it is overwritten and used again.
+        Counters of budgets stay, those of windows that have ended included: each is one small row. What was charged
+        for a process that was gone can be corrected by a late settlement until its call would be pruned.
         """
         from langchain_costguard.stores.retention import pruning
+        from langchain_costguard.stores.sql_budgets_retention import pruning_budgets
 
-        return self._retain(pruning(cutoff(before)))
+        old = cutoff(before)
+        return self._retain(pruning(old), pruning_budgets(old))
 
     def erase(self, user: str) -> int:
         """Delete every line of a user; see `LedgerStore.erase`.
@@ -178,13 +184,16 @@ class SQLStore(SQLBudgets):
         A SQLite file is written anew afterwards and its log emptied, so that nothing of the lines is left in either.
         PostgreSQL keeps deleted rows in its files until it needs their place; `VACUUM FULL costguard.ledger` ends that.
         Backups, exports, and lines that a process holds in memory because it could not write them, are not reached.
+        The user's own counters (`Budget(each="user")`) and what is reserved on them are deleted, too; settlements on
+        their way to another store, and counters there, are not reached.
 
         Raises:
             StoreError: nothing was deleted; or the lines are, but a SQLite file could not be written anew.
         """
         from langchain_costguard.stores.retention import erasing
+        from langchain_costguard.stores.sql_budgets_retention import erasing_budgets
 
-        erased = self._retain(erasing(user))
+        erased = self._retain(erasing(user), erasing_budgets(user, self._backend))
         self._connections.scrub()
         return erased
 
@@ -211,8 +220,8 @@ class SQLStore(SQLBudgets):
         """Where the lines are, without credentials."""
         return f"SQLStore({self._place!r})"
 
-    def _retain(self, retention: Retention) -> int:
-        changed = self._connections.change(retention.statements)
+    def _retain(self, retention: Retention, of_budgets: Sequence[Executable]) -> int:
+        changed = self._connections.change([*retention.statements, *of_budgets])
         return sum(changed[index] for index in retention.counted)
 
     @staticmethod

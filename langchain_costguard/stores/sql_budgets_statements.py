@@ -139,4 +139,8 @@ def budget_statements_for(dialect_name: str) -> BudgetStatements:
     return _FORMATTED if dialect_name == "postgresql" else _TEXTS
 
 
-_FORMATTED: Final = BudgetStatements._make(text.replace("?", "%s") for text in _TEXTS)
+_MARKED: Final = BudgetStatements._make(text.replace("?", "%s") for text in _TEXTS)
+_FORMATTED: Final = _MARKED._replace(
+    claims=f"{_MARKED.claims} FOR UPDATE", claims_of_owner=f"{_MARKED.claims_of_owner} FOR UPDATE"
+)
+"""PostgreSQL keeps the rows that a step ends, so that nobody erases them between its questions and its changes."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 _STEPS = {
     revision: Path(__file__).with_name(f"schema_{revision}.sql").read_text(encoding="utf-8")
-    for revision in ("0001", "0002")
+    for revision in ("0001", "0002", "0003")
 }
 OLD_REVISIONS = tuple(_STEPS)
 ROW = (

@@ -22,6 +22,7 @@ from langchain_costguard.stores import SQLStore
 from langchain_costguard.stores.migrations import HEAD, REVISIONS, VERSION_TABLE
 from langchain_costguard.stores.rows import COLUMNS
 from langchain_costguard.stores.schema import ledger, metadata
+from langchain_costguard.testing.claims import admit, held, make_claim, settlement
 from langchain_costguard.testing.stores import make_entry
 from tests.migrations.old_ledger import OLD_REVISIONS, OPEN_ROW, ROW, make_old_database, make_old_file
 
@@ -69,6 +70,15 @@ def test_a_line_of_an_old_ledger_stands_for_one_call(old_place: str) -> None:
         assert store.correct(line) is True
         assert store.prune(datetime(2026, 1, 1, tzinfo=UTC)) == 1
         assert store.totals(by=["model", "day"]) == before
+
+
+def test_an_old_ledger_keeps_budgets(old_place: str) -> None:
+    """Who adds a budget to last year's ledger must not have to begin a new one."""
+    with SQLStore(old_place) as store:
+        reservation = admit(store, make_claim(60))
+        assert store.append_settled(make_entry(), settlement(reservation, 21)).is_applied
+        assert held(store) == (21, 0)
+        assert store.totals()[0].billed_cost == Decimal("0.00042")
 
 
 def test_an_old_ledger_opens_without_a_line(tmp_path: Path, revision: str) -> None:
