@@ -53,8 +53,9 @@ CLIENTS: Final[dict[str, Client]] = {
     # one request, and what its HTTP client waits for is not limited
     **dict.fromkeys(("ChatOllama", "OllamaLLM", "OllamaEmbeddings", "ChatLlamaCpp", "LlamaCpp"), Client(0)),
 }
-"""By the class of the integration. Those below Anthropic's are as their own packages documented them in November 2026;
-where a client shows its `max_retries` and `timeout`, that is what counts."""
+"""By the class of the integration. OpenAI's and Anthropic's are those of the installed packages, which a test compares.
+The others are as the sources of langchain-ai/langchain and langchain-ai/langchain-google had them on 2026-11-21, with a
+retry more where releases differ; where a client shows its own `max_retries` and `timeout`, those count."""
 
 _BY_TYPE: Final = (("openai", _OPENAI), ("anthropic", _ANTHROPIC))
 """By a part of `_llm_type`, for subclasses."""

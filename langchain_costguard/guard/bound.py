@@ -135,15 +135,16 @@ def bound_call(request: CallRequest, prices: PriceBook, *, tight: bool = False) 
             takes time in proportion to the text.
 
     Returns:
-        The bound. That there is none is not raised: `problem` and `tokens_problem` say so.
-
-    Raises:
-        TypeError: the prompt or a tool is nothing that could be sent.
+        The bound. That there is none is never raised: `problem` and `tokens_problem` say so.
     """
     settings = read_settings(request)
-    prompt = bound_prompt(request, tight=tight)
-    beside = bound_beside(settings.sent, request.model)
     attempts, timeout = attempts_of(request.params, request.serialized)
+    try:
+        prompt = bound_prompt(request, tight=tight)
+        beside = bound_beside(settings.sent, request.model)
+    except TypeError as error:  # a prompt or a tool that cannot be read cannot be bounded
+        problem = str(error)
+        return CallBound(None, None, None, None, None, None, attempts, timeout, "bytes", "unbounded", problem, problem)
     rates = dearest_rates(prices, _billing(request, settings, prompt, beside))
     given, turns, unbounded = _input(request, settings, prompt, beside)
     answer, thinking = _output(request, settings)

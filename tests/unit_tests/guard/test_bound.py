@@ -309,3 +309,22 @@ def test_the_limit_that_fits_is_the_largest_that_does() -> None:
         assert fits <= 30_000_000 < fails
     assert bound().output_that_fits(100) is None
     assert bound(max_tokens=5).output_that_fits(30_000_000) is None
+
+
+def test_a_text_models_prompt_is_bounded_like_a_message() -> None:
+    """Text completions take one string, and bill every candidate they compare."""
+    request = CallRequest(
+        "llm", "Why?", {"max_tokens": 256, "n": 2, "best_of": 3}, None, "gpt-3.5-turbo-instruct", "openai"
+    )
+    bounded = bound_call(request, BOOK)
+    assert (bounded.input_tokens, bounded.output_tokens) == (28, 768)
+    assert bounded.nano_usd == 28 * 1500 + 768 * 2000
+
+
+def test_what_cannot_be_read_is_refused_and_not_raised() -> None:
+    """An error in a start hook would let the call through uncounted."""
+    for prompt, tools in (([object()], []), (MESSAGES, [object()])):
+        request = CallRequest("chat", prompt, {"max_tokens": 1, "tools": tools}, None, "gpt-4o", "openai")
+        bounded = bound_call(request, BOOK)
+        assert (bounded.nano_usd, bounded.tokens, bounded.reason) == (None, None, "unbounded")
+        assert bounded.problem
