@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 _ADMITTED: Final = Admission()
 _SETTLED: Final = Settled(is_applied=True)
+_EXTENSION_LEASE_US: Final = 600_000_000
 
 
 class HeadroomStore(BudgetStore):
@@ -116,11 +117,11 @@ class HeadroomStore(BudgetStore):
             holds = leases.open.pop(settlement.reservation_id, None)
             if holds is not None:
                 above = end(holds, settlement.charges)
-                if above:
-                    leases.book_above(above)
                 for pool, _ in holds:
                     if pool.is_used_up:
                         leases.book_used_up(pool)
+                if above:
+                    leases.book_above(above)
                 return Settled(is_applied=True, crossings=leases.told()) if leases.crossings else _SETTLED
         return self._inner.settle(settlement)
 
@@ -224,9 +225,6 @@ class HeadroomStore(BudgetStore):
                 "seconds: check the store, or wait longer"
             )
             raise StoreError(msg)
-
-
-_EXTENSION_LEASE_US: Final = 600_000_000
 
 
 def _with_unbooked(state: CounterState, spent: int, taken: int) -> CounterState:

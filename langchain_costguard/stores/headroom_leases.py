@@ -67,12 +67,13 @@ class Leases:
             if refusals and not claim.refuses:
                 break
             pool = self.pools.get(pool_key(claim)) or Pool(claim)
+            own = pool.spent, pool.free
             answer = self._lease(pool, claim, lease_us, wait_seconds)
             if pool.parts:
                 self.pools[pool_key(claim)] = pool
             self.crossings += answer.crossings
-            refusals += (self._seen_by_call(pool, claim, refusal) for refusal in answer.refusals)
-            exceeded += (self._seen_by_call(pool, claim, refusal) for refusal in answer.exceeded)
+            refusals += (_seen_by_call(claim, refusal, *own) for refusal in answer.refusals)
+            exceeded += (_seen_by_call(claim, refusal, *own) for refusal in answer.exceeded)
             holds.append(Hold(pool, claim.amount))
         if refusals:
             return Admission(refusals=tuple(refusals))
@@ -91,9 +92,7 @@ class Leases:
     def book_above(self, above: Iterable[Charge]) -> None:
         """Charge what was used above what was held; a counter that this freezes is not served from here any more."""
         for charge in above:
-            self._owed.append(charge)
-            if charge.freezes and charge.amount > 0:
-                self.retire(counter=charge.claim.counter)
+            self._note_above(charge)
         try:
             self._send()
         except StoreError as error:
@@ -205,6 +204,19 @@ class Leases:
         self.crossings += answer.crossings
         return answer.is_admitted
 
+    def _note_above(self, charge: Charge) -> None:
+        """Have an overrun told: by a charge that freezes, else as the end of a reservation of nothing."""
+        if charge.freezes or charge.amount < 0:
+            self._owed.append(charge)
+            self.retire(counter=charge.claim.counter)
+            return
+        key = f"overrun-{uuid4().hex}"
+        try:
+            self.inner.reserve(Reservation(key, (charge.claim._replace(amount=0, refuses=False),)))
+            self._outbox.append(Settlement(key, (charge,)))
+        except StoreError:
+            self._owed.append(charge)  # charged later, in full; only the telling is lost
+
     def _settle_oldest(self, pool: Pool) -> None:
         """Take the oldest part out of its pool, and tell the store behind."""
         part, used = pool.pop_oldest()
@@ -229,12 +241,6 @@ class Leases:
             self.crossings += self.inner.charge((self._owed[0],))
             self._owed.popleft()
 
-    def _seen_by_call(self, pool: Pool, claim: Claim, refusal: Refusal) -> Refusal:
-        """A refusal of a lease as the call sees it: this pool's headroom is not held by others."""
-        return refusal._replace(
-            claim=claim, spent=refusal.spent + pool.spent, reserved=refusal.reserved - pool.spent - pool.free
-        )
-
     def _start(self) -> None:
         if self._thread is None and not self._stopping.is_set():
             arguments = (ref(self), self._stopping, self._flush_seconds)
@@ -245,6 +251,11 @@ class Leases:
 def pool_key(claim: Claim) -> PoolKey:
     """What claims have in common that are served from one pool: everything but the amount."""
     return claim[:5] + claim[6:]
+
+
+def _seen_by_call(claim: Claim, refusal: Refusal, spent: int, free: int) -> Refusal:
+    """A refusal of a lease as the call sees it: what this process has free is not held by others."""
+    return refusal._replace(claim=claim, spent=refusal.spent + spent, reserved=refusal.reserved - spent - free)
 
 
 def _is_soft(claim: Claim) -> bool:

@@ -16,6 +16,7 @@ from langchain_costguard.budgets.claims import BudgetChange, Charge, Settlement
 from langchain_costguard.exceptions import StoreError
 from langchain_costguard.stores import InMemoryStore, SQLStore
 from langchain_costguard.stores.headroom import HeadroomStore
+from langchain_costguard.testing.budget_stores import BudgetStoreSuite
 from langchain_costguard.testing.claims import (
     TOMORROW,
     admit,
@@ -76,6 +77,17 @@ def store(inner: CountingStore) -> Iterator[HeadroomStore]:
 
 def _claim(amount: int, **changes: object) -> Claim:
     return make_claim(amount, **{"limit": LIMIT, **changes})  # type: ignore[arg-type]
+
+
+class TestHeadroomStore(BudgetStoreSuite):
+    """With chunks of a unit or of nothing, it answers like the store behind; larger ones tell thresholds later."""
+
+    @pytest.fixture(params=[0, 10_000])
+    def budget_store(self, request: pytest.FixtureRequest) -> Iterator[HeadroomStore]:
+        """In front of a new store in memory."""
+        store = HeadroomStore(InMemoryStore(), chunk_ppm=request.param, flush_seconds=3600)
+        yield store
+        store.close()
 
 
 # -- the life of a chunk ---------------------------------------------------------------------------------------------
@@ -233,6 +245,14 @@ def test_an_overrun_is_booked_in_full_and_freezes_at_once(store: HeadroomStore, 
     store.settle(settlement(other, 10))
     store.flush()
     assert (held(inner), state(inner).overrun) == ((25, 0), 5)
+
+
+def test_an_overrun_that_freezes_nothing_is_told_too(store: HeadroomStore, inner: CountingStore) -> None:
+    """A soft budget's bounds may be wrong as well."""
+    told = store.settle(settlement(admit(store, _claim(10, refuses=False)), 15)).crossings
+    assert [crossing.kind for crossing in told] == ["overrun"]
+    store.flush()
+    assert (held(inner), state(inner).overrun, state(inner).refused) == ((15, 0), 5, 0)
 
 
 def test_an_operators_freeze_stops_this_process_at_once(store: HeadroomStore) -> None:
