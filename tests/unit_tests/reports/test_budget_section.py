@@ -209,3 +209,9 @@ def test_warnings_on_budgets_stand_before_remarks_on_calls(store: InMemoryStore,
     notes = [note.is_warning for note in CostReport(store, budgets=[found]).notes()]
     assert notes == sorted(notes, reverse=True)
     assert sum(notes) >= 2
+
+
+def test_the_command_that_mends_a_frozen_share_can_be_pasted_into_a_shell() -> None:
+    """Its key has a bar in it, which a shell would take for a pipe."""
+    found = replace(status(), key="usd/day|pool=bob", frozen="stop")
+    assert "budgets unfreeze 'usd/day|pool=bob'`" in budget_notes([found])[0].text
