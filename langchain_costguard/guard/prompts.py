@@ -69,22 +69,33 @@ def _bound_plainly(messages: Sequence[Any], model: str | None) -> int | None:
     tokens = around + each * len(messages)
     try:
         for message in messages:
-            text, kind = message.content, message.type
-            if type(text) is not str or kind not in _PLAIN or message.name is not None:
+            kind, content, extra = message.type, message.content, message.additional_kwargs
+            if kind not in _PLAIN or (extra and not _KNOWN_EXTRAS.issuperset(extra)):
                 return None
-            extra = message.additional_kwargs
-            if extra and not _KNOWN_EXTRAS.issuperset(extra):
+            calls = message.tool_calls if kind == "ai" else ()
+            text = byte_bound(content) if type(content) is str else _text_in(content, calls)
+            called = _called_in(message) if kind == "ai" else 0
+            if text is None or called is None or (extra.get("tool_calls") and not calls):
                 return None
-            if kind == "ai":
-                more = _called_in(message)
-                if more is None or (extra.get("tool_calls") and not message.tool_calls):
-                    return None
-                tokens += more
-            elif kind == "tool":
+            tokens += text + called
+            if message.name is not None:
+                tokens += byte_bound(message.name)
+            if kind == "tool":
                 tokens += byte_bound(message.tool_call_id)
-            tokens += len(text) if text.isascii() else byte_bound(text)
     except AttributeError:  # another form of message
         return None
+    return tokens
+
+
+def _text_in(blocks: Sequence[Any], calls: Sequence[Mapping[str, Any]]) -> int | None:
+    """The tokens of blocks that are text, or repeat a tool call of the message; `None` if there are any others."""
+    tokens = 0
+    for block in blocks:
+        kind = block.get("type") if type(block) is dict and "cache_control" not in block else None
+        if kind == "text" and type(block.get("text")) is str:
+            tokens += byte_bound(block["text"])
+        elif kind != "tool_use" or all(block.get("id") != call["id"] for call in calls):
+            return None
     return tokens
 
 

@@ -136,8 +136,12 @@ def test_the_tokenizer_makes_the_bound_tighter_and_says_so() -> None:
 def test_the_short_way_through_a_prompt_bounds_what_the_long_way_bounds() -> None:
     """Plain messages are read without building what images and files need; the figure must not differ."""
     call = {"name": "act", "args": {"city": "Münster"}, "id": "call_1"}
-    prompt = [*MESSAGES, AIMessage("", tool_calls=[call]), ToolMessage("sunny ☀", tool_call_id="call_1")]
-    assert bound(prompt=prompt, max_tokens=1).input_tokens == bound_message_tokens(prompt, "gpt-4o").tokens
+    used = {"type": "tool_use", "id": "call_1", "name": "act", "input": {"city": "Münster"}}
+    text = {"type": "text", "text": "Let me see. ☁"}
+    answers = [AIMessage("", tool_calls=[call]), AIMessage([text, used], tool_calls=[call]), AIMessage([text])]
+    for answer in answers:
+        prompt = [*MESSAGES, answer, ToolMessage("sunny ☀", tool_call_id="call_1", name="wetter_ä")]
+        assert bound(prompt=prompt, max_tokens=1).input_tokens == bound_message_tokens(prompt, "gpt-4o").tokens
 
 
 def test_tools_and_schemas_are_input_and_never_stale() -> None:
