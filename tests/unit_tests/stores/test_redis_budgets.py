@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from contextlib import closing
@@ -27,6 +28,7 @@ from langchain_costguard.testing.claims import (
     held,
     make_claim,
     make_reservation,
+    settlement,
     spend,
 )
 from tests.servers import valkey_server
@@ -225,6 +227,28 @@ def test_a_reservation_that_was_not_answered_is_released_when_the_server_answers
     assert ask(store, make_claim(100)).is_admitted
     with pytest.raises(StoreError, match="reserve again under a new id"):
         store.reserve(reservation)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_has_a_connection_and_reservations_of_its_own(store: RedisBudgetStore) -> None:
+    """Two processes on one connection would read each other's answers."""
+    reservation = admit(store, make_claim(10))
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if ask(store, make_claim(20)).is_admitted and store.renew(60_000_000) == 1 else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    store.expire()
+    assert held(store) == (20, 10)
+    assert store.settle(settlement(reservation, 5)).is_applied
+
+
+def test_a_connection_that_the_server_closed_is_opened_again(store: RedisBudgetStore, raw: redis.Redis) -> None:
+    """Servers and firewalls close what is idle; the next call must not fail for it."""
+    spend(store, make_claim(10))
+    raw.client_kill_filter(_type="normal", skipme=True)
+    spend(store, make_claim(10))
+    assert held(store) == (20, 0)
 
 
 # -- a server in trouble ---------------------------------------------------------------------------------------------
