@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+import time
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from langchain_costguard.budgets.claims import Reservation
 from langchain_costguard.stores.budget_base import JointStore, OutboxStore
@@ -11,7 +12,7 @@ from langchain_costguard.stores.owners import Owner, is_gone, this_process
 from langchain_costguard.stores.rows import clean_text, to_row
 from langchain_costguard.stores.sql_budgets_admission import Asked, admitting, gone
 from langchain_costguard.stores.sql_budgets_counters import Counters
-from langchain_costguard.stores.sql_budgets_ends import charging, counters_of, expiring, held_by, settling
+from langchain_costguard.stores.sql_budgets_ends import charging, claims_of, expiring, held_by, settling
 from langchain_costguard.stores.sql_budgets_statements import Statement, budget_statements_for, keyed
 from langchain_costguard.stores.sql_budgets_step import Outcome, Step
 
@@ -130,14 +131,7 @@ class SQLBudgets(JointStore, OutboxStore):
         A process of this machine is asked for by number and start time. For one of another machine, and where the
         start time is unknown, the end of its lease decides.
         """
-        owners = self._ask(Statement(self._budget_sql.owners))
-        crossings: list[Crossing] = []
-        for owner, until_us in gone(owners, self.now_us()):
-            question = held_by(owner, until_us, self._budget_sql)
-            claims = counters_of(self._ask(question))
-            told = self._step(expiring(claims, question, self._budget_sql))
-            crossings.extend(told)
-        return crossings
+        return self._expire(time.monotonic() + self._timeout_seconds)
 
     def counters(self, budgets: Sequence[str] | None = None, *, since_us: int = 0) -> list[CounterState]:
         """What the counters of these budgets hold; see `BudgetStore.counters`.
@@ -221,16 +215,28 @@ class SQLBudgets(JointStore, OutboxStore):
 
     def _admit(self, asked: Asked, wait_seconds: float | None) -> Admission:
         """Reserve; where the reservations of a process that is gone are in the way, expire them and try once more."""
+        deadline = time.monotonic() + (self._timeout_seconds if wait_seconds is None else wait_seconds)
         admission = self._step(admitting(asked, self._budget_sql, may_wait_for_expiry=True), wait_seconds)
         if admission is not None:
             return admission
-        told = self.expire()
-        admission = self._step(admitting(asked, self._budget_sql, may_wait_for_expiry=False), wait_seconds)
+        told = self._expire(deadline)
+        again = admitting(asked, self._budget_sql, may_wait_for_expiry=False)
+        admission = self._step(again, _until(deadline))
         assert admission is not None  # noqa: S101 - it answers `None` only where it may
         return admission._replace(crossings=(*told, *admission.crossings))
 
-    def _ask(self, question: Statement) -> Sequence[Sequence[object]]:
-        return self._step(Step((), (question,), lambda answers, _: Outcome(answers[0])))
+    def _expire(self, deadline: float) -> list[Crossing]:
+        owners = self._ask(Statement(self._budget_sql.owners), deadline)
+        crossings: list[Crossing] = []
+        for owner, until_us in gone(owners, self.now_us()):
+            question = held_by(owner, until_us, self._budget_sql)
+            claims = claims_of(self._ask(question, deadline))
+            told = self._step(expiring(claims, question, self._budget_sql), _until(deadline))
+            crossings.extend(told)
+        return crossings
+
+    def _ask(self, question: Statement, deadline: float) -> Sequence[Sequence[Any]]:
+        return self._step(Step((), (question,), lambda answers, _: Outcome(answers[0])), _until(deadline))
 
     def _step(self, step: Step[_T], wait_seconds: float | None = None) -> _T:
         wait = self._timeout_seconds if wait_seconds is None else wait_seconds
@@ -242,3 +248,8 @@ class SQLBudgets(JointStore, OutboxStore):
             return True
         has_ended = is_gone(owner)
         return was_written_long_ago if has_ended is None else has_ended
+
+
+def _until(deadline: float) -> float:
+    """How many seconds are left."""
+    return max(0.0, deadline - time.monotonic())

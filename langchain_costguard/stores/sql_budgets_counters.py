@@ -39,6 +39,7 @@ class Slot:
         "crossed",
         "freezes",
         "frozen",
+        "has_told",
         "is_changed",
         "overrun",
         "refused",
@@ -62,11 +63,17 @@ class Slot:
         self.added: list[int] = [0, 0, 0, 0, 0]
         """Spent, reserved, unsettled, overrun, refused."""
         self.is_changed: bool = False
+        self.has_told: bool = False
 
     def read(self, row: Sequence[Any]) -> None:
         """Take over what the row holds."""
         _, _, self.spent, self.reserved, self.overrun, self.refused, self.frozen, crossed = row
         self.crossed = tuple(crossed.split(",")) if crossed else ()
+
+    def tell(self, what: str) -> None:
+        """Note that something was told."""
+        self.crossed = (*self.crossed, what)
+        self.has_told = self.is_changed = True
 
     @property
     def figures(self) -> tuple[int, ...]:
@@ -79,9 +86,8 @@ class Slot:
         self.reserved += reserved
         self.overrun += overrun
         self.refused += refused
-        self.added = [
-            old + new for old, new in zip(self.added, (spent, reserved, unsettled, overrun, refused), strict=True)
-        ]
+        old = self.added
+        self.added = [old[0] + spent, old[1] + reserved, old[2] + unsettled, old[3] + overrun, old[4] + refused]
         self.is_changed = True
 
 
@@ -97,13 +103,10 @@ class Counters:
         """Note which counters; they are empty until `read`."""
         self._statements = statements
         self._claims: dict[tuple[str, int], Claim] = {(claim.counter, claim.slot_us): claim for claim in claims}
+        self.names: list[str] = sorted({counter for counter, _ in self._claims})
+        """The counters, in the order in which they are locked."""
         self._slots: dict[str, dict[int, Slot]] = {}
         self._settings: dict[str, Setting] = dict.fromkeys((claim.budget for claim in self._claims.values()), _UNSET)
-
-    @property
-    def names(self) -> list[str]:
-        """The counters, sorted: the order in which they are locked."""
-        return sorted({counter for counter, _ in self._claims})
 
     def reads(self) -> list[Statement]:
         """The questions whose answers `read` takes."""
@@ -112,14 +115,13 @@ class Counters:
 
     def read(self, answers: Sequence[Sequence[Sequence[Any]]]) -> None:
         """Take over the rows."""
-        names = self.names
-        for name, rows in zip(names, answers, strict=False):
+        for name, rows in zip(self.names, answers, strict=False):
             sample = next(self._claims_of(name))
             slots = self._slots[name] = {}
             for row in rows:
                 slots[row[1]] = Slot(sample)
                 slots[row[1]].read(row)
-        for budget, rows in zip(self._settings, answers[len(names) :], strict=True):
+        for budget, rows in zip(self._settings, answers[len(self.names) :], strict=True):
             if rows:
                 self._settings[budget] = Setting(*rows[0])
 
@@ -156,7 +158,7 @@ class Counters:
         slot = self.slot(claim)
         slot.add(refused=1)
         if is_first and claim.refuses:
-            slot.crossed += (_REFUSED,)
+            slot.tell(_REFUSED)
             yield self._crossing(claim, _REFUSED)
 
     def settle(self, charge: Charge, held: int) -> Iterator[Crossing]:
@@ -172,7 +174,7 @@ class Counters:
                 )
                 is_new = True
             if is_new:
-                slot.crossed = (*(told for told in slot.crossed if told != _OVERRUN), _OVERRUN)
+                slot.tell(_OVERRUN)
                 yield self._crossing(charge.claim, _OVERRUN)
         yield from self.thresholds(charge.claim)
 
@@ -183,7 +185,7 @@ class Counters:
         spent, limit = self._spent(claim), self.limit(claim)
         for share in claim.alerts_ppm:
             if spent > 0 and spent * PPM >= share * limit and not self._is_told(claim, str(share)):
-                self.slot(claim).crossed += (str(share),)
+                self.slot(claim).tell(str(share))
                 yield Crossing(claim, "threshold", share, limit, spent, self._reserved(claim))
 
     def writes(self) -> list[Statement]:
@@ -197,7 +199,7 @@ class Counters:
             raise StoreError(msg)
         return [
             Statement(
-                self._statements.add,
+                self._statements.add_told if slot.has_told else self._statements.add,
                 (
                     keyed(name),
                     slot_us,
@@ -205,7 +207,7 @@ class Counters:
                     slot.unit,
                     *slot.added,
                     slot.freezes,
-                    ",".join(slot.crossed),
+                    ",".join(dict.fromkeys(slot.crossed)),
                 ),
             )
             for name in sorted(self._slots)

@@ -77,7 +77,7 @@ def held_by(owner: Owner, until_us: int | None, sql: BudgetStatements) -> Statem
     return Statement(sql.claims_of_owner, (owner.host, owner.pid, owner.started or "", until))
 
 
-def counters_of(rows: Iterable[Sequence[Any]]) -> list[Claim]:
+def claims_of(rows: Iterable[Sequence[Any]]) -> list[Claim]:
     """The claims in the answer to `held_by`."""
     return [_read(row).claim for row in rows]
 

@@ -11,6 +11,16 @@ _COUNTER_COLUMNS: Final = "counter, slot_us, spent, reserved, overrun, refused, 
 _CLAIM_COLUMNS: Final = "counter, slot_us, since_us, budget, unit, amount, limit_amount, refuses, charges_lost, alerts"
 _MINE: Final = "state = 'open' AND owner_host = ? AND owner_pid = ? AND COALESCE(owner_started, '') = ?"
 
+_ADD: Final = (
+    "INSERT INTO counters "
+    "(counter, slot_us, budget, unit, spent, reserved, unsettled, overrun, refused, frozen, crossed) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (counter, slot_us) DO UPDATE SET "
+    "spent = counters.spent + excluded.spent, reserved = counters.reserved + excluded.reserved, "
+    "unsettled = counters.unsettled + excluded.unsettled, overrun = counters.overrun + excluded.overrun, "
+    "refused = counters.refused + excluded.refused, frozen = COALESCE(excluded.frozen, counters.frozen)"
+)
+"""What was told before stays, so that a counter can be added to without having been read."""
+
 
 class Statement(NamedTuple):
     """One statement and its parameters, in the order of its marks."""
@@ -31,6 +41,7 @@ class BudgetStatements(NamedTuple):
     owners: str
     claims_of_owner: str
     add: str
+    add_told: str
     hold: str
     drop: str
     drop_claim: str
@@ -68,15 +79,8 @@ _TEXTS: Final = BudgetStatements(
         f"WHERE {_MINE} AND lease_until_us <= ? ORDER BY counter, id"
     ),
     # counter, slot, budget, unit; what is added to the five figures; why it is frozen now; all that was told
-    add=(
-        "INSERT INTO counters "
-        "(counter, slot_us, budget, unit, spent, reserved, unsettled, overrun, refused, frozen, crossed) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (counter, slot_us) DO UPDATE SET "
-        "spent = counters.spent + excluded.spent, reserved = counters.reserved + excluded.reserved, "
-        "unsettled = counters.unsettled + excluded.unsettled, overrun = counters.overrun + excluded.overrun, "
-        "refused = counters.refused + excluded.refused, frozen = COALESCE(excluded.frozen, counters.frozen), "
-        "crossed = excluded.crossed"
-    ),
+    add=_ADD,
+    add_told=f"{_ADD}, crossed = excluded.crossed",
     # id, the claim, the end of the lease, the owner
     hold=(
         f"INSERT INTO reservations "  # noqa: S608 - as above

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from langchain_costguard.budgets.claims import BudgetChange, Charge
+from langchain_costguard.budgets.claims import BudgetChange, Charge, Settlement
 from langchain_costguard.budgets.identity import escaped
 from langchain_costguard.exceptions import StoreError
 from langchain_costguard.stores import SQLStore
@@ -180,6 +180,16 @@ def test_a_renewed_lease_goes_on(place: str) -> None:
         assert store.expire() == []
         assert held(store) == (0, 60)
         assert store.renew(500) == 0
+
+
+def test_a_claim_that_its_settlement_does_not_name_keeps_what_was_told(store: SQLStore) -> None:
+    """Its counter is given room without being looked at, and must not forget whom it has told what."""
+    alerting = make_claim(50, "b", alerts_ppm=(500_000,))
+    assert len(store.settle(settlement(admit(store, alerting), 50)).crossings) == 1
+    reservation = admit(store, make_claim(10, "a"), alerting)
+    store.settle(Settlement(reservation.id, (Charge(reservation.claims[0], 4),)))
+    assert (held(store, "a"), held(store, "b")) == ((4, 0), (50, 0))
+    assert state(store, "b").crossed_ppm == (500_000,)
 
 
 def test_erasing_a_user_erases_the_counters_named_after_them(store: SQLStore) -> None:
