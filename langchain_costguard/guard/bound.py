@@ -20,7 +20,7 @@ from langchain_costguard.guard.attempts import attempts_of, class_name
 from langchain_costguard.guard.prompts import bound_beside, bound_prompt
 from langchain_costguard.guard.rates import Billing, DearestRates, dearest_rates
 from langchain_costguard.guard.requests import CallRequest, read_settings
-from langchain_costguard.tokens.limits import max_input_of, max_output_of
+from langchain_costguard.tokens.limits import max_input_of, max_output_of, may_reason
 from langchain_costguard.tokens.models import maker_of
 
 if TYPE_CHECKING:
@@ -47,6 +47,10 @@ _SPEAKING: Final = re.compile(r"audio|tts|live|realtime")
 _BYTES_PER_10_TOKENS: Final = 36
 _TYPICAL_SHARE: Final = 4
 _TYPICAL_OUTPUT: Final = 256
+_FRAME_TOKENS: Final = 64
+"""More than what stands around an answer: its end, its role, the name of a tool's channel."""
+_ESCAPED: Final = 3
+"""So many times longer than in UTF-8 is a character that JSON escapes."""
 
 
 class _Work(NamedTuple):
@@ -62,6 +66,10 @@ class _Work(NamedTuple):
     answers: int
     turns: int
     fees_nano_usd: int
+    shows_all: bool
+    """Whether everything that is billed as output is in the answer."""
+    is_formatted: bool
+    """Whether the answer may be JSON, of which only what it holds is known afterwards."""
 
 
 class CallBound(NamedTuple):
@@ -124,6 +132,24 @@ class CallBound(NamedTuple):
         fitting = total // (work.answers * work.turns) - work.beside
         return fitting if 0 < fitting < work.answer else None
 
+    def answered(self, output_bytes: int) -> tuple[int, int] | None:
+        """The most one attempt can have cost whose answer is known, but not its usage.
+
+        A token is a byte at least, so an answer has at most as many tokens as bytes.
+
+        Args:
+            output_bytes: the length in UTF-8 of everything that was answered, arguments of tools included.
+
+        Returns:
+            Nano-USD and tokens, or `None` where output may be billed that the answer does not show.
+        """
+        work = self.work
+        if work is None or not work.shows_all or self.input_tokens is None or not work.rates.steps:
+            return None
+        output = output_bytes * _ESCAPED if work.is_formatted else output_bytes
+        output = min(output + _FRAME_TOKENS, work.answer)
+        return work.rates.nano_usd(self.input_tokens, output) + work.fees_nano_usd, self.input_tokens + output
+
 
 def bound_call(request: CallRequest, prices: PriceBook, *, tight: bool = False) -> CallBound:
     """The most a call can cost, and the most tokens it can use.
@@ -156,7 +182,10 @@ def bound_call(request: CallRequest, prices: PriceBook, *, tight: bool = False) 
     held = prompt.tokens + beside.tokens
     output = (answer + thinking) * settings.answers * turns
     each = given + output
-    work = _Work(rates, held, answer, thinking, settings.answers, turns, beside.uses.nano_usd)
+    shows_all = _shows_all(request, settings, rates, thinking, turns)
+    work = _Work(
+        rates, held, answer, thinking, settings.answers, turns, beside.uses.nano_usd, shows_all, bool(settings.sent)
+    )
     nano = rates.nano_usd(given, output) + beside.uses.nano_usd if rates.steps else None
     bound = CallBound(
         None if nano is None else nano * attempts,
@@ -227,6 +256,14 @@ def _output(request: CallRequest, settings: Settings) -> tuple[int | None, int]:
         thinking = settings.thinking or _MOST_THINKING
         beside += thinking if own is None else min(thinking, max(0, own - answer))
     return answer, beside
+
+
+def _shows_all(request: CallRequest, settings: Settings, rates: DearestRates, beside: int, turns: int) -> bool:
+    """Whether an answer shows everything that is billed as output; several may be made of which one is shown."""
+    if request.kind == "embedding":
+        return True
+    is_plain = not (beside or settings.speaks or rates.hourly) and turns == settings.answers == 1
+    return is_plain and not may_reason(request.model)
 
 
 def _limit_argument(request: CallRequest) -> str:

@@ -61,6 +61,21 @@ def max_input_of(model: str | None) -> int | None:
     return _limit(model, "max_input_tokens")
 
 
+@lru_cache(maxsize=1024)
+def may_reason(model: str | None) -> bool:
+    """Whether a model may be billed for output that nobody is shown; `model` as for `max_output_of`.
+
+    Returns:
+        `False` only where a profile says that it does not reason.
+    """
+    name = bare_name(model)
+    for profiles in map(_profiles_of, _INTEGRATIONS):
+        for spelling in _spellings(name):
+            if spelling in profiles:
+                return profiles[spelling].get("reasoning_output") is not False
+    return True
+
+
 def _limit(model: str | None, kind: str) -> int | None:
     name = bare_name(model)
     for profiles in (*map(_profiles_of, _INTEGRATIONS), _own_rows()):
