@@ -11,7 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from langchain_costguard.budgets import Budget, BudgetStatus
-    from langchain_costguard.callbacks import CostCallbackHandler, install, track_costs, track_embeddings, uninstall
+    from langchain_costguard.callbacks import (
+        CostCallbackHandler,
+        guarded,
+        install,
+        track_costs,
+        track_embeddings,
+        uninstall,
+    )
     from langchain_costguard.cost import Cost
     from langchain_costguard.estimates import CostEstimate, estimate_cost
     from langchain_costguard.exceptions import (
@@ -25,6 +32,7 @@ if TYPE_CHECKING:
         UnboundedInputError,
         UnknownPriceError,
     )
+    from langchain_costguard.guard.alerts import BudgetAlert, LoggingAlert, WebhookAlert
     from langchain_costguard.ledger import LedgerEntry, LedgerQuery, LedgerTotals
     from langchain_costguard.magic import load_ipython_extension
     from langchain_costguard.pricing import (
@@ -44,6 +52,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Budget",
+    "BudgetAlert",
     "BudgetExceededError",
     "BudgetStatus",
     "BudgetStoreError",
@@ -57,6 +66,7 @@ __all__ = [
     "LedgerEntry",
     "LedgerQuery",
     "LedgerTotals",
+    "LoggingAlert",
     "OptionalDependencyError",
     "PayAsYouGo",
     "Prepaid",
@@ -67,11 +77,13 @@ __all__ = [
     "TokenUsage",
     "UnboundedInputError",
     "UnknownPriceError",
+    "WebhookAlert",
     "__version__",
     "compare_plans",
     "estimate_cost",
     "free",
     "gpu_hour",
+    "guarded",
     "install",
     "load_ipython_extension",
     "open_store",
@@ -85,6 +97,7 @@ __all__ = [
 _ROOMS = {
     "budgets": ("Budget", "BudgetStatus"),
     "callbacks": ("CostCallbackHandler", "install", "track_costs", "track_embeddings", "uninstall"),
+    "callbacks.guarded": ("guarded",),
     "cost": ("Cost",),
     "estimates": ("CostEstimate", "estimate_cost"),
     "exceptions": (
@@ -98,6 +111,7 @@ _ROOMS = {
         "UnboundedInputError",
         "UnknownPriceError",
     ),
+    "guard.alerts": ("BudgetAlert", "LoggingAlert", "WebhookAlert"),
     "ledger": ("LedgerEntry", "LedgerQuery", "LedgerTotals"),
     "magic": ("load_ipython_extension",),
     "pricing": (

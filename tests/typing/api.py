@@ -10,6 +10,7 @@ from uuid import UUID
 
 from langchain_costguard import (
     Budget,
+    BudgetAlert,
     BudgetExceededError,
     BudgetStatus,
     Cost,
@@ -19,11 +20,14 @@ from langchain_costguard import (
     LedgerEntry,
     LedgerQuery,
     LedgerTotals,
+    LoggingAlert,
     PriceBook,
     TokenUsage,
+    WebhookAlert,
     estimate_cost,
     free,
     gpu_hour,
+    guarded,
     install,
     open_store,
     per_call,
@@ -32,10 +36,12 @@ from langchain_costguard import (
     uninstall,
 )
 from langchain_costguard.budgets import Scope, check_together, statuses
+from langchain_costguard.callbacks import GuardedModel
 from langchain_costguard.estimates import CostEstimates
 from langchain_costguard.pricing import RateCard
 from langchain_costguard.reports import DayStatistics, ReportRow, ReportRows
 from langchain_costguard.stores import LedgerStore, SQLStore
+from langchain_costguard.testing import ScriptedChatModel
 
 with track_costs() as costs:
     assert_type(costs, CostCallbackHandler)
@@ -81,6 +87,11 @@ assert_type(budget.limit, Decimal | int)
 assert_type(Budget(tokens=100_000, per=timedelta(hours=24), scope={"tenant": "acme"}, mode="soft").key, str)
 assert_type(check_together([budget, Budget(calls=50, per="15min")]), tuple[Budget, ...])
 assert_type(statuses(budget, [], [], 0), list[BudgetStatus])
+assert_type(guarded(ScriptedChatModel(responses="Paris"), when_full="raise", max_output_tokens=500), GuardedModel)
+
+alerts = (LoggingAlert(logger="billing"), WebhookAlert("https://example.com/alerts", attempts=3))
+with track_costs(budgets=[budget], budget_store="redis://localhost:6379/0", on_alert=[*alerts, print]) as held:
+    assert_type(held.budgets(), list[BudgetStatus])
 
 usage = TokenUsage.from_langchain({"input_tokens": 10, "output_tokens": 1, "total_tokens": 11})
 assert_type(usage, TokenUsage | None)
@@ -103,3 +114,10 @@ def explain(refusal: BudgetExceededError, status: BudgetStatus, now: datetime) -
     assert_type(status.remaining, Decimal | int)
     assert_type(status.share_spent, Decimal)
     assert_type(status.forecast(now), datetime | None)
+
+
+def tell(alert: BudgetAlert) -> None:
+    """What an alert answers."""
+    assert_type(alert.threshold, Decimal)
+    assert_type(alert.spent, Decimal | int)
+    assert_type(alert.resets_at, datetime | None)
