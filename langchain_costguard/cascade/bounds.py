@@ -115,6 +115,11 @@ def excess_p_value_for_next(losses: int, gains: int, rows: int, following: int, 
     return (1 - beyond) * at_most[0] + beyond * at_most[1]
 
 
+def broken_share_p_value(count: int, rows: int, rate: float) -> float:
+    """How likely so many faults would be if their true share were only `rate`: small means it is larger."""
+    return 1 - binomial_tail(count - 1, rows, rate)
+
+
 def broken_excess_p_value(losses: int, gains: int, rows: int, rate: float) -> float:
     """How likely so many losses less gains would be if their true difference were only `rate`: small means broken."""
     gain_rate = _likeliest_gain_rate(losses, gains, rows, rate)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from langchain_costguard.cascade.bounds import (
     broken_excess_p_value,
+    broken_share_p_value,
     excess_p_value,
     excess_p_value_for_next,
     most_faults,
@@ -168,8 +169,10 @@ class RegretBound:
 
     def broken_p_value(self, curve: Curve, point: int) -> float:
         """How likely rows like these would be if the target still held: small means it is broken."""
-        gains = int(curve.gains[point]) if self.net else 0
-        return broken_excess_p_value(int(curve.losses[point]), gains, curve.rows, self.alpha)
+        losses, gains = int(curve.losses[point]), int(curve.gains[point])
+        if self.net:
+            return broken_excess_p_value(losses, gains, curve.rows, self.alpha)
+        return broken_share_p_value(losses, curve.rows, self.alpha)
 
 
 @dataclass(frozen=True)
@@ -209,7 +212,7 @@ class ExpectedRegret:
 
     def broken_p_value(self, curve: Curve, point: int) -> float:
         """How likely rows like these would be if the target still held: small means it is broken."""
-        return broken_excess_p_value(int(curve.losses[point]), 0, curve.rows, self.alpha)
+        return broken_share_p_value(int(curve.losses[point]), curve.rows, self.alpha)
 
 
 @dataclass(frozen=True)
