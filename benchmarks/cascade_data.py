@@ -98,43 +98,58 @@ def dates(folder: Path, samples: int) -> Pair:
     return Pair(name=f"DATE gpt-3.5 x{samples} -> gpt-4", signal_cost=np.zeros(len(questions)), **columns)
 
 
-def two_agree(folder: Path, full: str, *, by_length: bool) -> Pair:
+def two_agree(folder: Path, full: str, *, by_length: bool, asks_third: bool = False) -> Pair:
     """GSM8K by gpt-4o-mini, sure where gemini-1.5-flash gives the same number.
 
     Args:
         folder: where the data is.
         full: the full model.
-        by_length: whether answers that do not agree are ranked, those short for their question first.
+        by_length: whether answers that agree alike are ranked, those short for their question first.
+        asks_third: whether claude-3-haiku is asked where the two do not agree, and its agreement counts half.
     """
     lengths = {
         row["id"]: int(row["prompt_chars"])
         for row in _csv(folder / "zeroeval" / "questions.csv.gz")
         if row["task"] == "gsm"
     }
-    asked = {"gpt-4o-mini-2024-07-18": (0.15, 0.6), "gemini-1.5-flash": (0.075, 0.3), full: (2.5, 10.0)}
+    asked = {
+        "gpt-4o-mini-2024-07-18": (0.15, 0.6),
+        "gemini-1.5-flash": (0.075, 0.3),
+        "claude-3-haiku-20240307": (0.25, 1.25),
+        full: (2.5, 10.0),
+    }
     rows = [
         row
         for row in _csv(folder / "zeroeval" / "zeroeval_compact.csv.gz")
         if row["task"] == "gsm" and row["model"] in asked
     ]
     found = {model: {row["id"]: row for row in rows if row["model"] == model} for model in asked}
-    mini, other, strong = found.values()
+    mini, other, third, strong = found.values()
 
     def cost(model: str) -> NDArray[Any]:
         read, written = asked[model]
         prices = [lengths[at] * read + int(found[model][at]["out_chars"]) * written for at in mini]
         return np.array(prices) / CHARS_PER_TOKEN
 
-    agree = np.array([float(mini[at]["answer_key"] == other[at]["answer_key"]) for at in mini])
+    def agreement(with_: dict[str, dict[str, str]]) -> NDArray[Any]:
+        return np.array([float(mini[at]["answer_key"] == with_[at]["answer_key"]) for at in mini])
+
+    agree, signal_cost = agreement(other), cost("gemini-1.5-flash")
+    if asks_third:
+        signal_cost = signal_cost + (1 - agree) * cost("claude-3-haiku-20240307")
+        agree = np.maximum(agree, agreement(third) / 2)
     relative_length = np.array([int(mini[at]["out_chars"]) / lengths[at] for at in mini])
     return Pair(
-        name=f"GSM8K gpt-4o-mini + flash -> {full}" + (", then length" if by_length else ""),
+        name="GSM8K gpt-4o-mini + flash"
+        + (" + haiku" if asks_third else "")
+        + (", then length" if by_length else "")
+        + f" -> {full}",
         confidence=agree - relative_length / 1000 if by_length else agree,
         mini=np.array([float(mini[at]["correct"]) for at in mini]),
         full=np.array([float(strong[at]["correct"]) for at in mini]),
         mini_cost=cost("gpt-4o-mini-2024-07-18"),
         full_cost=cost(full),
-        signal_cost=cost("gemini-1.5-flash"),
+        signal_cost=signal_cost,
     )
 
 
