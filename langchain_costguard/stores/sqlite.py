@@ -155,12 +155,12 @@ class SQLiteFile(Backend):
         try:
             connection.execute(f"PRAGMA busy_timeout={int(self._timeout_seconds * 1000)}")
             connection.execute("VACUUM")
-            is_blocked = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            is_emptied = self._empty_log(connection)
         except sqlite3.Error as error:
             raise self._unscrubbed(error.sqlite_errorname) from error
         finally:
             self.prepare_writer(connection)
-        if is_blocked:
+        if not is_emptied:
             raise self._unscrubbed(_BUSY)
 
     def is_current(self) -> bool:
@@ -207,6 +207,15 @@ class SQLiteFile(Backend):
     def text_contains(self, text: ColumnElement[str], part: str) -> ColumnElement[bool]:
         """Look with `instr`, because `LIKE` does not mind case."""
         return func.instr(text, part) > 0 if part else true()
+
+    def _empty_log(self, connection: RawConnection) -> bool:
+        """Empty the write-ahead log; SQLite does not wait for a process that is moving it into the file just now."""
+        deadline = time.monotonic() + self._timeout_seconds
+        while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_RETRY_SECONDS)
+        return True
 
     def _unscrubbed(self, reason: str) -> StoreError:
         return StoreError(
