@@ -127,7 +127,11 @@ class OpenCalls:
         """The other open calls of one synchronous `generate`, in the order they began."""
         if call.batch_group is None or call.thread == 0:
             return []
-        return [other for other in list(self._open.values()) if other.batch_group is call.batch_group]
+        return self.of_group(call.batch_group)
+
+    def of_group(self, group: object) -> list[StartedCall]:
+        """The open calls of one `generate`, in the order they began."""
+        return [other for other in list(self._open.values()) if other.batch_group is group]
 
     def leave_to_time(self, call: StartedCall) -> None:
         """Tell nothing from the thread a call was noted in: an event loop had it noted by a thread of its pool."""
@@ -150,7 +154,7 @@ class OpenCalls:
             self._refused[id(group)] = (group, error)
             if len(self._refused) > _MAX_REFUSED:
                 self._refused.popitem(last=False)
-        return [other for other in list(self._open.values()) if other.batch_group is group]
+        return self.of_group(group)
 
     def is_refused(self, group: object) -> bool:
         """Whether another prompt of the same `generate` was refused."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from langchain_costguard.callbacks.watcher import CallView
+    from langchain_costguard.exceptions import CostGuardError
     from langchain_costguard.guard.admission import Candidate
     from langchain_costguard.guard.guard import BudgetGuard
     from langchain_costguard.guard.holds import Hold
@@ -56,6 +57,10 @@ def begin_call(
             CALLS.leave_to_time(call)
     for recorder in call.watch(views):
         recorder.begin(call)
+    if not is_inline and call.batch_group is not None and CALLS.is_refused(call.batch_group):
+        refusal = CALLS.refusal_of(call.batch_group)  # of a sibling, on another thread, while this one was admitted
+        CALLS.give_up(call, _never_sent(refusal))
+        raise refusal
 
 
 def admit_call(
@@ -66,13 +71,21 @@ def admit_call(
     is_refused = call.batch_group is not None and CALLS.is_refused(call.batch_group)
     if not guards and not is_refused:
         return
+    if is_refused:
+        earlier = CALLS.refusal_of(call.batch_group)
+        _refuse(call, earlier, is_new=is_new)
+        raise earlier
     try:
-        if is_refused:
-            raise CALLS.refusal_of(call.batch_group)
         call.holds = (*call.holds, *_holds(call, views, guards, serialized))
     except (BudgetExceededError, BudgetStoreError) as error:
         _refuse(call, error, is_new=is_new)
         raise
+    except Exception as fault:
+        refusal = _refusal_for(fault, guards)
+        if refusal is None:  # nothing here may refuse: the watcher notes the fault, and the call is made
+            raise
+        _refuse(call, refusal, is_new=is_new)
+        raise refusal from fault
 
 
 def _in_force(views: Sequence[CallView], *, is_inline: bool) -> Sequence[CallView]:
@@ -147,9 +160,24 @@ def candidate_of(call: StartedCall, views: Sequence[CallView], serialized: Mappi
     return Candidate(request, facts, LOOP_PATIENCE_SECONDS if is_loop else None, opening)
 
 
-def _refuse(call: StartedCall, error: BudgetExceededError | BudgetStoreError, *, is_new: bool) -> None:
+def _refusal_for(fault: Exception, guards: Sequence[BudgetGuard]) -> BudgetExceededError | None:
+    """The refusal of a call that could not be checked because of a fault of ours; `None` if no budget insists."""
+    from langchain_costguard.guard.wording import not_checked
+
+    strict = (
+        budget for guard in guards if guard.on_store_error == "block" for budget in guard.budgets if budget.refuses
+    )
+    budget = next(strict, None)
+    return None if budget is None else not_checked(budget, fault)
+
+
+def _never_sent(error: CostGuardError) -> Outcome:
+    return Outcome("cancelled", error=type(error).__name__, is_unbilled=True)
+
+
+def _refuse(call: StartedCall, error: CostGuardError, *, is_new: bool) -> None:
     """Undo what was done for a refused call and for those that were to be sent with it."""
-    outcome = Outcome("cancelled", error=type(error).__name__, is_unbilled=True)
+    outcome = _never_sent(error)
     if not is_new:  # an earlier watcher has noted it already
         CALLS.take(call.run_id)
         close_call(call, outcome)

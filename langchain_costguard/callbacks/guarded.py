@@ -224,11 +224,12 @@ class GuardedModel(Runnable[Any, Any]):
         pause = 0.0
         while True:
             room, call = self._room(given, config, kwargs)
+            is_late = time.monotonic() > deadline
             if room.output_tokens is None or room.output_tokens >= self.min_output_tokens:
-                yield pause, self._settings(room.output_tokens, call, kwargs), False
+                yield pause, self._settings(room.output_tokens, call, kwargs), is_late
             else:
                 can_wait = room.after_waiting is None or room.after_waiting >= self.min_output_tokens
-                if self.when_full == "raise" or not can_wait or time.monotonic() > deadline:
+                if self.when_full == "raise" or not can_wait or is_late:
                     yield pause, dict(kwargs), True  # refused by its budget, with everything that it says
                 yield pause, None, False
             pause = min(max(pause * 2, _FIRST_PAUSE_SECONDS), _LONGEST_PAUSE_SECONDS) * random.uniform(0.5, 1)  # noqa: S311 - no secret

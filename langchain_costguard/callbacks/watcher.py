@@ -184,6 +184,8 @@ class CallWatcher(BaseCallbackHandler):
         if call is None:
             return
         try:
+            if call.holds and call.kind == "llm" and call.batch_group is not None:
+                _share_the_bill(call)
             close_call(call, read_answer(call, response))
         except Exception as error:  # noqa: BLE001 - tracking never breaks the chain
             self._salvage(call, error)
@@ -323,6 +325,13 @@ def endpoint_provider_of(settings: Mapping[str, Any]) -> str | None:
 def _provider_at(url: str) -> str | None:
     host = urlsplit(url).hostname
     return None if host is None else provider_of_host(host)
+
+
+def _share_the_bill(call: StartedCall) -> None:
+    """Let other prompts of one `generate` pay with it: the usage of them all stands in the first answer."""
+    holds = tuple(hold for sibling in CALLS.of_group(call.batch_group) for hold in sibling.holds)
+    for hold in call.holds:
+        hold.siblings = holds
 
 
 def _close_sibling(sibling: StartedCall, failed: StartedCall) -> None:

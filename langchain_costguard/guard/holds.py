@@ -26,7 +26,7 @@ class Ending(NamedTuple):
     is_unbilled: bool
     """Whether the provider certainly bills nothing for it."""
     is_reported: bool
-    """Whether the provider said what was used."""
+    """Whether what was used is known: the provider said so, or charges by a count that is known here too."""
     has_output: bool
     """Whether anything of an answer had arrived."""
     output_bytes: int
@@ -45,10 +45,23 @@ class Hold:
         charges_unknown: for each claim, whether what is not known is charged as reserved (or as estimated).
         bound: what the claims were made from.
         charged: what was charged for each claim; `None` while the call is open.
+        siblings: the holds of other prompts, still open, whose usage stands in this call's answer.
+        carried: for each claim, what is charged here for a sibling, or below zero by a sibling for this one.
         recorder: who settles it.
     """
 
-    __slots__ = ("bound", "charged", "charges_unknown", "claims", "guard", "recorder", "reservation_id", "store")
+    __slots__ = (
+        "bound",
+        "carried",
+        "charged",
+        "charges_unknown",
+        "claims",
+        "guard",
+        "recorder",
+        "reservation_id",
+        "siblings",
+        "store",
+    )
 
     def __init__(
         self,
@@ -67,6 +80,8 @@ class Hold:
         self.charges_unknown = charges_unknown
         self.bound = bound
         self.charged: tuple[int, ...] | None = None
+        self.siblings: Sequence[Hold] = ()
+        self.carried: list[int] | None = None
         self.recorder: object = guard.recorder
 
     def settlement(self, entry: LedgerEntry, ending: Ending) -> Settlement | Sequence[Charge]:
@@ -84,6 +99,10 @@ class Hold:
             self._amount(claim, entry, ending, charges_unknown=charges_unknown)
             for claim, charges_unknown in zip(self.claims, self.charges_unknown, strict=True)
         )
+        if self.siblings and self.charged is None:
+            self._spread(amounts)
+        if self.carried is not None:
+            amounts = tuple(amount + carried for amount, carried in zip(amounts, self.carried, strict=True))
         before, self.charged = self.charged, amounts
         if before is None and self.reservation_id:
             return Settlement(
@@ -101,6 +120,29 @@ class Hold:
         """The settlement of a call that was never made."""
         self.charged = (0,) * len(self.claims)
         return Settlement(self.reservation_id, tuple(Charge(claim, 0) for claim in self.claims))
+
+    def carry(self, index: int, amount: int) -> None:
+        """Charge more for one claim, or less, than this call has used."""
+        if self.carried is None:
+            self.carried = [0] * len(self.claims)
+        self.carried[index] += amount
+
+    def beyond(self, index: int, amount: int) -> int:
+        """How much of an amount goes beyond what one claim has reserved; below zero where there is room."""
+        return amount - self.claims[index].amount + (0 if self.carried is None else self.carried[index])
+
+    def _spread(self, amounts: Sequence[int]) -> None:
+        """Leave to siblings what goes beyond this reservation, as far as theirs reach: one answer bills them all."""
+        for sibling in self.siblings:
+            if sibling.charged is not None or sibling.store is not self.store:
+                continue
+            places = {(claim.counter, claim.slot_us): index for index, claim in enumerate(sibling.claims)}
+            for index, (claim, amount) in enumerate(zip(self.claims, amounts, strict=True)):
+                place = places.get((claim.counter, claim.slot_us))
+                if place is not None:
+                    part = max(0, min(self.beyond(index, amount), -sibling.beyond(place, 0)))
+                    self.carry(index, -part)
+                    sibling.carry(place, part)
 
     def _amount(self, claim: Claim, entry: LedgerEntry, ending: Ending, *, charges_unknown: bool) -> int:
         """What a claim is charged: what was used, where that is known, and the most that can be, where it is not."""

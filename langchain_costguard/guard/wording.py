@@ -74,6 +74,15 @@ def no_identity(budget: Budget, error: MissingIdentityError) -> BudgetExceededEr
     return BudgetExceededError(msg, budget=_name(budget), reason="identity", unit=budget.unit, limit=budget.limit)
 
 
+def not_checked(budget: Budget, fault: Exception) -> BudgetExceededError:
+    """The error of a call that could not be checked because checking itself failed."""
+    msg = (
+        f"budget {_name(budget)!r} is hard, and checking this call failed with {type(fault).__name__}, so it was not "
+        "made: give on_store_error='allow' to let calls through unchecked, and report what is above this error"
+    )
+    return BudgetExceededError(msg, budget=_name(budget), reason="unbounded", unit=budget.unit, limit=budget.limit)
+
+
 def store_failed(budget: Budget, store: BudgetStore, error: Exception) -> BudgetStoreError:
     """The error of a call that could not be checked."""
     msg = (

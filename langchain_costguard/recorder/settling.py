@@ -104,12 +104,16 @@ def deliver_pending(ledger: OutboxStore, budgets: BudgetStore) -> int:
     return len(mine)
 
 
-def ending_of(call: StartedCall, outcome: Outcome, ended_ns: int) -> Ending:
-    """How a call ended, as far as its budgets care."""
+def ending_of(call: StartedCall, outcome: Outcome, ended_ns: int, entry: LedgerEntry) -> Ending:
+    """How a call ended, as far as its budgets care.
+
+    Embeddings are charged by the tokens of their texts: counted with the model's own vocabulary, that is no guess.
+    """
+    is_counted = call.kind == "embedding" and (entry.estimate_method or "").startswith("tiktoken:")
     return Ending(
         status=outcome.status,
         is_unbilled=outcome.is_unbilled,
-        is_reported=outcome.usage is not None or outcome.cost is not None,
+        is_reported=outcome.usage is not None or outcome.cost is not None or (is_counted and outcome.status == "ok"),
         has_output=bool(outcome.output_text) or call.first_token_ns is not None,
         output_bytes=len(outcome.output_text.encode("utf-8", "surrogatepass")),
         latency_ns=ended_ns - call.started_ns,
@@ -118,5 +122,5 @@ def ending_of(call: StartedCall, outcome: Outcome, ended_ns: int) -> Ending:
 
 def dues_of(call: StartedCall, outcome: Outcome, ended_ns: int, entry: LedgerEntry, holds: Sequence[Hold]) -> list[Due]:
     """What is due in the budget stores for a call that has ended."""
-    ending = ending_of(call, outcome, ended_ns)
+    ending = ending_of(call, outcome, ended_ns, entry)
     return [Due(hold, hold.settlement(entry, ending)) for hold in holds]
