@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from math import ceil, floor, log, sqrt
+from math import ceil, exp, floor, log, sqrt
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -98,6 +98,17 @@ def excess_p_value(losses: int, gains: int, rows: int, rate: float) -> float:
         rate: the difference of the two shares that is to be ruled out, above 0.
     """
     return _difference_tail(losses - gains, rows, rate, _likeliest_gain_rate(losses, gains, rows, rate))
+
+
+def excess_is_shown(losses: int, gains: int, rows: int, rate: float, risk: float) -> bool:
+    """Whether `excess_p_value` is at most `risk`; where Bernstein's inequality shows it, nothing is transformed."""
+    gain_rate = _likeliest_gain_rate(losses, gains, rows, rate)
+    missing = rate * rows - (losses - gains)
+    if missing > 0:
+        variance = rows * (rate + 2 * gain_rate - rate * rate)
+        if exp(-missing * missing / (2 * variance + missing * (1 + rate) * 2 / 3)) <= risk:
+            return True
+    return _difference_tail(losses - gains, rows, rate, gain_rate) <= risk
 
 
 def excess_p_value_for_next(losses: int, gains: int, rows: int, following: int, rate: float) -> float:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from langchain_costguard.cascade.bounds import (
     broken_excess_p_value,
     broken_share_p_value,
-    excess_p_value,
+    excess_is_shown,
     excess_p_value_for_next,
     most_faults,
     most_faults_for_next,
@@ -315,7 +315,7 @@ def _last_with_excess(curve: Curve, rate: float, risk: float, horizon: int | Non
         if losses <= surely:
             continue
         if (losses, gains) not in shown:
-            shown[losses, gains] = _excess(losses, gains, curve.rows, horizon, rate) <= risk
+            shown[losses, gains] = _is_shown(losses, gains, curve.rows, horizon, rate, risk)
         if not shown[losses, gains]:
             return point - 1
     return len(curve) - 1
@@ -325,10 +325,10 @@ def _most_faults(rows: int, horizon: int | None, rate: float, risk: float) -> in
     return most_faults(rows, rate, risk) if horizon is None else most_faults_for_next(rows, horizon, rate, risk)
 
 
-def _excess(losses: int, gains: int, rows: int, horizon: int | None, rate: float) -> float:
+def _is_shown(losses: int, gains: int, rows: int, horizon: int | None, rate: float, risk: float) -> bool:
     if horizon is None:
-        return excess_p_value(losses, gains, rows, rate)
-    return excess_p_value_for_next(losses, gains, rows, horizon, rate)
+        return excess_is_shown(losses, gains, rows, rate, risk)
+    return excess_p_value_for_next(losses, gains, rows, horizon, rate) <= risk
 
 
 def _risk(confidence: float) -> float:
