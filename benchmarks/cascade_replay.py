@@ -28,9 +28,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from cascade_data import Pair, dates, multiple_choice, open_models, two_agree
+from cascade_splits import SEED, Decide, Row, above, apgr, below, by_threshold, net_above, replay
 
 from langchain_costguard.cascade import ExpectedRegret, QualityTarget, RegretBound, calibrate
-from langchain_costguard.exceptions import InfeasibleTargetError, LosingCascadeError
+from langchain_costguard.exceptions import LosingCascadeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,31 +40,12 @@ if TYPE_CHECKING:
 
     from langchain_costguard.cascade.targets import AnyTarget
 
-SEED = 20_261
 DELTA = 0.1
 CALIBRATION_ROWS = 1000
 SIMULATED_MINI_SHARE = 0.1
 VERIFICATION_SHARE = 0.8
 """What a verification call by qwen2.5-72b cost on TriviaQA, of a gpt-4o answer (measured by the data's authors)."""
 RIVALS = Path(__file__).parent / "results" / "cascade_rivals.json"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table: means over the splits, all of them shares."""
-
-    pair: str
-    method: str
-    cut: float
-    quality: float
-    p10: float
-    regret: float
-    net: float
-    escalated: float
-    missed: float | None = None
-    """Splits that miss what the method names, on the held-out half."""
-    refused: float = 0.0
-    """Splits on which no threshold was found."""
 
 
 @dataclass(frozen=True)
@@ -74,95 +56,6 @@ class Bar:
     asked: str
     found: str
     is_met: bool
-
-
-Decide = Any
-"""A function from the rows to calibrate on and the rows to decide on to what is escalated; `None` where refused."""
-
-
-def by_threshold(target: AnyTarget) -> Decide:
-    """The library's own decision."""
-
-    def decide(known: Pair, asked: Pair) -> NDArray[Any] | None:
-        try:
-            report = calibrate(
-                known.confidence,
-                known.mini,
-                known.full,
-                mini_cost=known.mini_cost,
-                full_cost=known.full_cost,
-                signal_cost=known.signal_cost,
-                target=target,
-            )
-        except (InfeasibleTargetError, LosingCascadeError):
-            return None
-        return report.escalates(asked.confidence)
-
-    return decide
-
-
-def replay(
-    pair: Pair,
-    method: str,
-    decide: Decide,
-    *,
-    splits: int,
-    known_rows: int | None = None,
-    is_missed: Callable[[Row], bool] | None = None,
-) -> Row:
-    """One line of the table."""
-    rng = np.random.default_rng(SEED)
-    found = []
-    for _ in range(splits):
-        order = rng.permutation(len(pair))
-        size = known_rows or len(pair) // 2
-        known, asked = pair.rows(order[:size]), pair.rows(order[size:])
-        escalated = decide(known, asked)
-        found.append(outcome(pair.name, method, asked, escalated))
-    means = {
-        name: float(np.mean([getattr(row, name) for row in found]))
-        for name in ("cut", "quality", "regret", "net", "escalated", "refused")
-    }
-    return Row(
-        pair=pair.name,
-        method=method,
-        p10=float(np.quantile([row.quality for row in found], 0.1)),
-        missed=None if is_missed is None else float(np.mean([is_missed(row) for row in found])),
-        **means,
-    )
-
-
-def outcome(pair: str, method: str, asked: Pair, escalated: NDArray[Any] | None) -> Row:
-    """What one decision did on the questions it was not made on."""
-    if escalated is None:
-        return Row(pair, method, cut=0, quality=1, p10=1, regret=0, net=0, escalated=1, refused=1)
-    score = asked.score(escalated)
-    quality = float(score.sum() / asked.full.sum())
-    return Row(
-        pair,
-        method,
-        cut=1 - asked.cost(escalated),
-        quality=quality,
-        p10=quality,
-        regret=float(np.maximum(asked.full - score, 0).mean()),
-        net=float((asked.full - score).mean()),
-        escalated=float(escalated.mean()),
-    )
-
-
-def below(share: float) -> Callable[[Row], bool]:
-    """Whether the quality is below a share."""
-    return lambda row: row.quality < share - 1e-9
-
-
-def above(alpha: float) -> Callable[[Row], bool]:
-    """Whether the regret is above alpha."""
-    return lambda row: row.regret > alpha + 1e-9
-
-
-def net_above(alpha: float) -> Callable[[Row], bool]:
-    """Whether the accuracy lost is above alpha."""
-    return lambda row: row.net > alpha + 1e-9
 
 
 def targets(horizon: int) -> list[tuple[str, AnyTarget, Callable[[Row], bool]]]:
@@ -215,17 +108,6 @@ def always_full(pair: Pair) -> Row:
     return Row(pair.name, "always full", cut=0, quality=1, p10=1, regret=0, net=0, escalated=1)
 
 
-def apgr(pair: Pair, splits: int) -> float:
-    """The area under gap closed over share escalated, on the held-out halves, by the library's curve."""
-    rng = np.random.default_rng(SEED)
-    areas = []
-    for _ in range(splits):
-        asked = pair.rows(rng.permutation(len(pair))[len(pair) // 2 :])
-        costs = {"mini_cost": 0.01, "full_cost": 1.0}
-        areas.append(calibrate(asked.confidence, asked.mini, asked.full, target=QualityTarget(0.5), **costs).curve.apgr)
-    return float(np.mean(areas))
-
-
 def multiple_choice_part(folder: Path, splits: int) -> tuple[list[Row], list[Bar]]:
     """MMLU and MedMCQA, gpt-4o-mini before gpt-4o, with every rival."""
     asked = {"mmlu": (0.70, 0.61, 0.779), "medmcqa": (0.64, 0.55, 0.772)}
@@ -236,6 +118,16 @@ def multiple_choice_part(folder: Path, splits: int) -> tuple[list[Row], list[Bar
             replay(pair, name, by_threshold(target), splits=splits, is_missed=is_missed)
             for name, target, is_missed in targets(len(pair) - len(pair) // 2)
         ]
+        found.append(
+            replay(
+                pair,
+                "regret 5 % at 90 %, from 200 rows",
+                by_threshold(RegretBound(0.05)),
+                splits=splits,
+                known_rows=200,
+                is_missed=above(0.05),
+            )
+        )
         by_name = {row.method.split(", next")[0] + ("+" if "next" in row.method else ""): row for row in found}
         numbered = replace(pair, confidence=np.arange(len(pair), dtype=float))
         found += [
