@@ -128,9 +128,8 @@ def _chosen(curve: Curve, target: AnyTarget, break_even: float) -> int:
     cut = float(curve.cut[point])
     if cut <= 0:
         msg = (
-            f"Meeting {target} means escalating {curve.escalated[point]:.1%} of answers, where {break_even:.1%} break "
-            f"even: the cascade would cost {1 - cut:.1%} of the full model alone. Use that, a cheaper mini model or "
-            "signal, or another `target`."
+            f"Meeting {target} means escalating {curve.escalated[point]:.1%} of answers, and the cascade would cost "
+            f"{1 - cut:.1%} of the full model alone: use that, a cheaper mini model or signal, or another `target`."
         )
         raise LosingCascadeError(msg, cut=cut, break_even=break_even)
     return point

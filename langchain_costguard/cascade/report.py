@@ -37,7 +37,8 @@ class CalibrationReport:
         expected_cut_interval: the 95 % interval of that share, for this threshold in the long run.
         quality: the mean score of the cascade on the labelled rows, as a share of the full model's.
         escalated: the share of the labelled rows that is escalated.
-        break_even: the share of answers that could be escalated before the cascade costs as much as the full model.
+        break_even: the share of answers of average cost that could be escalated before the cascade costs as much as the
+            full model.
         curve: every other threshold.
         rows: how many labelled rows it was fitted to.
     """
