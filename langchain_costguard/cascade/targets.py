@@ -52,7 +52,8 @@ class QualityTarget:
     Without a `confidence` the threshold is the one at which the labelled rows themselves reach the share: new questions
     then fall short of it about every other time, by a little. With one, the quality lies below the share with at most
     the remaining probability. An answer that the mini model gets right and the full model wrong makes up for one the
-    other way round.
+    other way round; how often that happens is estimated, so that the confidence is nearly, not strictly, exact, and
+    with a horizon an approximation. `RegretBound` is exact.
 
     Attributes:
         share: of the mean score of the full model, 0.95 for 95 %.
@@ -124,7 +125,8 @@ class RegretBound:
         horizon: the number of coming questions on which it is to hold; `None` for the long run. Few questions vary
             more than many, so that a short horizon costs some of the cut.
         net: count answers that the mini model gets right and the full model wrong against the regret. It then bounds
-            the accuracy lost, and cuts more. Without a horizon and without gains it is the same bound.
+            the accuracy lost, and cuts more. How many there are is estimated, so that the confidence is nearly, not
+            strictly, exact; with a horizon it is an approximation. Without gains and horizon it is the same bound.
 
     Raises:
         ValueError: a number lies outside its range.
