@@ -11,6 +11,7 @@ CostGuardError (LangChainException)
 │   └── BudgetStoreError (ModelError)      a hard budget could not be checked, so the call was not made
 ├── InfeasibleTargetError (ValueError)      .rows .rows_needed
 ├── LosingCascadeError (ValueError)         .cut .break_even
+├── UncalibratedSignalError (ValueError)    a signal was asked to judge before it has a threshold
 ├── BudgetExceededError (ModelError)       .budget .reason .unit .limit .spent .reserved .requested ...
 └── OptionalDependencyError (ImportError)  .package .extra
 
@@ -95,6 +96,10 @@ class LedgerFormatError(CostGuardError, ValueError):
         """Keep the line's number beside the message."""
         super().__init__(message)
         self.line = line
+
+
+class UncalibratedSignalError(CostGuardError, ValueError):
+    """A signal that waits for its threshold was asked to judge."""
 
 
 class StoreError(CostGuardError):

@@ -9,24 +9,63 @@ from langchain_costguard._lazy import door
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from langchain_costguard.cascade.acceptance import Calls, as_signal
+    from langchain_costguard.cascade.agreement import ModelAgreement, SampleAgreement
     from langchain_costguard.cascade.calibration import calibrate
+    from langchain_costguard.cascade.composing import AllOf, AnyOf, Not
     from langchain_costguard.cascade.curve import Curve
     from langchain_costguard.cascade.drift import DriftReport
+    from langchain_costguard.cascade.endings import NotRefused, NotTruncated
     from langchain_costguard.cascade.report import CalibrationReport
+    from langchain_costguard.cascade.same_answers import same_answer
+    from langchain_costguard.cascade.structure import ValidStructure
     from langchain_costguard.cascade.targets import CostTarget, ExpectedRegret, QualityTarget, RegretBound
+    from langchain_costguard.cascade.token_confidence import TokenConfidence
+    from langchain_costguard.cascade.uncertainty import NotUncertain
+    from langchain_costguard.cascade.verdicts import Asking, Draft, Signal, Verdict
+    from langchain_costguard.cascade.verification import JudgedBy, SelfVerification
 
 __all__ = [
+    "AllOf",
+    "AnyOf",
+    "Asking",
     "CalibrationReport",
+    "Calls",
     "CostTarget",
     "Curve",
+    "Draft",
     "DriftReport",
     "ExpectedRegret",
+    "JudgedBy",
+    "ModelAgreement",
+    "Not",
+    "NotRefused",
+    "NotTruncated",
+    "NotUncertain",
     "QualityTarget",
     "RegretBound",
+    "SampleAgreement",
+    "SelfVerification",
+    "Signal",
+    "TokenConfidence",
+    "ValidStructure",
+    "Verdict",
+    "as_signal",
     "calibrate",
+    "same_answer",
 ]
 
 _ROOMS = {
+    "acceptance": ("Calls", "as_signal"),
+    "agreement": ("ModelAgreement", "SampleAgreement"),
+    "composing": ("AllOf", "AnyOf", "Not"),
+    "endings": ("NotRefused", "NotTruncated"),
+    "same_answers": ("same_answer",),
+    "structure": ("ValidStructure",),
+    "token_confidence": ("TokenConfidence",),
+    "uncertainty": ("NotUncertain",),
+    "verdicts": ("Asking", "Draft", "Signal", "Verdict"),
+    "verification": ("JudgedBy", "SelfVerification"),
     "calibration": ("calibrate",),
     "curve": ("Curve",),
     "drift": ("DriftReport",),

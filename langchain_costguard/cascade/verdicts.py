@@ -1,12 +1,14 @@
 """What judges an answer: a Signal looks at a Draft and gives a Verdict; true always means accept."""
 
+# ruff: noqa: ANN401 - what a model is bound to and what it answers may be anything
+
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from langchain_core.messages import AIMessage, BaseMessage
     from langchain_core.runnables import Runnable
@@ -62,6 +64,8 @@ class Verdict(NamedTuple):
     """How sure it is that the answer is good, larger is surer; `None` for a signal that only says yes or no."""
     answer: AIMessage | None = None
     """The answer as the user may see it, where that is not the draft as it is (a marker taken out)."""
+    failed: bool = False
+    """Whether a signal could not say, because it, or the model it asked, broke: what breaks does not accept."""
 
 
 class Signal(ABC):
@@ -84,6 +88,10 @@ class Signal(ABC):
         del model
         return {}
 
+    def presentable(self, answer: AIMessage) -> AIMessage:
+        """The answer as a user may see it, accepted or not: the same object, unless the signal had something put in."""
+        return answer
+
     @abstractmethod
     def judge(self, draft: Draft) -> Verdict:
         """Judge a draft."""
@@ -92,17 +100,29 @@ class Signal(ABC):
     async def ajudge(self, draft: Draft) -> Verdict:
         """Judge a draft without holding up the event loop."""
 
-    def __and__(self, other: Signal) -> Signal:
+    def __and__(self, other: Signal | Callable[[Draft], Any]) -> Signal:
         """Accept what both accept; the second is asked only if the first accepts."""
         from langchain_costguard.cascade.composing import AllOf
 
         return AllOf(self, other)
 
-    def __or__(self, other: Signal) -> Signal:
+    def __rand__(self, other: Callable[[Draft], Any]) -> Signal:
+        """The same with a callable on the left."""
+        from langchain_costguard.cascade.composing import AllOf
+
+        return AllOf(other, self)
+
+    def __or__(self, other: Signal | Callable[[Draft], Any]) -> Signal:
         """Accept what either accepts; the second is asked only if the first does not."""
         from langchain_costguard.cascade.composing import AnyOf
 
         return AnyOf(self, other)
+
+    def __ror__(self, other: Callable[[Draft], Any]) -> Signal:
+        """The same with a callable on the left."""
+        from langchain_costguard.cascade.composing import AnyOf
+
+        return AnyOf(other, self)
 
     def __invert__(self) -> Signal:
         """Accept what it does not accept."""

@@ -1,0 +1,89 @@
+"""SampleAgreement and ModelAgreement: whether the model, asked again, or another model says the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.messages import AIMessage
+
+from langchain_costguard.cascade.judging import InquiringSignal, Question, checked_threshold, compared, is_enough
+from langchain_costguard.cascade.logprobs import refuses_temperature
+from langchain_costguard.cascade.same_answers import same_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+    from langchain_core.runnables import Runnable
+
+    from langchain_costguard.cascade.verdicts import Draft, Verdict
+
+
+@dataclass(frozen=True, repr=False)
+class SampleAgreement(InquiringSignal):
+    """Accepts an answer that the model gives again when it is asked again; it costs `k` further answers.
+
+    Attributes:
+        k: how many further answers are sampled.
+        threshold: the least share of them that must agree with the answer, from 0 to 1; `None` to have it found by
+            calibration.
+        same: whether two answers say the same; the default knows numbers, choices, objects and short texts, and long
+            texts need a function of your own.
+        temperature: of the samples; `None` leaves the model's own, and so do models that refuse one.
+
+    Example:
+        ```python
+        SampleAgreement(6, same=lambda one, other: last_number(one.text) == last_number(other.text))
+        ```
+    """
+
+    k: int = 5
+    threshold: float | None = 0.5
+    same: Callable[[AIMessage, AIMessage], bool] = same_answer
+    temperature: float | None = 0.7
+
+    def __post_init__(self) -> None:
+        """Refuse fewer than one sample."""
+        checked_threshold(self.threshold, "SampleAgreement")
+        if self.k < 1:
+            msg = f"SampleAgreement needs a sample to compare with, not {self.k}: give a `k` of at least 1."
+            raise ValueError(msg)
+
+    def _inquire(self, draft: Draft) -> Generator[Sequence[Question], list[Any], Verdict]:
+        settings = {} if self.temperature is None else {"temperature": self.temperature}
+        if refuses_temperature(draft.model):
+            settings = {}
+        samples = yield [Question(draft.model, draft.sent, "sample agreement", settings)] * self.k
+        agreeing = sum(bool(self.same(draft.answer, _message(sample))) for sample in samples)
+        share = agreeing / self.k
+        accepts = is_enough(share, self.threshold, "SampleAgreement")
+        reason = f"{agreeing} of {self.k} samples agree, {compared(share, self.threshold)}"
+        return self._verdict(accepts, reason, confidence=share)
+
+
+@dataclass(frozen=True, repr=False)
+class ModelAgreement(InquiringSignal):
+    """Accepts an answer that another model, usually a cheap one of another maker, gives as well.
+
+    The other model is sent the user's messages, with the tools that are bound.
+
+    Attributes:
+        other: the model that is asked.
+        same: whether two answers say the same; the default knows numbers, choices, objects and short texts.
+    """
+
+    other: Runnable[Any, Any] = field(hash=False)
+    same: Callable[[AIMessage, AIMessage], bool] = same_answer
+
+    def _inquire(self, draft: Draft) -> Generator[Sequence[Question], list[Any], Verdict]:
+        other = self.other
+        if draft.tools and hasattr(other, "bind_tools"):
+            other = other.bind_tools(list(draft.tools))
+        (second,) = yield [Question(other, draft.messages, "second opinion")]
+        agrees = bool(self.same(draft.answer, _message(second)))
+        return self._verdict(agrees, "another model says the same" if agrees else "another model says something else")
+
+
+def _message(answer: object) -> AIMessage:
+    """The answer as a message, also from a chain that ends in a text."""
+    return answer if isinstance(answer, AIMessage) else AIMessage(str(answer))
