@@ -1,4 +1,4 @@
-"""What was asked for, line by line: part 6 of document 1 (monitoring) and document 2 (token billing).
+"""What was asked for, line by line: part 6 of document 1 (monitoring, budgets) and document 2 (token billing).
 
 Each test is named after the line it proves and uses the public interface only. The rooms have tests of their own; here
 stands what a user was promised.
@@ -17,6 +17,9 @@ from langchain_core.prompts import ChatPromptTemplate
 from typer.testing import CliRunner
 
 from langchain_costguard import (
+    Budget,
+    BudgetAlert,
+    BudgetExceededError,
     CostCallbackHandler,
     CostReport,
     PayAsYouGo,
@@ -119,6 +122,34 @@ def test_doc1_part6_report() -> None:
     text = str(report)
     assert all(figure in text for figure in ("$0.0075", "1,000", "500", "2026-01-01", "gpt-4o"))
     assert report.to_dict()["total_cost"] == "0.0075"
+
+
+def test_doc1_best_practices_set_budgets_with_usage_alerts(tmp_path: Path) -> None:
+    """Half a dollar a day at $0.100025 a call: two alerts on the way, and the fifth call is never sent.
+
+    A fifth would reserve 16,384 tokens of output at $10 per million, which is more than is left.
+    """
+    usage = {"input_tokens": 10, "output_tokens": 10_000, "total_tokens": 10_010}
+    model = ScriptedChatModel(responses=Reply("because", usage=usage), model="gpt-4o", provider="openai")
+    chain = ChatPromptTemplate.from_template("{question}") | model | StrOutputParser()
+    told: list[BudgetAlert] = []
+    daily = Budget("0.50", per="day", alerts_at=(0.5, 0.8))
+    for calls in (2, 2):  # the second block goes on where the first one ended
+        with track_costs(str(tmp_path / "costs.db"), budgets=[daily], on_alert=told.append) as costs:
+            chain.batch([{"question": "Why?"}] * calls, {"max_concurrency": 1})
+            costs.guard.flush(10)
+    with track_costs(str(tmp_path / "costs.db"), budgets=[daily], on_alert=told.append) as costs:
+        with pytest.raises(BudgetExceededError, match="set max_tokens="):
+            chain.invoke({"question": "Why?"})
+        costs.guard.flush(10)
+        (status,) = costs.budgets()
+    assert len(model.calls) == 4
+    assert (status.spent, status.reserved, status.limit) == (Decimal("0.4001"), Decimal(0), Decimal("0.50"))
+    assert [(alert.kind, alert.threshold) for alert in told] == [
+        ("threshold", Decimal("0.5")),
+        ("threshold", Decimal("0.8")),
+        ("refused", Decimal("0.8002")),
+    ]
 
 
 # -- document 2: the formula and the calculator ----------------------------------------------------------------------
