@@ -10,7 +10,7 @@ from langchain_costguard.cascade.verdicts import Signal, Verdict
 from langchain_costguard.cascade.wording import is_empty
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from langchain_core.messages import AIMessage, BaseMessage
     from langchain_core.runnables import Runnable
@@ -51,6 +51,23 @@ class _Compound(Signal):
     def __hash__(self) -> int:
         """Equal where it is equal."""
         return hash((type(self), self.parts))
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether every part can judge."""
+        return all(part.is_calibrated for part in self.parts)
+
+    def calibrated(self, threshold: float) -> Signal:
+        """The same with this threshold in the part that waits for one.
+
+        Raises:
+            ValueError: several parts wait for one.
+        """
+        waiting = [part for part in self.parts if not part.is_calibrated]
+        if len(waiting) > 1:
+            msg = f"{len(waiting)} parts of {_name(self)} wait for a threshold: give `threshold=` to all but one."
+            raise ValueError(msg)
+        return type(self)(*(part.calibrated(threshold) for part in self.parts))
 
     def prepare(self, messages: Sequence[BaseMessage]) -> Sequence[BaseMessage]:
         """The messages with what every part puts in."""
@@ -120,12 +137,11 @@ class _Several(_Compound):
     def _together(self, verdicts: Sequence[Verdict], draft: Draft) -> Verdict:
         """One verdict of those that were given, of which only the last can have decided."""
         last = verdicts[-1]
-        known = [verdict.confidence for verdict in verdicts if verdict.confidence is not None]
         together = Verdict(
             last.accepts,
             last.reason,
             last.signal,
-            (max if self._decides else min)(known) if len(known) == len(verdicts) else None,
+            _confidence(verdicts, max if self._decides else min),
             self._shown(verdicts, draft),
             any(verdict.failed for verdict in verdicts),
         )
@@ -138,7 +154,7 @@ class _Several(_Compound):
 class AllOf(_Several):
     """Accepts what every part accepts; the first that does not ends the asking. `a & b` makes one.
 
-    Its confidence is the least of those of the parts asked, if each has one.
+    Its confidence is the least of those of the parts asked; a part that only says yes or no counts as 1 or 0.
     """
 
     _decides = False
@@ -147,7 +163,7 @@ class AllOf(_Several):
 class AnyOf(_Several):
     """Accepts what any part accepts; the first that does ends the asking. `a | b` makes one.
 
-    Its confidence is the greatest of those of the parts asked, if each has one.
+    Its confidence is the greatest of those of the parts asked; a part that only says yes or no counts as 1 or 0.
     """
 
     _decides = True
@@ -184,6 +200,13 @@ class Not(_Compound):
             confidence=1 - sure if sure is not None and 0 <= sure <= 1 else None,
             answer=answer,
         )
+
+
+def _confidence(verdicts: Sequence[Verdict], least_or_most: Callable[[list[float]], float]) -> float | None:
+    """The confidence of several verdicts; `None` where no part has one, or a part failed."""
+    if any(verdict.failed for verdict in verdicts) or all(verdict.confidence is None for verdict in verdicts):
+        return None
+    return least_or_most([float(one.accepts) if one.confidence is None else one.confidence for one in verdicts])
 
 
 def _agreed(name: str, one: Any, other: Any) -> Any:  # noqa: ANN401 - the value of any setting

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from langchain_costguard.cascade.verdicts import Signal, Verdict
@@ -45,6 +45,15 @@ class ValueSignal(Signal):
             elif value != field.default:
                 parts.append(f"{field.name}={value!r}")
         return f"{type(self).__name__}({', '.join(parts)})"
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether it has the threshold it needs, if it needs one."""
+        return getattr(self, "threshold", 0.0) is not None
+
+    def calibrated(self, threshold: float) -> Signal:
+        """The signal with this threshold, if it waits for one."""
+        return self if self.is_calibrated else replace(cast("Any", self), threshold=threshold)
 
     def _verdict(
         self,

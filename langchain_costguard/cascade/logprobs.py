@@ -7,7 +7,8 @@ import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from langchain_core.language_models import BaseLanguageModel
-from langchain_core.runnables import RunnableBinding, RunnableSequence
+from langchain_core.runnables import RunnableParallel, RunnableSequence
+from langchain_core.runnables.base import RunnableBindingBase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,6 +36,8 @@ _SHAPING: Final = frozenset(
     | {"ls_structured_output_format"}
 )
 """What, bound to a model, decides the shape of its answers."""
+_RAW: Final = "raw"
+"""The step of a model with structured output that asks the model."""
 _OPENAI: Final = ("openai", "azure")
 _LEAST: Final = -9999.0
 """What OpenAI reports for a token that was as good as impossible; nothing is counted as less."""
@@ -68,15 +71,17 @@ def why_no_logprobs(model: Runnable[Any, Any]) -> str | None:
 
 
 def innermost(model: Runnable[Any, Any]) -> tuple[Any, dict[str, Any]]:
-    """The model inside bindings and behind prompts, and all that is bound to it."""
+    """The model inside bindings, chains and structured output, and all that is bound to it."""
     bound: dict[str, Any] = {}
     inner: Any = model
     while True:
-        if isinstance(inner, RunnableBinding):
+        if isinstance(inner, RunnableBindingBase):
             bound = {**inner.kwargs, **bound}
             inner = inner.bound
         elif isinstance(inner, RunnableSequence):
             inner = next((step for step in reversed(inner.steps) if _has_model(step)), inner.first)
+        elif isinstance(inner, RunnableParallel) and _RAW in inner.steps__:
+            inner = inner.steps__[_RAW]
         else:
             return inner, bound
 
@@ -90,7 +95,7 @@ def refuses_temperature(model: Runnable[Any, Any]) -> bool:
 
 def without_tools(model: Runnable[Any, Any]) -> Runnable[Any, Any]:
     """The model as it was before tools or a format of answers were bound to it."""
-    if not isinstance(model, RunnableBinding):
+    if not isinstance(model, RunnableBindingBase):
         return model
     kwargs = {name: value for name, value in model.kwargs.items() if name not in _SHAPING}
     if kwargs == model.kwargs and without_tools(model.bound) is model.bound:
@@ -141,7 +146,9 @@ def _number(value: object) -> float:
 
 
 def _has_model(step: object) -> bool:
-    return isinstance(step, BaseLanguageModel) or (isinstance(step, RunnableBinding) and _has_model(step.bound))
+    if isinstance(step, RunnableBindingBase):
+        return _has_model(step.bound)
+    return isinstance(step, BaseLanguageModel) or (isinstance(step, RunnableParallel) and _RAW in step.steps__)
 
 
 def _identity(inner: object, bound: Mapping[str, Any]) -> tuple[str, str]:

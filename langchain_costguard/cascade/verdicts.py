@@ -88,6 +88,16 @@ class Signal(ABC):
         del model
         return {}
 
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether it can judge: whether it, and every part of it, has the threshold it needs."""
+        return True
+
+    def calibrated(self, threshold: float) -> Signal:
+        """The signal with a threshold where it waits for one; it measures any draft with a threshold of 0."""
+        del threshold
+        return self
+
     def presentable(self, answer: AIMessage) -> AIMessage:
         """The answer as a user may see it, accepted or not: the same object, unless the signal had something put in."""
         return answer
