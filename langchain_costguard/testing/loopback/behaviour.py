@@ -46,8 +46,10 @@ class Behaviour:
     """Input tokens read from the prompt cache; `None`: what the provider's own cache holds."""
     reasoning_tokens: int | None = None
     """Output tokens spent on thinking; `None`: 64 for reasoning models, else none."""
-    logprob: float = -0.05
-    """The log-probability of every token, where log-probabilities are asked for."""
+    logprob: float | Sequence[float] = -0.05
+    """The log-probability of every token, or of each one, the last for all further ones; sent where it is asked for."""
+    alternatives: Sequence[str] = ()
+    """What the model might have said in place of each token, likeliest first; each is 1 less likely than the last."""
 
     @property
     def is_error(self) -> bool:
@@ -58,6 +60,12 @@ class Behaviour:
     def is_billed(self) -> bool:
         """Whether the request costs anything."""
         return not self.is_error if self.billed is None else self.billed
+
+    def logprob_of(self, token: int) -> float:
+        """The log-probability of one token, by its place in the answer."""
+        if isinstance(self.logprob, (int, float)):
+            return self.logprob
+        return self.logprob[min(token, len(self.logprob) - 1)]
 
     def text_of(self, choice: int) -> str | None:
         """The text of one choice, `None` for the usual reply."""

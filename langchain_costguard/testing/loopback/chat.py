@@ -117,8 +117,8 @@ def _deltas(
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
     """What each chunk of a choice adds, with the log-probabilities of its tokens."""
     yield {"role": "assistant", "content": None if choice.tool_calls else "", "refusal": None}, None
-    for token in choice.tokens:
-        yield {"content": token}, _logprobs([token], behaviour, body)
+    for index, token in enumerate(choice.tokens):
+        yield {"content": token}, _logprobs([token], behaviour, body, first=index)
     for index, call in enumerate(choice.tool_calls):
         yield {"tool_calls": [{"index": index, **_tool_call(call.id, call.name, "")}]}, None
         yield {"tool_calls": [{"index": index, "function": {"arguments": call.arguments}}]}, None
@@ -130,18 +130,20 @@ def _delta_choice(
     return {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
 
 
-def _logprobs(tokens: Sequence[str], behaviour: Behaviour, body: Mapping[str, Any]) -> dict[str, Any] | None:
+def _logprobs(
+    tokens: Sequence[str], behaviour: Behaviour, body: Mapping[str, Any], first: int = 0
+) -> dict[str, Any] | None:
     """Log-probabilities as asked for: each alternative one less likely than the one before."""
     if not body.get("logprobs"):
         return None
     wanted = body.get("top_logprobs") or 0
-    rows = [
-        {
-            **_logprob_row(token, behaviour.logprob),
-            "top_logprobs": [_logprob_row(token + "'" * rank, behaviour.logprob - rank) for rank in range(wanted)],
-        }
-        for token in tokens
-    ]
+    rows = []
+    for index, token in enumerate(tokens, first):
+        logprob = behaviour.logprob_of(index)
+        others = [token, *behaviour.alternatives]
+        others += [token + "'" * rank for rank in range(len(others), wanted)]
+        likeliest = [_logprob_row(other, logprob - rank) for rank, other in enumerate(others[:wanted])]
+        rows.append({**_logprob_row(token, logprob), "top_logprobs": likeliest})
     return {"content": rows, "refusal": None}
 
 
