@@ -86,6 +86,6 @@ class ModelAgreement(InquiringSignal):
 
 def _message(answer: object) -> AIMessage:
     """The answer as a message, also from a chain that ends in a text, or one that keeps it beside what was parsed."""
-    if isinstance(answer, dict) and isinstance(answer.get("raw"), AIMessage):
-        return answer["raw"]
+    if isinstance(answer, dict):
+        answer = answer.get("raw")
     return answer if isinstance(answer, AIMessage) else AIMessage(str(answer))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from dataclasses import MISSING, fields, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from langchain_costguard.cascade.verdicts import Signal, Verdict
 from langchain_costguard.exceptions import UncalibratedSignalError
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
 
     from langchain_costguard.cascade.verdicts import Draft
+
+
+_MOST_DIGITS: Final = 6
 
 
 class Question(NamedTuple):
@@ -185,6 +188,8 @@ def compared(confidence: float, threshold: float | None) -> str:
     """The comparison as a reason shows it, such as `"0.97 >= 0.80"`."""
     if threshold is None:
         return f"{confidence:.2f}"
-    digits = next((count for count in (2, 3, 4) if round(confidence, count) != round(threshold, count)), 6)
+    digits = 2
+    while confidence != threshold and digits < _MOST_DIGITS and round(confidence, digits) == round(threshold, digits):
+        digits += 1
     sign = ">=" if confidence >= threshold else "<"
     return f"{confidence:.{digits}f} {sign} {threshold:.{digits}f}"
