@@ -12,7 +12,15 @@ TECHNIQUE: Final = "costguard_technique"
 """What made the call cheaper, such as `"cascade"`; a string or a list of strings."""
 
 BASELINE_MODEL: Final = "costguard_baseline_model"
-"""The model the user would have called without the technique."""
+"""The model the user would have called without the technique; empty for a call that would not have been made at all,
+whose baseline is zero."""
+
+BASELINE_BOOKED: Final = "costguard_baseline_booked_nano"
+"""What earlier calls for the same answer have booked as its baseline, in nano-USD: this call books the difference, so
+that each answer is compared once."""
+
+WRAPPER_TYPES: Final = frozenset({"costguard-cascade"})
+"""Kinds (`_llm_type`) of chat models that only ask other models: their runs are parents, never priced or reserved."""
 
 BATCH: Final = "costguard_batch"
 """True for a call that went through a provider's Batch API."""

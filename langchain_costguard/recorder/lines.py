@@ -50,7 +50,7 @@ _FRAMEWORK_KEYS: Final = frozenset(
 )
 """The metadata LangChain itself adds to every run, so that the usual run is read without comparing beginnings."""
 
-_FRAMEWORK_TAGS: Final = ("seq:step:", "map:key:", "branch:", "condition:", "graph:step:", "langsmith:")
+_FRAMEWORK_TAGS: Final = ("seq:step:", "map:key:", "branch:", "condition:", "graph:step:", "langsmith:", "nostream")
 
 
 class LineMaker:
@@ -113,6 +113,9 @@ class LineMaker:
             _book(entry, cost)
         else:
             self._price(entry, call.region)
+        booked = call.metadata.get(keys.BASELINE_BOOKED)
+        if isinstance(booked, int):
+            _book_difference(entry, booked)
         if reported_usd is not None and status != "cached":
             _follow_provider(entry, reported_usd)
         return entry
@@ -269,6 +272,13 @@ def _book(entry: LedgerEntry, cost: Cost) -> None:
     entry.price = cost.source
 
 
+def _book_difference(entry: LedgerEntry, booked: int) -> None:
+    """Leave of a baseline what earlier calls for the same answer have not booked; no longer one model's price."""
+    if entry.baseline_nano is not None:
+        entry.baseline_nano -= booked
+        entry.baseline_model = None
+
+
 def _estimate(entry: LedgerEntry, call: StartedCall, output_text: str) -> TokenUsage:
     """Count what the provider did not report; the line says how."""
     model = entry.response_model or entry.request_model
@@ -314,7 +324,8 @@ def _read_technique_key(entry: LedgerEntry, name: str, value: Any) -> None:  # n
     if name == keys.TECHNIQUE:
         entry.techniques = (value,) if isinstance(value, str) else tuple(str(item) for item in value)
     elif name == keys.BASELINE_MODEL:
-        entry.baseline_model = str(value)
+        entry.baseline_model = str(value) or None
+        entry.baseline_nano = None if value else 0
     elif name == keys.BATCH:
         entry.batch = bool(value)
     elif name == keys.SERVICE_TIER:

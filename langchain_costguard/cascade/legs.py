@@ -1,0 +1,212 @@
+"""One call within a cascade: what it is for, what it cost, and what stands about it in the answer's metadata."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from langchain_costguard import tags
+from langchain_costguard._settings import is_disabled
+from langchain_costguard.callbacks.scopes import may_run_inline
+from langchain_costguard.callbacks.watcher import CallWatcher
+from langchain_costguard.cost import NANO_PER_USD
+from langchain_costguard.pricing.book import PriceBook
+from langchain_costguard.recorder import Recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from langchain_core.callbacks import BaseCallbackHandler
+    from langchain_core.messages.ai import UsageMetadata
+
+    from langchain_costguard.callbacks.watcher import CallView
+    from langchain_costguard.ledger import LedgerEntry
+
+TECHNIQUE: Final = "cascade"
+DRAFT: Final = "draft"
+ANSWER: Final = "answer"
+HIDDEN_TAG: Final = "nostream"
+"""LangGraph does not stream the tokens of runs with this tag: nobody has judged them yet."""
+
+_DECIMALS: Final = 9
+
+
+class LegWatcher(CallWatcher):
+    """Sees the lines of one leg's calls, made by the recorder of whoever watches the cascade.
+
+    With `hands_on` it watches on behalf of the others as well, where they would not be told of the leg.
+    """
+
+    def __init__(self, around: Sequence[CallView], *, hands_on: bool = False) -> None:
+        """Watch one leg.
+
+        Args:
+            around: who watches the cascade.
+            hands_on: whether these see the leg through this watcher alone.
+        """
+        super().__init__()
+        self.recorder: Recorder = recorder_of(around)
+        self.lines: list[LedgerEntry] = []
+        self.is_closed: bool = False
+        self.is_disabled: bool = is_disabled()
+        self.guard: None = None
+        self._views: Sequence[CallView] = (self, *around) if hands_on else (self,)
+        self.run_inline: bool = may_run_inline(self._views)
+
+    @property
+    def views(self) -> Sequence[CallView]:
+        """This watcher, and those on whose behalf it watches."""
+        return self._views
+
+    def see(self, entry: LedgerEntry) -> None:
+        """Take note of a finished call."""
+        self.lines.append(entry)
+
+    def flush(self) -> bool:
+        """True: it writes nothing itself."""
+        return True
+
+
+def recorder_of(around: Sequence[CallView]) -> Recorder:
+    """The recorder of the first who watches; one that keeps nothing where nobody does."""
+    return around[0].recorder if around else _own_recorder()
+
+
+def views_of(handlers: Iterable[BaseCallbackHandler]) -> list[CallView]:
+    """Who watches a run with these handlers, each of them once."""
+    found: list[CallView] = []
+    for handler in handlers:
+        if isinstance(handler, CallWatcher):
+            found += [view for view in handler.open_views() if view not in found]
+    return found
+
+
+@dataclass(slots=True)
+class Leg:
+    """One call within a cascade.
+
+    Attributes:
+        tier: which tier it belongs to, from 0.
+        model: the name of the model that is asked.
+        purpose: `"draft"`, `"answer"`, or what a signal asks for.
+        baseline: the model that would have been asked without the cascade; empty where nobody would have been.
+        booked_nano: what is to be taken off its baseline, in nano-USD.
+        watcher: what sees its lines, once it has begun.
+        usage: the usage its answer reported.
+        verdict: `"accepted"`, `"rejected"` or `"failed"`; empty where nothing was judged.
+        reason: why.
+        confidence: how sure the signal was.
+        error: the class of what it failed with.
+    """
+
+    tier: int
+    model: str
+    purpose: str
+    baseline: str = ""
+    booked_nano: int = 0
+    watcher: LegWatcher | None = None
+    usage: UsageMetadata | None = None
+    verdict: str = ""
+    reason: str = ""
+    confidence: float | None = None
+    error: str = ""
+
+    @property
+    def lines(self) -> Sequence[LedgerEntry]:
+        """The ledger's lines of its calls."""
+        return () if self.watcher is None else self.watcher.lines
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether nobody is to see what it says, at least not yet."""
+        return self.purpose != ANSWER
+
+    def metadata(self) -> dict[str, Any]:
+        """What its runs tell the recorder."""
+        return {
+            tags.TECHNIQUE: TECHNIQUE,
+            tags.BASELINE_MODEL: self.baseline,
+            tags.BASELINE_BOOKED: self.booked_nano or None,
+        }
+
+    def tags(self) -> list[str]:
+        """The tags of its runs."""
+        mark = f"cascade:tier:{self.tier}"
+        return [mark, HIDDEN_TAG] if self.is_hidden else [mark]
+
+    @property
+    def cost_nano(self) -> int | None:
+        """What it cost in nano-USD; `None` where that is not known."""
+        return _sum(line.billed_nano for line in self.lines) if self.lines else None
+
+    @property
+    def baseline_nano(self) -> int | None:
+        """What its lines say of the baseline, in nano-USD; `None` where that is not known."""
+        return _sum(line.baseline_nano for line in self.lines) if self.lines else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """What stands about it in an answer's metadata: texts and whole numbers."""
+        found: dict[str, Any] = {"tier": self.tier, "model": self.model, "purpose": self.purpose}
+        if self.verdict:
+            found |= {"verdict": self.verdict, "reason": self.reason, "confidence": confidence_text(self.confidence)}
+        if self.error:
+            found["error"] = self.error
+        if self.usage is not None:
+            found |= {"input_tokens": self.usage["input_tokens"], "output_tokens": self.usage["output_tokens"]}
+        return found | {"cost_usd": usd_text(self.cost_nano), "run_ids": [str(line.run_id) for line in self.lines]}
+
+
+@dataclass(slots=True)
+class Legs:
+    """All calls of one question, in the order in which they began."""
+
+    legs: list[Leg] = field(default_factory=list)
+
+    def open(self, leg: Leg) -> Leg:
+        """Add a leg."""
+        self.legs.append(leg)
+        return leg
+
+    @property
+    def booked_nano(self) -> int:
+        """What their lines say of the baseline so far, in nano-USD, as far as it is known."""
+        return sum(leg.baseline_nano or 0 for leg in self.legs)
+
+    def money(self) -> dict[str, str | None]:
+        """What the question cost, what the last tier alone would have cost, and what was saved, in US dollars."""
+        cost = _sum(leg.cost_nano for leg in self.legs)
+        baseline = _sum(leg.baseline_nano for leg in self.legs)
+        saved = None if cost is None or baseline is None else baseline - cost
+        return {"cost_usd": usd_text(cost), "baseline_usd": usd_text(baseline), "saved_usd": usd_text(saved)}
+
+
+def usd_text(nano: int | None) -> str | None:
+    """An amount in US dollars as text, such as `"0.000123"`; `None` where it is not known."""
+    if nano is None:
+        return None
+    whole, rest = divmod(abs(nano), NANO_PER_USD)
+    shown = f"{whole}.{rest:0{_DECIMALS}d}".rstrip("0").rstrip(".")
+    return f"-{shown}" if nano < 0 else shown
+
+
+def confidence_text(confidence: float | None) -> str | None:
+    """A confidence as text, which chunks of a stream can carry."""
+    return None if confidence is None else f"{confidence:.6g}"
+
+
+def _sum(amounts: Iterable[int | None]) -> int | None:
+    total = 0
+    for amount in amounts:
+        if amount is None:
+            return None
+        total += amount
+    return total
+
+
+@cache
+def _own_recorder() -> Recorder:
+    """Who prices legs that nobody else watches: at list prices, and into no ledger."""
+    prices = PriceBook()
+    prices.warm()
+    return Recorder(None, prices)

@@ -1,0 +1,224 @@
+"""How a leg is run: as a child of the cascade's own run, or in isolation where the cascade is itself a model's run."""
+
+# ruff: noqa: ANN401 - questions, answers and tiers are of any kind
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import Context
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+
+from langchain_core.callbacks import CallbackManager, adispatch_custom_event, dispatch_custom_event
+from langchain_core.runnables.config import merge_configs, patch_config
+
+from langchain_costguard.callbacks.scopes import current_views
+from langchain_costguard.cascade.legs import LegWatcher, recorder_of, views_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+
+    from langchain_core.callbacks.manager import BaseRunManager
+    from langchain_core.runnables import Runnable, RunnableConfig
+
+    from langchain_costguard.cascade.legs import Leg
+    from langchain_costguard.pricing.book import PriceBook
+
+DRAFT_EVENT: Final = "cascade_draft"
+"""The custom event that shows a draft and what became of it."""
+
+Result = TypeVar("Result")
+
+
+class Runs(Protocol):
+    """Where the legs of one question are run."""
+
+    @property
+    def id(self) -> str:
+        """The id of the run around the legs; empty where there is none."""
+
+    @property
+    def prices(self) -> PriceBook:
+        """The prices of whoever watches; list prices where nobody does."""
+
+    def config(self, leg: Leg) -> RunnableConfig:
+        """The config of a leg that is about to begin; from here on its watcher sees it."""
+
+    def invoke(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> Any:
+        """Run a leg."""
+
+    async def ainvoke(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> Any:
+        """Run a leg without holding up the event loop."""
+
+    def stream(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> Iterator[Any]:
+        """Run a leg, piece by piece."""
+
+    def astream(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> AsyncIterator[Any]:
+        """Run a leg, piece by piece, without holding up the event loop."""
+
+    def tell(self, data: Mapping[str, Any]) -> None:
+        """Dispatch the event of a draft."""
+
+    async def atell(self, data: Mapping[str, Any]) -> None:
+        """Dispatch the event of a draft without holding up the event loop."""
+
+
+class ChildRuns:
+    """Legs as children of a chain run, with its callbacks, tags and metadata."""
+
+    def __init__(self, run_manager: Any, config: RunnableConfig) -> None:
+        """Run the legs below this run."""
+        self._run = run_manager
+        self._config = config
+        self._around = views_of(run_manager.inheritable_handlers)
+
+    @property
+    def id(self) -> str:
+        """The id of the run around the legs."""
+        return str(self._run.run_id)
+
+    @property
+    def prices(self) -> PriceBook:
+        """The prices of whoever watches; list prices where nobody does."""
+        return recorder_of(self._around).prices
+
+    def config(self, leg: Leg) -> RunnableConfig:
+        """The config of a leg that is about to begin."""
+        children = self._run.get_child()
+        leg.watcher = LegWatcher(self._around)
+        children.add_handler(leg.watcher)
+        config = patch_config(self._config, callbacks=children)
+        config["metadata"] = {**config.get("metadata", {}), **leg.metadata()}
+        config["tags"] = [*config.get("tags", []), *leg.tags()]
+        return config
+
+    def invoke(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> Any:
+        """Run a leg."""
+        return runnable.invoke(given, self.config(leg), **settings)
+
+    async def ainvoke(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> Any:
+        """Run a leg without holding up the event loop."""
+        return await runnable.ainvoke(given, self.config(leg), **settings)
+
+    def stream(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> Iterator[Any]:
+        """Run a leg, piece by piece."""
+        return runnable.stream(given, self.config(leg), **settings)
+
+    def astream(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> AsyncIterator[Any]:
+        """Run a leg, piece by piece, without holding up the event loop."""
+        return runnable.astream(given, self.config(leg), **settings)
+
+    def tell(self, data: Mapping[str, Any]) -> None:
+        """Dispatch the event of a draft."""
+        dispatch_custom_event(DRAFT_EVENT, dict(data), config={"callbacks": self._run.get_child()})
+
+    async def atell(self, data: Mapping[str, Any]) -> None:
+        """Dispatch the event of a draft without holding up the event loop."""
+        await adispatch_custom_event(DRAFT_EVENT, dict(data), config={"callbacks": self._run.get_child()})
+
+
+class IsolatedRuns:
+    """Legs apart from a model's run, which LangChain counts as one call.
+
+    They are run in a context of their own, where neither LangSmith nor a counter of usage sees them, and handed to
+    everybody of ours who watches the model's run: its parent is known, its budgets hold, its lines are written.
+    """
+
+    def __init__(self, run_manager: BaseRunManager | None) -> None:
+        """Run the legs below this run, of a chat model; `None` where it was called directly."""
+        self._run = run_manager
+        self._around = current_views(*views_of(() if run_manager is None else run_manager.handlers))
+
+    @property
+    def id(self) -> str:
+        """The id of the run around the legs."""
+        return "" if self._run is None else str(self._run.run_id)
+
+    @property
+    def prices(self) -> PriceBook:
+        """The prices of whoever watches; list prices where nobody does."""
+        return recorder_of(self._around).prices
+
+    def config(self, leg: Leg) -> RunnableConfig:
+        """The config of a leg that is about to begin."""
+        leg.watcher = LegWatcher(self._around, hands_on=True)
+        own: RunnableConfig = {"tags": leg.tags(), "metadata": leg.metadata()}
+        if self._run is None:
+            return {**own, "callbacks": [leg.watcher]}
+        callbacks = CallbackManager([leg.watcher], [leg.watcher], parent_run_id=self._run.run_id)
+        outer = {name: value for name, value in self._run.metadata.items() if not name.startswith("ls_")}
+        return merge_configs({"callbacks": callbacks, "tags": self._run.tags, "metadata": outer}, own)
+
+    def invoke(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> Any:
+        """Run a leg."""
+        return _isolated().run(partial(runnable.invoke, given, self.config(leg), **settings))
+
+    async def ainvoke(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> Any:
+        """Run a leg without holding up the event loop."""
+        return await _in_context(_isolated(), partial(runnable.ainvoke, given, self.config(leg), **settings))
+
+    def stream(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> Iterator[Any]:
+        """Run a leg, piece by piece."""
+        context = _isolated()
+        pieces: Any = context.run(partial(runnable.stream, given, self.config(leg), **settings))
+        try:
+            while True:
+                try:
+                    piece = context.run(next, pieces)
+                except StopIteration:
+                    return
+                yield piece
+        finally:
+            context.run(pieces.close)
+
+    async def astream(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> AsyncIterator[Any]:
+        """Run a leg, piece by piece, without holding up the event loop."""
+        context = _isolated()
+        pieces: Any = context.run(partial(runnable.astream, given, self.config(leg), **settings))
+        try:
+            while True:
+                try:
+                    piece = await _in_context(context, pieces.__anext__)
+                except StopAsyncIteration:
+                    return
+                yield piece
+        finally:
+            await _in_context(context, pieces.aclose)
+
+    def tell(self, data: Mapping[str, Any]) -> None:
+        """Dispatch the event of a draft."""
+        if self._run is not None:
+            dispatch_custom_event(DRAFT_EVENT, dict(data), config={"callbacks": self._children()})
+
+    async def atell(self, data: Mapping[str, Any]) -> None:
+        """Dispatch the event of a draft without holding up the event loop."""
+        if self._run is not None:
+            await adispatch_custom_event(DRAFT_EVENT, dict(data), config={"callbacks": self._children()})
+
+    def _children(self) -> CallbackManager:
+        assert self._run is not None  # noqa: S101 - `tell` asked
+        return CallbackManager(self._run.handlers, parent_run_id=self._run.run_id)
+
+
+async def _in_context(context: Context, call: Callable[[], Awaitable[Result]]) -> Result:
+    """Await a call in a task of its own, in that context; cancelling the one who waits cancels it."""
+
+    async def run() -> Result:
+        return await call()
+
+    return await asyncio.get_running_loop().create_task(run(), context=context)
+
+
+def _isolated() -> Context:
+    """A context without anybody's callbacks."""
+    return _untraced()[0].copy()
+
+
+@cache
+def _untraced() -> tuple[Context, object]:
+    """A context in which LangSmith is switched off, and what switches it off, which must not be given up."""
+    from langsmith.run_helpers import tracing_context
+
+    context, off = Context(), tracing_context(enabled=False)
+    context.run(off.__enter__)
+    return context, off
