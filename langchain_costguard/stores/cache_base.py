@@ -1,4 +1,4 @@
-"""What a cache store can do: keep answers under a partition and an exact digest, with the vectors of their questions."""
+"""What a cache store can do: keep answers by partition and exact digest, with the vectors of their questions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
 UseKind = Literal["exact", "semantic", "miss", "vetoed"]
 """What a lookup ended in: a hit by the same words or by the same meaning, a miss, or a near entry a guard refused."""
@@ -134,11 +135,14 @@ class VectorChanges(NamedTuple):
 
     change: int
     """The newest change that is told here; ask for what came after it next time."""
-    added: Sequence[StoredVector]
-    removed: Sequence[int]
-    """The `StoredVector.change` of those that are gone."""
     is_whole: bool
     """Whether `added` is everything there is, so that what was known before is to be forgotten."""
+    expected: int | None
+    """How many are added in all; `None` where it is not counted because they are few."""
+    added: Iterator[Sequence[StoredVector]]
+    """The new ones in portions, in the order of their changes; to be read before the context is left."""
+    removed: Sequence[int]
+    """The `StoredVector.change` of those that are gone."""
 
 
 class NearEntry(NamedTuple):
@@ -313,13 +317,16 @@ class VectorFeed(ABC):
         """The number of the newest change to any partition; cheap, asked before every search."""
 
     @abstractmethod
-    def vectors(self, partition: bytes, fingerprint: str, *, since: int) -> VectorChanges:
-        """What has happened to the vectors of one embedder in a partition.
+    def vectors(self, partition: bytes, fingerprint: str, *, since: int) -> AbstractContextManager[VectorChanges]:
+        """What has happened to the vectors of one embedder in a partition; others may write meanwhile.
 
         Args:
             partition: which partition.
             fingerprint: which embedder.
             since: the `VectorChanges.change` that was told last; 0 asks for all.
+
+        Returns:
+            A context to read the changes in.
         """
 
 
