@@ -133,8 +133,9 @@ class BudgetStore(ABC):
         ]
         if (set_by_operator and set_by_operator.frozen is not None) or any(state.frozen is not None for state in slots):
             return 0
-        is_set = set_by_operator is not None and set_by_operator.limit is not None
-        limit = set_by_operator.limit if is_set else claim.limit  # type: ignore[union-attr] # it is set
+        limit = claim.limit
+        if set_by_operator is not None and set_by_operator.limit is not None:
+            limit = set_by_operator.limit
         return limit - sum(state.spent + state.reserved for state in slots)
 
     @abstractmethod
