@@ -167,7 +167,7 @@ def test_a_model_that_can_tell_is_not_refused(model: Any) -> None:
 )
 def test_settings_that_mean_nothing_are_refused(settings: dict[str, Any]) -> None:
     """A threshold in per cent would never accept."""
-    with pytest.raises(ValueError, match="TokenConfidence|quantile"):
+    with pytest.raises(ValueError, match=r"TokenConfidence|quantile"):
         TokenConfidence(**settings)
 
 
@@ -177,7 +177,7 @@ def test_a_signal_without_a_threshold_measures_but_does_not_judge(draft: Callabl
     assert signal.confidence(answer(math.log(0.5))) == pytest.approx(0.5)
     assert not signal.is_calibrated
     for message in (answer(-0.1), AIMessage("x")):
-        with pytest.raises(UncalibratedSignalError, match="Cascade.calibrated"):
+        with pytest.raises(UncalibratedSignalError, match=r"Cascade\.calibrated"):
             (NotUncertain() & signal).judge(draft(message))
     assert (NotUncertain() & signal).calibrated(0.7) == NotUncertain() & TokenConfidence(0.7)
     with pytest.raises(ValueError, match="2 parts of TokenConfidence & TokenConfidence wait"):
