@@ -59,7 +59,7 @@ class Places:
         """Start the servers."""
         self._folder = folder
         self._postgresql = servers.enter_context(postgresql_server())
-        self._valkey = servers.enter_context(valkey_server())
+        self._valkey = servers.enter_context(valkey_server("--databases", "1000"))
         self._used = 0
 
     def ours(self) -> list[Place]:
@@ -89,8 +89,8 @@ class Places:
         return str(self._folder / f"{self._count()}.db")
 
     def _number(self) -> str:
-        """The next database of the Valkey server."""
-        return self._valkey.rpartition("/")[0] + f"/{self._count() % 16}"
+        """A database of the Valkey server."""
+        return self._valkey.rpartition("/")[0] + f"/{self._count()}"
 
     def _count(self) -> int:
         self._used += 1
