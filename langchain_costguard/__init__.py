@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         track_embeddings,
         uninstall,
     )
+    from langchain_costguard.cascade import Cascade, CascadeChatModel, init_cascade
     from langchain_costguard.cost import Cost
     from langchain_costguard.estimates import CostEstimate, estimate_cost
     from langchain_costguard.exceptions import (
@@ -56,6 +57,8 @@ __all__ = [
     "BudgetExceededError",
     "BudgetStatus",
     "BudgetStoreError",
+    "Cascade",
+    "CascadeChatModel",
     "Cost",
     "CostCallbackHandler",
     "CostEstimate",
@@ -84,6 +87,7 @@ __all__ = [
     "free",
     "gpu_hour",
     "guarded",
+    "init_cascade",
     "install",
     "load_ipython_extension",
     "open_store",
@@ -98,6 +102,7 @@ _ROOMS = {
     "budgets": ("Budget", "BudgetStatus"),
     "callbacks": ("CostCallbackHandler", "install", "track_costs", "track_embeddings", "uninstall"),
     "callbacks.guarded": ("guarded",),
+    "cascade": ("Cascade", "CascadeChatModel", "init_cascade"),
     "cost": ("Cost",),
     "estimates": ("CostEstimate", "estimate_cost"),
     "exceptions": (

@@ -22,6 +22,7 @@ from langchain_costguard.callbacks.results import read_answer, read_failure
 from langchain_costguard.exceptions import BudgetExceededError, BudgetStoreError
 from langchain_costguard.pricing.names import provider_of_host
 from langchain_costguard.recorder import Outcome, StartedCall, StreamUsage, View
+from langchain_costguard.tags import WRAPPER_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -93,11 +94,14 @@ class CallWatcher(BaseCallbackHandler):
             views = self.open_views()
             if not views:
                 return
+            params = kwargs.get("invocation_params")
+            if params and params.get("_type") in WRAPPER_TYPES:
+                CALLS.enter_chain(run_id, parent_run_id, _name(serialized, kwargs, "model"))
+                return
             sent = messages[0] if messages else None
             call = CALLS.known(run_id, sent)
             is_new = call is None
             if call is None:
-                params = kwargs.get("invocation_params")
                 call = StartedCall(run_id, "chat", ChatPrompt(sent or (), params), chat_text)
                 call.sent = sent
                 call.prompt_tokens = chat_tokens
@@ -182,6 +186,7 @@ class CallWatcher(BaseCallbackHandler):
         """A model run has answered."""
         call = CALLS.take(run_id)
         if call is None:
+            CALLS.leave_chain(run_id)  # a model that only asks other models is noted as a chain around them
             return
         try:
             if call.holds and call.kind == "llm" and call.batch_group is not None:
@@ -194,6 +199,7 @@ class CallWatcher(BaseCallbackHandler):
         """A model run has failed, was cancelled, or its stream was closed early."""
         call = CALLS.take(run_id)
         if call is None:
+            CALLS.leave_chain(run_id)  # a model that only asks other models is noted as a chain around them
             return
         try:
             siblings = CALLS.batch_siblings(call)

@@ -12,11 +12,14 @@ if TYPE_CHECKING:
     from langchain_costguard.cascade.acceptance import Calls, as_signal
     from langchain_costguard.cascade.agreement import ModelAgreement, SampleAgreement
     from langchain_costguard.cascade.calibration import calibrate
+    from langchain_costguard.cascade.chat_model import CascadeChatModel
     from langchain_costguard.cascade.composing import AllOf, AnyOf, Not
     from langchain_costguard.cascade.curve import Curve
     from langchain_costguard.cascade.drift import DriftReport
     from langchain_costguard.cascade.endings import NotRefused, NotTruncated
+    from langchain_costguard.cascade.factory import init_cascade
     from langchain_costguard.cascade.report import CalibrationReport
+    from langchain_costguard.cascade.runnable import Cascade
     from langchain_costguard.cascade.same_answers import same_answer
     from langchain_costguard.cascade.structure import ValidStructure
     from langchain_costguard.cascade.targets import CostTarget, ExpectedRegret, QualityTarget, RegretBound
@@ -31,6 +34,8 @@ __all__ = [
     "Asking",
     "CalibrationReport",
     "Calls",
+    "Cascade",
+    "CascadeChatModel",
     "CostTarget",
     "Curve",
     "Draft",
@@ -52,14 +57,18 @@ __all__ = [
     "Verdict",
     "as_signal",
     "calibrate",
+    "init_cascade",
     "same_answer",
 ]
 
 _ROOMS = {
     "acceptance": ("Calls", "as_signal"),
     "agreement": ("ModelAgreement", "SampleAgreement"),
+    "chat_model": ("CascadeChatModel",),
     "composing": ("AllOf", "AnyOf", "Not"),
     "endings": ("NotRefused", "NotTruncated"),
+    "factory": ("init_cascade",),
+    "runnable": ("Cascade",),
     "same_answers": ("same_answer",),
     "structure": ("ValidStructure",),
     "token_confidence": ("TokenConfidence",),

@@ -10,7 +10,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from langchain_core.callbacks import CallbackManager, adispatch_custom_event, dispatch_custom_event
-from langchain_core.runnables.config import merge_configs, patch_config
+from langchain_core.runnables.config import patch_config
 
 from langchain_costguard.callbacks.scopes import current_views
 from langchain_costguard.cascade.legs import LegWatcher, recorder_of, views_of
@@ -142,12 +142,15 @@ class IsolatedRuns:
     def config(self, leg: Leg) -> RunnableConfig:
         """The config of a leg that is about to begin."""
         leg.watcher = LegWatcher(self._around, hands_on=True)
-        own: RunnableConfig = {"tags": leg.tags(), "metadata": leg.metadata()}
         if self._run is None:
-            return {**own, "callbacks": [leg.watcher]}
+            return {"callbacks": [leg.watcher], "tags": leg.tags(), "metadata": leg.metadata()}
         callbacks = CallbackManager([leg.watcher], [leg.watcher], parent_run_id=self._run.run_id)
         outer = {name: value for name, value in self._run.metadata.items() if not name.startswith("ls_")}
-        return merge_configs({"callbacks": callbacks, "tags": self._run.tags, "metadata": outer}, own)
+        return {
+            "callbacks": callbacks,
+            "tags": [*self._run.tags, *leg.tags()],
+            "metadata": {**outer, **leg.metadata()},
+        }
 
     def invoke(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> Any:
         """Run a leg."""

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 
-from langchain_core.language_models import BaseLanguageModel
 from langchain_core.messages import BaseMessage
 from langchain_core.prompts import BasePromptTemplate
 from langchain_core.runnables import Runnable, RunnableParallel, RunnableSequence
@@ -85,11 +84,6 @@ def name_of(tier: Runnable[Any, Any]) -> str:
     return model.get_name()
 
 
-def is_model(tier: Runnable[Any, Any]) -> bool:
-    """Whether there is a language model inside a tier where its settings can be bound."""
-    return isinstance(model_of(tier), BaseLanguageModel)
-
-
 def check_tiers(tiers: Sequence[Any]) -> None:
     """Refuse what cannot be a cascade's tiers.
 
@@ -111,6 +105,19 @@ def check_tiers(tiers: Sequence[Any]) -> None:
                 f"Tier {known[0][0]} answers with {known[0][1]} and tier {position} with {kind}: give `tiers` of one "
                 "kind, and put a parser after the cascade, `Cascade([...]) | parser`."
             )
+            raise TypeError(msg)
+
+
+def check_messages(tiers: Sequence[Runnable[Any, Any]]) -> None:
+    """Refuse tiers that are known to answer with something else than messages.
+
+    Raises:
+        TypeError: there is one.
+    """
+    for position, tier in enumerate(tiers):
+        kind = _output_of(tier)
+        if kind not in {None, "messages"}:
+            msg = f"Tier {position} answers with {kind}, not messages: give chat models as `tiers`, or use `Cascade`."
             raise TypeError(msg)
 
 

@@ -1,0 +1,257 @@
+"""CascadeChatModel: a cascade where a chat model is required."""
+
+# ruff: noqa: ANN401 - the signatures are LangChain's
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.messages.ai import add_usage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import ConfigDict, Field, PrivateAttr, SkipValidation
+
+from langchain_costguard import tags
+from langchain_costguard.cascade.conducting import aconduct, aconduct_stream, conduct, conduct_stream
+from langchain_costguard.cascade.course import METADATA_KEY, OnDraft, Question
+from langchain_costguard.cascade.making import make_plan, plan_with_tools
+from langchain_costguard.cascade.runs import IsolatedRuns
+from langchain_costguard.cascade.steps import OnError, OnRefused  # noqa: TC001 - pydantic reads the fields' types
+from langchain_costguard.cascade.tiers import check_messages, check_settings, model_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+
+    from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+    from langchain_core.callbacks.manager import BaseRunManager
+    from langchain_core.language_models import LanguageModelInput, ModelProfile
+    from langchain_core.language_models.base import LangSmithParams
+    from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+    from langchain_core.messages.ai import UsageMetadata
+    from langchain_core.runnables import Runnable
+    from langchain_core.tools import BaseTool
+
+    from langchain_costguard.cascade.course import Given, Plan
+    from langchain_costguard.cascade.legs import Legs
+
+_TOOL_SETTINGS = ("tool_choice", "parallel_tool_calls", "strict")
+
+
+class CascadeChatModel(BaseChatModel):
+    """A cascade that is itself a chat model, for typed fields, `create_agent` and everything else that asks for one.
+
+    It answers as `Cascade` does. LangChain sees one model run, whose usage is the sum over all legs; LangSmith and
+    other tracers see no leg, so the legs stand in `response_metadata["cascade"]`. The handlers of this package see the legs
+    instead: each is recorded, priced and held to budgets as a child of the model's run, which is never priced or
+    reserved itself. Other price tables, which see one sum under one model's name, are wrong about it.
+
+    Example:
+        ```python
+        model = CascadeChatModel(tiers=[ChatOpenAI(model="gpt-4o-mini"), ChatOpenAI(model="gpt-4o")])
+        agent = create_agent(model, tools)
+        ```
+    """
+
+    tiers: SkipValidation[Any] = Field(repr=False)
+    """Two or more chat models, the cheapest first; settings may be bound to them."""
+    accept: SkipValidation[Any] = Field(default=None, repr=False)
+    """Who judges answers; see `Cascade`. `None` for `NotUncertain()`."""
+    on_refused: OnRefused = "best"
+    """When a budget refuses to escalate: `"best"` gives the last answer that was judged, `"raise"` the refusal."""
+    on_error: OnError = "escalate"
+    """When a tier other than the last fails: `"escalate"` asks the next one, `"raise"` raises."""
+    on_draft: OnDraft = "hide"
+    """`"event"` dispatches the custom event `cascade_draft` with each judged draft."""
+    names: SkipValidation[Any] = None
+    """What the tiers are called in metadata; their models' names if not given."""
+    temperature: float | None = None
+    """Asked of every tier where it is set."""
+    max_tokens: int | None = None
+    """Asked of every tier where it is set."""
+    stop: list[str] | None = None
+    """Asked of every tier where it is set."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, protected_namespaces=())
+
+    _plan: Any = PrivateAttr(default=None)
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Make a cascade; the attributes are its arguments.
+
+        Raises:
+            ValueError: there are fewer than two tiers, the signals or names are not as many, or a signal needs what its
+                tier's provider cannot do.
+            TypeError: a tier is no chat model, or a signal is none.
+        """
+        kwargs.setdefault("cache", False)  # its legs are looked up one by one, and recorded as what they are
+        super().__init__(**kwargs)
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Check what it is made of."""
+        super().model_post_init(context)
+        self._plan = make_plan(
+            self.tiers,
+            self.accept,
+            names=self.names,
+            on_refused=self.on_refused,
+            on_error=self.on_error,
+            on_draft=self.on_draft,
+        )
+        check_messages(self._plan.tiers)
+
+    @property
+    def plan(self) -> Plan:
+        """What it is made of."""
+        plan: Plan = self._plan
+        return plan
+
+    @property
+    def model_name(self) -> str:
+        """The tiers' names, such as `"gpt-4o-mini > gpt-4o"`."""
+        return " > ".join(self.plan.names)
+
+    @property
+    def _llm_type(self) -> str:
+        return next(iter(tags.WRAPPER_TYPES))
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return {
+            "model_name": self.model_name,
+            "tiers": [repr(_identity(tier)) for tier in self.plan.tiers],
+            "accept": [repr(signal) for signal in self.plan.signals],
+            **self._own_settings(),
+        }
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        params = super()._get_ls_params(stop=stop or self.stop, **kwargs)
+        params["ls_provider"] = "costguard"
+        params["ls_model_name"] = kwargs.get("model") or self.model_name
+        return params
+
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        """What all tiers can do, and the least of their limits."""
+        profiles = [getattr(model_of(tier), "profile", None) for tier in self.tiers]
+        known = [profile for profile in profiles if profile]
+        if not known or len(known) < len(profiles):
+            return None
+        shared: dict[str, Any] = {
+            name: min(profile[name] for profile in known)
+            for name, value in known[0].items()
+            if isinstance(value, (bool, int)) and all(name in profile for profile in known)
+        }
+        return shared  # type: ignore[return-value] # a part of a profile is one
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: str | dict[str, Any] | bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Bind tools; each tier gets them in its provider's own form.
+
+        Args:
+            tools: functions, tools or schemas.
+            tool_choice: which of them the models must use.
+            **kwargs: further settings of the models' own `bind_tools`.
+        """
+        schemas = [convert_to_openai_tool(tool) for tool in tools]
+        return self.bind(tools=schemas, tool_choice=tool_choice, **kwargs)
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        question = self._question(messages, stop, run_manager, kwargs)
+        return _result(conduct(question))
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        question = self._question(messages, stop, run_manager, kwargs)
+        return _result(await aconduct(question))
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        question = self._question(messages, stop, run_manager, kwargs)
+        for piece in conduct_stream(question):
+            yield _chunk(piece, question.legs)
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        question = self._question(messages, stop, run_manager, kwargs)
+        async for piece in aconduct_stream(question):
+            yield _chunk(piece, question.legs)
+
+    def _question(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None,
+        run_manager: BaseRunManager | None,
+        given: Mapping[str, Any],
+    ) -> Question:
+        """The question of one call, with the tools and settings that were bound."""
+        settings = {**self._own_settings(), **given}
+        if stop:
+            settings["stop"] = stop
+        plan, tools = self.plan, settings.pop("tools", None)
+        if tools:
+            bound = {name: settings.pop(name) for name in _TOOL_SETTINGS if name in settings}
+            plan = plan_with_tools(plan, tools, **{name: value for name, value in bound.items() if value is not None})
+        else:
+            settings.pop("tool_choice", None)
+        check_settings(plan.tiers, settings)
+        return Question(plan, messages, IsolatedRuns(run_manager), settings)
+
+    def _own_settings(self) -> dict[str, Any]:
+        own = {"temperature": self.temperature, "max_tokens": self.max_tokens, "stop": self.stop}
+        return {name: value for name, value in own.items() if value is not None and value != []}
+
+
+def _identity(tier: Any) -> Any:
+    """What tells a tier from others in a cache's key."""
+    identity = getattr(model_of(tier), "_identifying_params", None)
+    return [identity, getattr(tier, "kwargs", None)] if identity is not None else tier
+
+
+def _result(given: Given) -> ChatResult:
+    message: AIMessage = given.output
+    whole = message.model_copy(update={"usage_metadata": usage_of(given.legs)})
+    return ChatResult(
+        generations=[ChatGeneration(message=whole)],
+        llm_output={"model_name": message.response_metadata.get("model_name", given.record["model"])},
+    )
+
+
+def _chunk(piece: AIMessageChunk, legs: Legs) -> ChatGenerationChunk:
+    """A piece of the stream: the last one carries the usage of all legs, the others none."""
+    is_last = METADATA_KEY in piece.response_metadata
+    return ChatGenerationChunk(message=piece.model_copy(update={"usage_metadata": usage_of(legs) if is_last else None}))
+
+
+def usage_of(legs: Legs) -> UsageMetadata | None:
+    """The usage of all legs together, as their providers reported it; `None` where none did."""
+    total: UsageMetadata | None = None
+    for leg in legs.legs:
+        if leg.usage is not None:
+            total = add_usage(total, leg.usage)
+    return total
