@@ -10,6 +10,7 @@ from langchain_core.messages import AIMessage
 from langchain_costguard.cascade.judging import InquiringSignal, Question, checked_threshold, compared, is_enough
 from langchain_costguard.cascade.logprobs import refuses_temperature
 from langchain_costguard.cascade.same_answers import same_answer
+from langchain_costguard.cascade.tiers import structured, with_tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -53,7 +54,7 @@ class SampleAgreement(InquiringSignal):
         settings = {} if self.temperature is None else {"temperature": self.temperature}
         if refuses_temperature(draft.model):
             settings = {}
-        samples = yield [Question(draft.model, draft.sent, "sample agreement", settings)] * self.k
+        samples = yield [Question(_asked_alike(draft.model, draft), draft.sent, "sample agreement", settings)] * self.k
         agreeing = sum(bool(self.same(draft.answer, _message(sample))) for sample in samples)
         share = agreeing / self.k
         accepts = is_enough(share, self.threshold, "SampleAgreement")
@@ -65,7 +66,7 @@ class SampleAgreement(InquiringSignal):
 class ModelAgreement(InquiringSignal):
     """Accepts an answer that another model, usually a cheap one of another maker, gives as well.
 
-    The other model is sent the user's messages, with the tools that are bound.
+    The other model is sent the user's messages, with the tools or the schema of the cascade.
 
     Attributes:
         other: the model that is asked.
@@ -76,12 +77,16 @@ class ModelAgreement(InquiringSignal):
     same: Callable[[AIMessage, AIMessage], bool] = same_answer
 
     def _inquire(self, draft: Draft) -> Generator[Sequence[Question], list[Any], Verdict]:
-        other = self.other
-        if draft.tools and hasattr(other, "bind_tools"):
-            other = other.bind_tools(list(draft.tools))
-        (second,) = yield [Question(other, draft.messages, "second opinion")]
+        (second,) = yield [Question(_asked_alike(self.other, draft), draft.messages, "second opinion")]
         agrees = bool(self.same(draft.answer, _message(second)))
         return self._verdict(agrees, "another model says the same" if agrees else "another model says something else")
+
+
+def _asked_alike(model: Runnable[Any, Any], draft: Draft) -> Runnable[Any, Any]:
+    """The model with the tools, or the schema, that the draft was asked for with."""
+    if draft.schema is not None:
+        return structured(model, draft.schema)
+    return with_tools(model, draft.tools) if draft.tools else model
 
 
 def _message(answer: object) -> AIMessage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_costguard.cascade.judging import LocalSignal
@@ -115,7 +116,7 @@ class NotRefused(LocalSignal):
         text = _plain(text_of(answer).strip())
         if answer.tool_calls or len(text) > self.short:
             return None
-        said = next((phrase for phrase in self.phrases if text.startswith(_plain(phrase))), None)
+        said = next((phrase for phrase in _plain_phrases(self.phrases) if text.startswith(phrase)), None)
         return None if said is None else f"the answer begins with {said!r}"
 
 
@@ -152,6 +153,11 @@ def _has_refusal_block(answer: AIMessage) -> bool:
     if isinstance(answer.content, str):
         return False
     return any(isinstance(block, dict) and block.get("type") == "refusal" for block in answer.content)
+
+
+@lru_cache(maxsize=32)
+def _plain_phrases(phrases: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(_plain, phrases))
 
 
 def _plain(text: str) -> str:

@@ -32,6 +32,8 @@ _CHINESE_INSTRUCTION: Final = (
     "如果你不能确定自己的回答正确且完整，请不要猜测，只回复“{marker}”，不要输出其他任何内容。"
     "否则请照常回答，并且不要提及这条说明。"
 )
+_BETWEEN: Final = r"[\s:：.。,，;；!！?？…*_\"'”’」』】\])）>—–-]"
+"""What may stand between a marker at the start and the rest of the answer."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -159,7 +161,7 @@ def _patterns(marker: str) -> _Patterns:
     verbatim = re.escape(marker)
     return _Patterns(
         marker,
-        opening=re.compile(rf"\A[\W_]*{core}{ends}[\s:：.。,，;；!！?？…*_\"'”’」』】\])）>—–-]*", re.IGNORECASE),
+        opening=re.compile(rf"\A[\W_]*(?:{core}{ends}{_BETWEEN}*)+", re.IGNORECASE),
         line=re.compile(rf"^{symbol}{core}{ends}{symbol}$", re.IGNORECASE | re.MULTILINE),
         closing=re.compile(rf"(?<=[.!?:;。！？：；…])[ \t*_]{{0,8}}{verbatim}[\s.!。！*_]*\Z"),
     )

@@ -270,3 +270,16 @@ def test_sameness_takes_any_text_and_either_order(one: str, other: str) -> None:
     """Models write anything."""
     first, second = AIMessage(one), AIMessage(other)
     assert same_answer(first, second) == same_answer(second, first)
+
+
+def test_samples_are_asked_with_the_same_tools_and_schema(draft: Callable[..., Any]) -> None:
+    """A model that cannot call the tool can never agree with a draft that calls it."""
+    model = ScriptedChatModel(responses=Reply(tool_calls=[("add", {"a": 1, "b": 2})]))
+    answer = model.invoke("q")
+    assert SampleAgreement(2).judge(draft(answer, model, tools=[add])).confidence == 1.0
+    assert "tools" in model.calls[-1].kwargs
+    schema = {"title": "Sum", "type": "object", "properties": {"sum": {"type": "integer"}}, "required": ["sum"]}
+    plain = ScriptedChatModel()
+    raw = plain.with_structured_output(schema, include_raw=True).invoke("q")["raw"]
+    assert SampleAgreement(2).judge(draft(raw, plain, schema=schema)).accepts
+    assert ModelAgreement(ScriptedChatModel()).judge(draft(raw, plain, schema=schema)).accepts

@@ -178,3 +178,9 @@ def test_the_marker_is_never_shown(draft: Callable[..., Any], parts: list[str]) 
 def test_a_marker_in_brackets_is_never_shown(parts: list[str]) -> None:
     """Taking one pair of brackets away may leave another."""
     assert "【不确定】" not in text_of(NotUncertain.chinese().presentable(AIMessage("".join(parts))))
+
+
+def test_a_model_that_repeats_the_marker_without_end_is_read_at_once(draft: Callable[..., Any]) -> None:
+    """Small models do get stuck; taking the words out one by one would take longer than their answer."""
+    verdict = NotUncertain().judge(draft("UNCERTAIN, " * 50_000 + "Lyon"))
+    assert (verdict.accepts, verdict.answer.content) == (False, "Lyon")
