@@ -80,12 +80,15 @@ def admit_call(
     except (BudgetExceededError, BudgetStoreError) as error:
         _refuse(call, error, is_new=is_new)
         raise
-    except Exception as fault:
+    except Exception as fault:  # a fault of ours: a hard budget stays shut, anything else lets the call go on, noted
         refusal = _refusal_for(fault, guards)
-        if refusal is None:  # nothing here may refuse: the watcher notes the fault, and the call is made
-            raise
-        _refuse(call, refusal, is_new=is_new)
-        raise refusal from fault
+        if refusal is not None:
+            _refuse(call, refusal, is_new=is_new)
+            raise refusal from fault
+        for view in views:
+            if view.guard in guards and view.guard is not None:
+                view.guard.unchecked += 1
+                view.recorder.note_fault(fault)
 
 
 def _in_force(views: Sequence[CallView], *, is_inline: bool) -> Sequence[CallView]:

@@ -43,6 +43,10 @@ _LIMIT_KEYS: Final = {
 """What integrations call the most tokens of an answer, by `ls_provider`, where it is not `max_tokens`."""
 
 
+_FOR_TRACERS: Final = ("ls_structured_output_format", "structured_output_format")
+"""Settings that LangChain takes out again before it sends anything."""
+
+
 def guarded(
     model: Runnable[Any, Any],
     *,
@@ -70,7 +74,7 @@ def guarded(
 
     Raises:
         TypeError: it is no chat model.
-        ValueError: `when_full` is unknown, or a limit is below one.
+        ValueError: `when_full` is unknown, a limit is below one, or the timeout below zero.
 
     Example:
         ```python
@@ -86,6 +90,9 @@ def guarded(
         if value is not None and value < 1:
             msg = f"{name}={value} allows no answer: give 1 or more"
             raise ValueError(msg)
+    if not timeout_seconds >= 0:
+        msg = f"timeout_seconds={timeout_seconds} is no time to wait: give 0 or more"
+        raise ValueError(msg)
     _chat_model_of(model)
     return GuardedModel(model, when_full, min_output_tokens, max_output_tokens, timeout_seconds)
 
@@ -110,6 +117,7 @@ class GuardedModel(Runnable[Any, Any]):
 
     def invoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:  # noqa: A002, ANN401 - LangChain's signature
         """Ask the model, with the longest answer that fits."""
+        refusals: list[BudgetExceededError] = []
         for pause, settings, is_last in self._turns(input, config, kwargs):
             time.sleep(pause)
             if settings is None:
@@ -117,7 +125,7 @@ class GuardedModel(Runnable[Any, Any]):
             try:
                 return cast("AIMessage", self.model.invoke(input, config, **settings))
             except BudgetExceededError as error:
-                _raise_if_last(error, is_last=is_last)
+                _raise_if_vain(error, refusals, is_last=is_last)
         raise AssertionError  # the turns end by an error of their own
 
     async def ainvoke(
@@ -127,7 +135,7 @@ class GuardedModel(Runnable[Any, Any]):
         **kwargs: Any,  # noqa: ANN401 - LangChain's signature
     ) -> AIMessage:
         """Ask the model, with the longest answer that fits; other tasks go on while this one waits."""
-        turns = self._turns(input, config, kwargs)
+        turns, refusals = self._turns(input, config, kwargs), list[BudgetExceededError]()
         while True:
             pause, settings, is_last = await asyncio.to_thread(next, turns)
             await asyncio.sleep(pause)
@@ -136,10 +144,11 @@ class GuardedModel(Runnable[Any, Any]):
             try:
                 return cast("AIMessage", await self.model.ainvoke(input, config, **settings))
             except BudgetExceededError as error:
-                _raise_if_last(error, is_last=is_last)
+                _raise_if_vain(error, refusals, is_last=is_last)
 
     def stream(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:  # noqa: A002, ANN401 - LangChain's signature
         """Stream the model's answer, the longest that fits."""
+        refusals: list[BudgetExceededError] = []
         for pause, settings, is_last in self._turns(input, config, kwargs):
             time.sleep(pause)
             if settings is None:
@@ -148,7 +157,7 @@ class GuardedModel(Runnable[Any, Any]):
             try:
                 first = next(chunks, None)
             except BudgetExceededError as error:
-                _raise_if_last(error, is_last=is_last)
+                _raise_if_vain(error, refusals, is_last=is_last)
                 continue
             if first is not None:
                 yield first
@@ -161,7 +170,7 @@ class GuardedModel(Runnable[Any, Any]):
         config: RunnableConfig | None = None,
         **kwargs: Any,  # noqa: ANN401 - LangChain's signature
     ) -> AsyncIterator[Any]:
-        turns = self._turns(input, config, kwargs)
+        turns, refusals = self._turns(input, config, kwargs), list[BudgetExceededError]()
         while True:
             pause, settings, is_last = await asyncio.to_thread(next, turns)
             await asyncio.sleep(pause)
@@ -171,7 +180,7 @@ class GuardedModel(Runnable[Any, Any]):
             try:
                 first = await anext(chunks, None)
             except BudgetExceededError as error:
-                _raise_if_last(error, is_last=is_last)
+                _raise_if_vain(error, refusals, is_last=is_last)
                 continue
             if first is not None:
                 yield first
@@ -240,6 +249,8 @@ class GuardedModel(Runnable[Any, Any]):
         """What fits now, and the call as its budgets would be told of it."""
         chat, settings = _unwrapped(self.model, kwargs)
         stop = settings.pop("stop", None)
+        for name in _FOR_TRACERS:
+            settings.pop(name, None)
         messages = chat._convert_input(given).to_messages()  # noqa: SLF001 - as `invoke` does it
         params = {**chat._get_invocation_params(stop=stop, **settings), **settings}  # noqa: SLF001 - as `generate` does it
         in_force = ensure_config(config)
@@ -258,15 +269,23 @@ class GuardedModel(Runnable[Any, Any]):
         limits = [limit for limit in (fitting, self.max_output_tokens) if limit is not None]
         if not limits:
             return dict(kwargs)
-        own = [value for key in _OWN_LIMITS if isinstance(value := call.params.get(key), int)]
-        return {**kwargs, _LIMIT_KEYS.get(call.provider or "", "max_tokens"): min(*limits, *own, limits[0])}
+        own = {key: value for key in _OWN_LIMITS if isinstance(value := call.params.get(key), int)}
+        key = next(
+            iter(own), _LIMIT_KEYS.get(call.provider or "", "max_tokens")
+        )  # beside its own, another would not do
+        return {**kwargs, key: min(*limits, *own.values(), limits[0])}
 
 
-def _raise_if_last(error: BudgetExceededError, *, is_last: bool) -> None:
+def _raise_if_vain(error: BudgetExceededError, refusals: list[BudgetExceededError], *, is_last: bool) -> None:
     """Another call was faster, and the next turn measures anew; unless nothing can come of it."""
-    if is_last or error.reason != "limit":
+    refusals.append(error)
+    standing = {(one.spent, one.reserved) for one in refusals[-_IN_VAIN:]}
+    if is_last or error.reason != "limit" or (len(refusals) >= _IN_VAIN and len(standing) == 1):
         raise error
 
+
+_IN_VAIN: Final = 3
+"""So many refusals in a row, while nothing changed, are not due to other calls."""
 
 _OWN_LIMITS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict")
 

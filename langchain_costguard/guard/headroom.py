@@ -75,14 +75,15 @@ def _used(claim: Claim, store: BudgetStore) -> tuple[int, int]:
 
 
 def _output(budget: Budget, bound: CallBound, room: int) -> int | None:
-    """The longest answer that a budget has room for; `None` if its length does not matter."""
+    """The longest answer that a budget has room for, below zero if there is none; `None` if its length is all one."""
     if budget.unit == "calls":
         return None if room > 0 else -1
     most = bound.nano_usd if budget.unit == "usd" else bound.tokens
     if most is not None and most <= room:
         return None
     if budget.unit == "usd":
-        return bound.output_that_fits(room)
+        fitting = bound.output_that_fits(room)
+        return -1 if fitting is None else fitting
     if bound.input_tokens is None:
         return None
     return room // bound.attempts - bound.input_tokens

@@ -116,7 +116,7 @@ def read_settings(request: CallRequest) -> Settings:
     if request.serialized is not None:
         for role, said in _constructed(request.serialized).items():
             found.setdefault(role, said)
-    if not found or (len(found) == 1 and "limit" in found and not request.service_tier and not sent):
+    if not sent and not request.service_tier and (not found or (len(found) == 1 and "limit" in found)):
         return _PLAIN._replace(limit=_limit(request, found))
     return Settings(
         limit=_limit(request, found),

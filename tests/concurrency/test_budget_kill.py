@@ -1,0 +1,131 @@
+"""Processes that are killed in the middle of whatever they were doing: the provider never bills more than the limit.
+
+`LONG=1` makes 200 runs instead of 20.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from langchain_costguard import Budget, BudgetExceededError, CostCallbackHandler
+from langchain_costguard.callbacks.guarded import guarded
+from langchain_costguard.testing import LoopbackProvider
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import Runnable
+
+WORKER = Path(__file__).with_name("budget_kill_worker.py")
+RUNS = 200 if os.environ.get("LONG") == "1" else 20
+
+
+def _start(place: Path, url: str, limit: Decimal) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, WORKER, place, url, str(limit)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def _go(worker: subprocess.Popen[str]) -> None:
+    assert worker.stdin is not None
+    worker.stdin.write("go\n")
+    worker.stdin.flush()
+
+
+def _end(worker: subprocess.Popen[str]) -> None:
+    worker.kill()
+    worker.wait(30)
+    for pipe in (worker.stdin, worker.stdout):
+        if pipe is not None:
+            pipe.close()
+
+
+@pytest.mark.timeout(3600)
+def test_killed_processes_never_make_a_provider_bill_more_than_the_limit(tmp_path: Path) -> None:
+    """`kill -9` asks nobody: what a process had reserved is charged, and what is left can still be spent."""
+    draw = random.Random(os.environ.get("SEED", "kill"))
+    asked, lost = 0, 0
+    for run in range(RUNS):
+        place = tmp_path / f"costs-{run}.db"
+        limit = Decimal(draw.randint(3, 30)) / 10_000
+        with LoopbackProvider(reply="word " * 40) as provider:
+            _kill_some(place, provider.base_url, limit, draw)
+            asked += len(provider.requests)
+            lost += _spend_what_is_left(place, provider, limit)
+    assert asked > 2 * RUNS, "the processes were killed before they did anything"
+    assert lost > 0, "no process was killed in the middle of a call"
+
+
+def _kill_some(place: Path, url: str, limit: Decimal, draw: random.Random) -> None:
+    """Two processes at once, each killed at a random moment."""
+    workers = [_start(place, url, limit) for _ in range(2)]
+    try:
+        for worker in workers:
+            assert worker.stdout is not None
+            assert worker.stdout.readline() == "ready\n"
+        for worker in workers:
+            _go(worker)
+        for worker in workers:
+            time.sleep(draw.random() * 0.1)
+            worker.kill()
+    finally:
+        for worker in workers:
+            _end(worker)
+
+
+def _spend_what_is_left(place: Path, provider: LoopbackProvider, limit: Decimal) -> bool:
+    """Whoever comes next spends it, and nothing stays reserved; whether a call had been lost."""
+    assert provider.billed <= limit
+    handler = CostCallbackHandler(place, budgets=[Budget(limit)])
+    model = provider.chat_model(max_tokens=60, max_retries=0, callbacks=[handler])
+    _, refusal = _ask_until_refused(model)
+    handler.flush()
+    (row,) = handler.budgets()
+    assert (row.reserved, row.overrun, refusal.reason) == (Decimal(0), Decimal(0), "limit")
+    assert provider.billed <= row.spent <= limit
+    assert refusal.requested is not None
+    assert row.spent + refusal.requested > limit, "what is left cannot be spent"
+    return row.unsettled > 0
+
+
+def _ask_until_refused(model: Runnable[Any, Any]) -> tuple[int, BudgetExceededError]:
+    made = 0
+    try:
+        while made < 1000:
+            model.invoke("hello")
+            made += 1
+    except BudgetExceededError as error:
+        return made, error
+    pytest.fail("it never refused")
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("is_guarded", "at_least"), [(False, 91), (True, 95)])
+def test_without_crashes_a_budget_is_used_up(tmp_path: Path, *, is_guarded: bool, at_least: int) -> None:
+    """Reservations ten times what calls cost, one after the other: refusing everything would be no proof.
+
+    The last nine calls cannot be reserved as they are; a guarded model asks for shorter answers.
+    """
+    with LoopbackProvider(reply="word " * 24) as provider:
+        model: Runnable[Any, Any] = provider.chat_model(max_tokens=128, max_retries=1)
+        model.invoke("hello")
+        cost = provider.billed
+        handler = CostCallbackHandler(tmp_path / "costs.db", budgets=[Budget(100 * cost)])
+        asked = guarded(model, min_output_tokens=25) if is_guarded else model
+        made, refusal = _ask_until_refused(asked.with_config(callbacks=[handler]))
+        assert refusal.requested is not None
+        assert at_least <= made <= 100
+        if not is_guarded:
+            assert 9 * cost < refusal.requested <= 10 * cost
+        assert provider.billed == (made + 1) * cost
