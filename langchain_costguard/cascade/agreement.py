@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from langchain_core.language_models import BaseLanguageModel
 from langchain_core.messages import AIMessage
 
 from langchain_costguard.cascade.judging import InquiringSignal, Question, checked_threshold, compared, is_enough
 from langchain_costguard.cascade.logprobs import refuses_temperature
 from langchain_costguard.cascade.same_answers import same_answer
-from langchain_costguard.cascade.tiers import structured, with_tools
+from langchain_costguard.cascade.tiers import structured, with_models, with_tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, repr=False)
 class SampleAgreement(InquiringSignal):
     """Accepts an answer that the model gives again when it is asked again; it costs `k` further answers.
+
+    Samples are never taken from LangChain's cache.
 
     Attributes:
         k: how many further answers are sampled.
@@ -54,7 +57,8 @@ class SampleAgreement(InquiringSignal):
         settings = {} if self.temperature is None else {"temperature": self.temperature}
         if refuses_temperature(draft.model):
             settings = {}
-        samples = yield [Question(_asked_alike(draft.model, draft), draft.sent, "sample agreement", settings)] * self.k
+        model = _uncached(_asked_alike(draft.model, draft))
+        samples = yield [Question(model, draft.sent, "sample agreement", settings)] * self.k
         agreeing = sum(bool(self.same(draft.answer, _message(sample))) for sample in samples)
         share = agreeing / self.k
         accepts = is_enough(share, self.threshold, "SampleAgreement")
@@ -87,6 +91,17 @@ def _asked_alike(model: Runnable[Any, Any], draft: Draft) -> Runnable[Any, Any]:
     if draft.schema is not None:
         return structured(model, draft.schema)
     return with_tools(model, draft.tools) if draft.tools else model
+
+
+def _uncached(model: Runnable[Any, Any]) -> Runnable[Any, Any]:
+    """The model past LangChain's cache, which would give one sample k times and call that agreement."""
+
+    def without_cache(inner: Any) -> Runnable[Any, Any]:  # noqa: ANN401 - whatever a tier is made of
+        is_cached = isinstance(inner, BaseLanguageModel) and inner.cache is not False
+        changed: Runnable[Any, Any] = inner.model_copy(update={"cache": False}) if is_cached else inner
+        return changed
+
+    return with_models(model, without_cache)
 
 
 def _message(answer: object) -> AIMessage:

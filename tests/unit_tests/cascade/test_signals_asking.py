@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from langchain_core.caches import InMemoryCache
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.tools import tool
 
@@ -283,3 +284,12 @@ def test_samples_are_asked_with_the_same_tools_and_schema(draft: Callable[..., A
     raw = plain.with_structured_output(schema, include_raw=True).invoke("q")["raw"]
     assert SampleAgreement(2).judge(draft(raw, plain, schema=schema)).accepts
     assert ModelAgreement(ScriptedChatModel()).judge(draft(raw, plain, schema=schema)).accepts
+
+
+def test_samples_do_not_come_from_the_cache(draft: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same answer read k times is not agreement."""
+    monkeypatch.setattr("langchain_core.globals._llm_cache", InMemoryCache())
+    model = ScriptedChatModel(responses=["Paris", "Lyon", "Rome"])
+    verdict = SampleAgreement(3).judge(draft("Paris", model))
+    assert verdict.confidence == pytest.approx(1 / 3)
+    assert len(model.calls) == 3
