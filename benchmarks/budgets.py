@@ -1,6 +1,6 @@
 """Budgets that are raced for, that count in parts of a cent, and what they cost: ours beside others, in one run.
 
-    python benchmarks/budgets.py [--quick] [--rivals PYTHON] [--json benchmarks/results/budgets.json]
+    python benchmarks/budgets.py [--quick] [--only SECTION ...] [--rivals PYTHON] [--json FILE]
 
 Race: a limit of $1.00, calls of $0.01 to a provider that takes 5 ms, 640 attempts by 4 processes of 8 threads (for
 what is kept in memory, one process of 32): exactly 100 may run. A wait is one question or one booking.
@@ -39,10 +39,11 @@ from langchain_costguard.stores import InMemoryStore
 from tests.servers import new_database, postgresql_server, valkey_server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 RIVALS: Final = ("litellm", "figuard", "costhelm")
 SAID_BY: Final = {"litellm": "LiteLLM BudgetManager", "figuard": "FiGuard, embedded", "costhelm": "costhelm"}
+SECTIONS: Final = ("race", "sub_cent", "speed_alone_us", "contention", "guarded_added_us")
 BARS: Final = {
     "memory: reserve + settle + line, p50 us": 5.0,
     "SQLite: reserve + settle + line, p50 us": 250.0,
@@ -151,7 +152,7 @@ def contentions(places: Places, seconds: float) -> dict[str, dict[str, Any]]:
 def judged(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """What the bars were held against."""
     speed = result["speed_alone_us"]
-    measured = (
+    figures = (
         speed["memory"]["reserve + settle + line"]["p50"],
         speed["SQLite"]["reserve + settle + line"]["p50"],
         speed["SQLite with headroom"]["reserve + settle"]["mean"],
@@ -160,7 +161,7 @@ def judged(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     )
     return {
         name: {"bar": bar, "measured": figure, "is_met": figure <= bar}
-        for (name, bar), figure in zip(BARS.items(), measured, strict=True)
+        for (name, bar), figure in zip(BARS.items(), figures, strict=True)
     }
 
 
@@ -182,34 +183,35 @@ def machine(python: str) -> dict[str, Any]:
 
 
 def show(result: Mapping[str, Any]) -> None:
-    """Print the tables."""
+    """Print the tables of what is known."""
     print(f"\n{result['machine']}\n\nrace: $1.00, calls of $0.01, {CONTENDERS * ATTEMPTS} attempts, {MAY_RUN} may run")
     _table("", ("ran", "overspend %", "wall s", "worst wait ms", "errors"))
-    for name, found in result["race"].items():
+    for name, found in (result["race"] or {}).items():
         for one in found:
-            _table(name, tuple(one.values()))
+            _table(name, one)
     print("\nsub-cent: 30,000 calls of $0.00004 on $1.00, 25,000 may run")
     _table("", ("tried", "ran", "recorded $", "wall s"))
-    for name, one in result["sub_cent"].items():
-        _table(name, tuple(one.values()))
+    for name, one in (result["sub_cent"] or {}).items():
+        _table(name, one)
     print("\none call alone, microseconds: p50 / p99 / mean")
-    for name, steps in result["speed_alone_us"].items():
+    for name, steps in (result["speed_alone_us"] or {}).items():
         for step, row in steps.items():
-            _table(f"{name}: {step}", tuple(row.values()))
+            _table(f"{name}: {step}", row)
     print(f"\nreserve + settle + line by {CONTENDERS} contenders")
     _table("", ("per second", "p50 us", "p99 us", "worst ms", "worst/median", "fewest/median"))
-    for name, one in result["contention"].items():
-        _table(name, tuple(one.values()))
+    for name, one in (result["contention"] or {}).items():
+        _table(name, one)
     print("\nadded to a call over no callback, microseconds, wall / CPU")
-    for case, rows in result["guarded_added_us"].items():
+    for case, rows in (result["guarded_added_us"] or {}).items():
         for name, row in rows.items():
-            _table(f"{case}: {name}", tuple(row.values()))
+            _table(f"{case}: {name}", row)
     print("\nbars: bar / measured / met")
-    for name, row in result["bars"].items():
-        _table(name, tuple(row.values()))
+    for name, row in result.get("bars", {}).items():
+        _table(name, row)
 
 
-def _table(name: str, cells: tuple[object, ...]) -> None:
+def _table(name: str, row: Mapping[str, object] | tuple[object, ...]) -> None:
+    cells = row if isinstance(row, tuple) else tuple(row.values())
     print(f"  {name:<76}" + "".join(f"{cell!s:>15}" for cell in cells))
 
 
@@ -221,26 +223,45 @@ def main() -> None:
     """Measure, print the tables, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one race each and short rounds; writes no JSON")
+    parser.add_argument(
+        "--only", choices=SECTIONS, nargs="+", default=SECTIONS, help="keep what the JSON has of others"
+    )
     parser.add_argument("--rivals", metavar="PYTHON", default=sys.executable, help="a Python that has the others")
+    parser.add_argument("--rival-seconds", type=float, default=600.0, help="for 30,000 calls of another package")
     parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "budgets.json")
     options = parser.parse_args()
-    size: Callable[[Any, Any], Any] = lambda long, short: short if options.quick else long  # noqa: E731 - one line
+    known = json.loads(options.json.read_text(encoding="utf-8")) if options.json.exists() else {}
+    result: dict[str, Any] = {"machine": machine(options.rivals)} | {name: known.get(name) for name in SECTIONS}
+    for section, found in measured(options):
+        result[section] = found
+        if not options.quick:
+            write(options.json, result)
+    show(result)
+
+
+def measured(options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
+    """The sections that are asked for, one after another."""
+    python, is_quick = options.rivals, options.quick
     with TemporaryDirectory() as name, ExitStack() as servers:
         folder = Path(name)
         places = Places(folder, servers)
-        result: dict[str, Any] = {
-            "machine": machine(options.rivals),
-            "race": races(places, options.rivals, size(3, 1)),
-            "sub_cent": sub_cents(places, options.rivals, size(600.0, 3.0)),
-            "speed_alone_us": speeds(places, folder, size(500, 100), size(10, 2)),
-            "contention": contentions(places, size(3.0, 0.5)),
-            "guarded_added_us": guarded(size(40, 4)),
+        work: dict[str, Callable[[], Any]] = {
+            "race": lambda: races(places, python, 1 if is_quick else 3),
+            "sub_cent": lambda: sub_cents(places, python, 3.0 if is_quick else options.rival_seconds),
+            "speed_alone_us": lambda: speeds(places, folder, *((100, 2) if is_quick else (500, 10))),
+            "contention": lambda: contentions(places, 0.5 if is_quick else 3.0),
+            "guarded_added_us": lambda: guarded(4 if is_quick else 40),
         }
-    result["bars"] = judged(result)
-    show(result)
-    if not options.quick:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        for section in options.only:
+            yield section, work[section]()
+
+
+def write(path: Path, result: dict[str, Any]) -> None:
+    """Keep what is known so far."""
+    if all(result[section] for section in SECTIONS):
+        result["bars"] = judged(result)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
