@@ -103,17 +103,29 @@ def without_tools(model: Runnable[Any, Any]) -> Runnable[Any, Any]:
     return model.model_copy(update={"bound": without_tools(model.bound), "kwargs": kwargs})
 
 
+def logprobs_of(answer: AIMessage) -> list[float]:
+    """The log-probabilities of an answer's tokens alone, as `tokens_of` reads them, several times faster."""
+    rows = _rows(answer)
+    if isinstance(rows, dict):
+        return [token.logprob for token in _parallel(rows)]
+    return [_number(row.get("logprob")) for row in rows or () if isinstance(row, dict)]
+
+
 def tokens_of(answer: AIMessage) -> list[Token]:
     """The tokens of an answer with their log-probabilities; none where the provider reports none.
 
     Understood are OpenAI's form (`{"content": [...]}`), the bare list of Ollama, and the parallel lists of the older
     completions protocol (`tokens`, `token_logprobs`, `top_logprobs`).
     """
-    told = answer.response_metadata.get("logprobs")
-    rows = told.get("content") if isinstance(told, dict) and "content" in told else told
+    rows = _rows(answer)
     if isinstance(rows, dict):
         return _parallel(rows)
     return [_token(row) for row in rows or () if isinstance(row, dict)]
+
+
+def _rows(answer: AIMessage) -> Any:  # noqa: ANN401 - a list, parallel lists, or what a provider sent by mistake
+    told = answer.response_metadata.get("logprobs")
+    return told.get("content") if isinstance(told, dict) and "content" in told else told
 
 
 def _parallel(told: Mapping[str, Any]) -> list[Token]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from langchain_costguard.cascade.judging import LocalSignal, checked_threshold, compared, is_enough
-from langchain_costguard.cascade.logprobs import tokens_of, why_no_logprobs
+from langchain_costguard.cascade.logprobs import logprobs_of, tokens_of, why_no_logprobs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,22 +83,16 @@ class TokenConfidence(LocalSignal):
             The confidence that is compared with the threshold; `None` where the answer has no log-probabilities, or
             one of them is not a number.
         """
-        tokens = tokens_of(answer)
-        if not tokens:
-            return None
-        if self.how == "margin":
-            value = _mean_margin(tokens)
-        else:
-            value = math.exp(self._middle([token.logprob for token in tokens]))
+        value = _mean_margin(tokens_of(answer)) if self.how == "margin" else self._probability(logprobs_of(answer))
         return None if math.isnan(value) else value
 
-    def _middle(self, logprobs: Sequence[float]) -> float:
-        """The logarithm that stands for all of them; NaN if one of them is."""
-        if any(map(math.isnan, logprobs)):
+    def _probability(self, logprobs: Sequence[float]) -> float:
+        """The probability that stands for all of them; NaN if one of them is, or there is none."""
+        if not logprobs or any(map(math.isnan, logprobs)):
             return math.nan
         if self.how == "mean":
-            return math.fsum(logprobs) / len(logprobs)
-        return min(logprobs) if self.how == "min" else _quantile(sorted(logprobs), self.quantile)
+            return math.exp(math.fsum(logprobs) / len(logprobs))
+        return math.exp(min(logprobs) if self.how == "min" else _quantile(sorted(logprobs), self.quantile))
 
     @property
     def _label(self) -> str:
@@ -107,14 +101,14 @@ class TokenConfidence(LocalSignal):
 
 
 def _mean_margin(tokens: Sequence[Token]) -> float:
-    """The mean of how much more probable the likeliest token was than the next; NaN if a token has no two of them."""
-    margins = []
+    """The mean of how much more probable the likeliest token was than the next; NaN if that is not known of all."""
+    margins: list[float] = []
     for token in tokens:
         if len(token.likeliest) < _TWO:
             return math.nan
         (_, first), (_, second) = token.likeliest[:_TWO]
         margins.append(math.exp(first) - math.exp(second))
-    return math.fsum(margins) / len(margins)
+    return math.fsum(margins) / len(margins) if margins else math.nan
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:
