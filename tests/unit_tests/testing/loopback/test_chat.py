@@ -144,6 +144,21 @@ def test_log_probabilities_are_given_with_their_alternatives(provider: LoopbackP
         assert [other["logprob"] for other in rows[0]["top_logprobs"]] == [-0.25, -1.25]
 
 
+def test_each_token_can_have_its_own_log_probability_and_alternatives(provider: LoopbackProvider) -> None:
+    """A judge that reads the least sure token, or the probability of a no, needs answers that differ in them."""
+    for _ in range(2):
+        provider.next(text="yes sir no", logprob=[-0.25, -2.0], alternatives=["no"])
+    model = provider.chat_model(logprobs=True, top_logprobs=3)
+    for message in (model.invoke("q"), merged(list(model.stream("q")))):
+        rows = message.response_metadata["logprobs"]["content"]
+        assert [row["logprob"] for row in rows] == [-0.25, -2.0, -2.0]
+        assert [(other["token"], other["logprob"]) for other in rows[0]["top_logprobs"]] == [
+            ("yes", -0.25),
+            ("no", -1.25),
+            ("yes''", -2.25),
+        ]
+
+
 def test_several_choices_are_answered_and_billed(provider: LoopbackProvider) -> None:
     """With n > 1 the input is billed once and every answer's output."""
     provider.next(text=["a", "b c", "d"])
