@@ -195,8 +195,8 @@ class OpenCalls:
         now = time.perf_counter_ns()
         here = None if _models_at_work() > 1 else _here()
         for other in list(self._open.values()):
-            if call.batch_group is not None and other.batch_group is call.batch_group:
-                continue
+            if other is call or (call.batch_group is not None and other.batch_group is call.batch_group):
+                continue  # the call itself, of which another handler was told before, or one that is sent with it
             outcome = _presumed_outcome(other, now, here)
             if outcome is not None:
                 self.give_up(other, outcome)

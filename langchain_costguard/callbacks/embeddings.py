@@ -6,9 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
+from langchain_core.callbacks import BaseCallbackManager
 from langchain_core.embeddings import Embeddings
+from langchain_core.runnables.config import var_child_runnable_config
 
-from langchain_costguard.callbacks.calls import close_call
+from langchain_costguard.callbacks.calls import CALLS, close_call
 from langchain_costguard.callbacks.gate import admit_call
 from langchain_costguard.callbacks.results import read_failure
 from langchain_costguard.callbacks.scopes import current_views, may_run_inline
@@ -126,6 +128,7 @@ class TrackedEmbeddings(Embeddings):
         call.request_model = next(
             (str(value) for name in _MODEL_FIELDS if (value := getattr(self.embeddings, name, None))), None
         )
+        _place(call)
         admit_call(call, views, _constructor_of(self.embeddings))
         for recorder in call.watch(views):
             recorder.begin(call)
@@ -146,6 +149,15 @@ class TrackedEmbeddings(Embeddings):
     def _fail(self, call: StartedCall | None, error: BaseException) -> None:
         if call is not None:
             close_call(call, read_failure(call, error, None))
+
+
+def _place(call: StartedCall) -> None:
+    """Note the run that embeds, if there is one: LangChain keeps it in a context variable."""
+    config = var_child_runnable_config.get()
+    manager = None if config is None else config.get("callbacks")
+    if isinstance(manager, BaseCallbackManager) and manager.parent_run_id is not None:
+        call.parent_run_id = manager.parent_run_id
+        CALLS.place(call)
 
 
 def _constructor_of(embeddings: Embeddings) -> dict[str, Any]:

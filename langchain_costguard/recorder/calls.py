@@ -78,6 +78,8 @@ class StartedCall:
     """Whether the outermost run around the call is known; not so where only the model is watched."""
     holds: Sequence[Hold] = ()
     """What its budgets have reserved for it."""
+    is_counting = False
+    """Whether an ending of it waits for its tokens to be counted; a later ending then waits for its turn."""
     noted_in: LedgerStore | None = None
     """The store in which its beginning was noted together with a reservation."""
 

@@ -109,7 +109,8 @@ class Recorder:
         """
         ended_ns = time.perf_counter_ns()
         busy_ns = None if call.busy is None else self._end_busy(call, ended_ns)
-        if outcome.usage is None and not outcome.is_unbilled and _on_event_loop():
+        if call.is_counting or (outcome.usage is None and not outcome.is_unbilled and _on_event_loop()):
+            call.is_counting = True
             COUNTER.submit(partial(self.book, call, outcome, ended_ns, busy_ns))
         else:
             self.book(call, outcome, ended_ns, busy_ns)
