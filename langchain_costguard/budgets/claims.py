@@ -15,6 +15,9 @@ Unit = Literal["usd", "tokens", "calls"]
 CrossingKind = Literal["threshold", "refused", "overrun"]
 RefusalReason = Literal["full", "frozen"]
 
+OVERRUN_NOTE = "a call cost more than was reserved for it"
+"""Why a counter is frozen after an overrun."""
+
 PPM = 1_000_000
 """Shares of a limit are kept in parts per million."""
 

@@ -97,7 +97,7 @@ def crossing_alert(
         resets_at=resets_at,
         message="",
     )
-    return alert._replace(message=_message(alert, refuses=claim.refuses))
+    return alert._replace(message=_message(alert))
 
 
 def _whose(parts: str) -> str | None:
@@ -109,23 +109,21 @@ def _whose(parts: str) -> str | None:
     return ", ".join(words) or None
 
 
-def _message(alert: BudgetAlert, *, refuses: bool) -> str:
+def _message(alert: BudgetAlert) -> str:
     name = alert.budget if alert.counter is None else f"{alert.budget} ({alert.counter})"
-    happened = _happened(alert, _printable(name), refuses=refuses)
+    happened = _happened(alert, _printable(name))
     figures = f"{_shown(alert.spent, alert.unit)} spent, {_shown(alert.reserved, alert.unit)} reserved"
     resets = "" if alert.resets_at is None else f"; it resets at {alert.resets_at:%Y-%m-%d %H:%M} UTC"
     return f"{happened}: {figures}{resets}."
 
 
-def _happened(alert: BudgetAlert, name: str, *, refuses: bool) -> str:
+def _happened(alert: BudgetAlert, name: str) -> str:
     limit = _shown(alert.limit, alert.unit)
     if alert.kind == "threshold":
         return f"Budget {name} has reached {_percent(alert.threshold)} of its {limit}"
     if alert.kind == "overrun":
         return f"A call used more of budget {name} than was reserved for it, against its {limit}"
-    if refuses:
-        return f"Budget {name} has refused a call that does not fit its {limit}"
-    return f"Budget {name} has let a call through that does not fit its {limit}"
+    return f"Budget {name} has refused a call, the first in this window, against its {limit}"
 
 
 def _percent(share: Decimal) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from langchain_costguard.budgets.claims import (
+    OVERRUN_NOTE,
     PPM,
     Admission,
     BudgetSetting,
@@ -231,7 +232,7 @@ class Counters:
             is_first = is_told and not slot.overrun
             slot.overrun += amount - reserved
             if newly_frozen:
-                slot.frozen = f"{amount} {claim.unit} were charged where {reserved} were reserved"
+                slot.frozen = OVERRUN_NOTE
             if newly_frozen or is_first:
                 limit, spent, held = self._figures(claim, slot)
                 crossings.append(Crossing(claim, "overrun", spent_share(spent, limit), limit, spent, held))

@@ -89,9 +89,11 @@ def failure(error: Exception, where: str) -> StoreError:
             "RedisBudgetStore(..., timeout_seconds=)"
         )
     if isinstance(error, exceptions.ConnectionError):
-        return StoreError(f"{where} cannot be reached: start the server, or give its address with store=")
+        return StoreError(f"{where} cannot be reached: start the server, or give its address with budget_store=")
     if isinstance(error, exceptions.ReadOnlyError):
-        return StoreError(f"{where} is a replica, which cannot be written: give the address of the primary with store=")
+        return StoreError(
+            f"{where} is a replica, which cannot be written: give the address of the primary with budget_store="
+        )
     if isinstance(error, exceptions.OutOfMemoryError):
         return StoreError(f"{where} has no memory left: raise `maxmemory` in its configuration")
     if "TOO LARGE" in text:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from langchain_costguard.budgets.claims import PPM, Crossing, Refusal
+from langchain_costguard.budgets.claims import OVERRUN_NOTE, PPM, Crossing, Refusal
 from langchain_costguard.exceptions import StoreError
 from langchain_costguard.stores.sql_budgets_statements import Statement, keyed
 
@@ -169,9 +169,7 @@ class Counters:
         if overrun:
             is_new = not self._is_told(charge.claim, _OVERRUN)
             if charge.freezes and self._frozen_by_overrun(charge.claim) is None:
-                slot.frozen = slot.freezes = (
-                    f"a call cost {overrun} {_UNITS[charge.claim.unit]} more than it had reserved"
-                )
+                slot.frozen = slot.freezes = OVERRUN_NOTE
                 is_new = True
             if is_new:
                 slot.tell(_OVERRUN)
@@ -254,6 +252,3 @@ class Counters:
         spent, limit = self._spent(claim), self.limit(claim)
         share = spent * PPM // limit if limit > 0 else PPM
         return Crossing(claim, kind, share, limit, spent, self._reserved(claim))
-
-
-_UNITS: Final = {"usd": "nano-USD", "tokens": "tokens", "calls": "calls"}

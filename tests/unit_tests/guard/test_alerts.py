@@ -115,11 +115,7 @@ def test_an_alert_on_tokens_or_calls_carries_whole_numbers() -> None:
         ({"share_ppm": 333_333}, "Budget usd/day has reached 33.3333 % of its $10.00:"),
         ({"counter": "usd/day|user=alice"}, "Budget usd/day (user=alice) has reached 80 % of its $10.00:"),
         ({"counter": "usd/day|user=a%7Cb"}, "Budget usd/day (user=a|b) has reached 80 % of its $10.00:"),
-        ({"kind": "refused"}, "Budget usd/day has refused a call that does not fit its $10.00:"),
-        (
-            {"kind": "refused", "refuses": False},
-            "Budget usd/day has let a call through that does not fit its $10.00:",
-        ),
+        ({"kind": "refused"}, "Budget usd/day has refused a call, the first in this window, against its $10.00:"),
         ({"kind": "overrun"}, "A call used more of budget usd/day than was reserved for it, against its $10.00:"),
     ],
 )
