@@ -16,8 +16,9 @@ from langchain_costguard import tags
 from langchain_costguard.cascade.conducting import aconduct, aconduct_stream, conduct, conduct_stream
 from langchain_costguard.cascade.course import METADATA_KEY, OnDraft, Question
 from langchain_costguard.cascade.making import make_plan, plan_with_tools
+from langchain_costguard.cascade.outer import OUTER, noted
 from langchain_costguard.cascade.runs import IsolatedRuns
-from langchain_costguard.cascade.steps import OnError, OnRefused  # noqa: TC001 - pydantic reads the fields' types
+from langchain_costguard.cascade.steps import OnError, OnRefused  # noqa: TC001
 from langchain_costguard.cascade.tiers import check_messages, check_settings, model_of
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models.base import LangSmithParams
     from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
     from langchain_core.messages.ai import UsageMetadata
-    from langchain_core.runnables import Runnable
+    from langchain_core.runnables import Runnable, RunnableConfig
     from langchain_core.tools import BaseTool
 
     from langchain_costguard.cascade.course import Given, Plan
@@ -42,8 +43,8 @@ class CascadeChatModel(BaseChatModel):
     """A cascade that is itself a chat model, for typed fields, `create_agent` and everything else that asks for one.
 
     It answers as `Cascade` does. LangChain sees one model run, whose usage is the sum over all legs; LangSmith and
-    other tracers see no leg, so the legs stand in `response_metadata["cascade"]`. The handlers of this package see the legs
-    instead: each is recorded, priced and held to budgets as a child of the model's run, which is never priced or
+    other tracers see no leg, so the legs stand in `response_metadata["cascade"]`. The handlers of this package see
+    the legs instead: each is recorded, priced and held to budgets as a child of the model's run, which is never priced or
     reserved itself. Other price tables, which see one sum under one model's name, are wrong about it.
 
     Example:
@@ -160,6 +161,54 @@ class CascadeChatModel(BaseChatModel):
         schemas = [convert_to_openai_tool(tool) for tool in tools]
         return self.bind(tools=schemas, tool_choice=tool_choice, **kwargs)
 
+    def stream(
+        self,
+        input: LanguageModelInput,  # noqa: A002 - LangChain's name
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> Iterator[AIMessageChunk]:
+        """Answer piece by piece: an accepted draft in one piece, the last tier's answer as it is made."""
+        config, run = noted(config, self.callbacks)
+        pieces = super().stream(input, config, stop=stop, **kwargs)
+        token = OUTER.set(run)  # type: ignore[arg-type] # its id is known once it has begun
+        try:
+            first = next(pieces, None)
+        finally:
+            OUTER.reset(token)
+        if first is not None:
+            yield first
+            yield from pieces
+
+    async def astream(
+        self,
+        input: LanguageModelInput,  # noqa: A002 - LangChain's name
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[AIMessageChunk]:
+        """The same without holding up the event loop."""
+        config, run = noted(config, self.callbacks)
+        pieces = super().astream(input, config, stop=stop, **kwargs)
+        token = OUTER.set(run)  # type: ignore[arg-type] # its id is known once it has begun
+        try:
+            first = await anext(pieces, None)
+        finally:
+            OUTER.reset(token)
+        if first is not None:
+            yield first
+            async for piece in pieces:
+                yield piece
+
+    def _should_stream(self, *, async_api: bool, run_manager: Any = None, **kwargs: Any) -> bool:
+        """Note the run where `invoke` goes through the stream, which is not told of it."""
+        is_streamed = super()._should_stream(async_api=async_api, run_manager=run_manager, **kwargs)
+        if is_streamed and run_manager is not None:
+            OUTER.set(run_manager)
+        return is_streamed
+
     def _generate(
         self,
         messages: list[BaseMessage],
@@ -210,6 +259,9 @@ class CascadeChatModel(BaseChatModel):
         given: Mapping[str, Any],
     ) -> Question:
         """The question of one call, with the tools and settings that were bound."""
+        outer = OUTER.get() if run_manager is None else run_manager
+        if outer is not None:
+            OUTER.set(None)  # it is this call's, and nobody else's
         settings = {**self._own_settings(), **given}
         if stop:
             settings["stop"] = stop
@@ -220,7 +272,7 @@ class CascadeChatModel(BaseChatModel):
         else:
             settings.pop("tool_choice", None)
         check_settings(plan.tiers, settings)
-        return Question(plan, messages, IsolatedRuns(run_manager), settings)
+        return Question(plan, messages, IsolatedRuns(outer), settings)
 
     def _own_settings(self) -> dict[str, Any]:
         own = {"temperature": self.temperature, "max_tokens": self.max_tokens, "stop": self.stop}

@@ -18,10 +18,10 @@ from langchain_costguard.cascade.legs import LegWatcher, recorder_of, views_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 
-    from langchain_core.callbacks.manager import BaseRunManager
     from langchain_core.runnables import Runnable, RunnableConfig
 
     from langchain_costguard.cascade.legs import Leg
+    from langchain_costguard.cascade.outer import OuterRun
     from langchain_costguard.pricing.book import PriceBook
 
 DRAFT_EVENT: Final = "cascade_draft"
@@ -124,7 +124,7 @@ class IsolatedRuns:
     everybody of ours who watches the model's run: its parent is known, its budgets hold, its lines are written.
     """
 
-    def __init__(self, run_manager: BaseRunManager | None) -> None:
+    def __init__(self, run_manager: OuterRun | None) -> None:
         """Run the legs below this run, of a chat model; `None` where it was called directly."""
         self._run = run_manager
         self._around = current_views(*views_of(() if run_manager is None else run_manager.handlers))

@@ -8,7 +8,7 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
-from langchain_costguard.cascade import CascadeChatModel, NotUncertain
+from langchain_costguard.cascade import CascadeChatModel, Draft, NotUncertain
 from langchain_costguard.testing import Reply, ScriptedChatModel
 
 DETAILED = {
@@ -36,13 +36,18 @@ def answer(messages: list[BaseMessage]) -> Reply:
     return Reply("" if calls else "A detailed, deliberate answer.", usage=DETAILED, tool_calls=calls)
 
 
-def cascade_of(first: Any) -> dict[str, Any]:
-    """The arguments of a cascade whose first tier answers like this, and whose second answers well."""
+def cascade_that(accept: Any) -> dict[str, Any]:
+    """The arguments of a cascade of two models that know the questions of the suite."""
     tiers = [
-        ScriptedChatModel(model="scripted-mini", responses=first),
+        ScriptedChatModel(model="scripted-mini", responses=answer),
         ScriptedChatModel(model="scripted-full", responses=answer),
     ]
-    return {"tiers": tiers, "accept": NotUncertain()}
+    return {"tiers": tiers, "accept": accept}
+
+
+def never(draft: Draft) -> bool:
+    """Accept nothing."""
+    return False
 
 
 class TestCascadeChatModelUnit(ChatModelUnitTests):
@@ -56,7 +61,7 @@ class TestCascadeChatModelUnit(ChatModelUnitTests):
     @property
     def chat_model_params(self) -> dict[str, Any]:
         """Its arguments."""
-        return cascade_of("An answer.")
+        return cascade_that(NotUncertain())
 
 
 class _Answers(ChatModelIntegrationTests):
@@ -79,18 +84,13 @@ class TestCascadeWhoseDraftsAreAccepted(_Answers):
     @property
     def chat_model_params(self) -> dict[str, Any]:
         """Both tiers answer."""
-        return cascade_of(answer)
+        return cascade_that(NotUncertain())
 
 
 class TestCascadeThatEscalates(_Answers):
-    """The first tier is never sure, so that every answer comes from the second."""
+    """No draft is accepted, so that every answer comes from the second tier."""
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
-        """The first tier only ever says that it is not sure."""
-        return cascade_of(unsure)
-
-
-def unsure(messages: list[BaseMessage]) -> Reply:
-    """Say that one is not sure."""
-    return Reply("UNCERTAIN", usage={"input_tokens": 3, "output_tokens": 1, "total_tokens": 4})
+        """Both tiers answer; the first in vain."""
+        return cascade_that(never)
