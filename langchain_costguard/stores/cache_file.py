@@ -29,7 +29,8 @@ _PAUSE_SECONDS: Final = 0.0003
 _PRIMARY_CODE: Final = 0xFF
 """The part of an error's code that says its kind."""
 _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-_PAGES_PER_CHECKPOINT: Final = 4000
+_PAGES_PER_CHECKPOINT: Final = 8000
+"""About 1500 entries; the log stays below 40 MB."""
 _creating: Final = Lock()
 """Keeps other threads from opening a new file before the descriptor that created it is closed."""
 _abandoned: Final[list[object]] = []

@@ -11,7 +11,7 @@ from langchain_costguard.stores.cache_base import CacheEntry, CacheTotals, is_en
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from langchain_costguard.stores.cache_base import CacheUse
+    from langchain_costguard.stores.cache_base import CacheLimits, CacheSize, CacheUse
 
 Label = tuple[str | None, str, str | None]
 """A tenant, a namespace and a model."""
@@ -111,6 +111,13 @@ def join_totals(held: Iterable[Sequence[Any]], used: Iterable[Sequence[Any]]) ->
 def _order(label: Label) -> tuple[bool, str, str, bool, str]:
     tenant, namespace, model = label
     return tenant is not None, tenant or "", namespace, model is not None, model or ""
+
+
+def exceeds(size: CacheSize, limits: CacheLimits) -> bool:
+    """Whether there is more than there may be."""
+    return (limits.max_entries is not None and size.entries > limits.max_entries) or (
+        limits.max_bytes is not None and size.bytes > limits.max_bytes
+    )
 
 
 def count_to_evict(

@@ -21,6 +21,7 @@ from langchain_costguard.stores.cache_file import CacheFile
 from langchain_costguard.stores.cache_rows import (
     count_to_evict,
     entry_of,
+    exceeds,
     is_served,
     join_totals,
     lowered,
@@ -137,12 +138,12 @@ class SQLiteCacheStore(CacheStore, VectorFeed):
     def evict(self, limits: CacheLimits) -> int:
         """Delete the entries that were used least recently."""
         size = self.size()
-        if not _exceeds(size, limits):
+        if not exceeds(size, limits):
             return 0
 
         def choose(connection: sqlite3.Connection) -> None:
             held = CacheSize(*connection.execute(sql.READ_SIZE).fetchone())
-            if not _exceeds(held, limits):  # another process was faster
+            if not exceeds(held, limits):  # another process was faster
                 return
             count = count_to_evict(
                 (row[1] for row in connection.execute(sql.OLDEST)),
@@ -297,12 +298,6 @@ def _remove_doomed(connection: sqlite3.Connection) -> int:
         execute(sql.DELETE_REMOVED)
     execute("DELETE FROM doomed")
     return int(entries)
-
-
-def _exceeds(size: CacheSize, limits: CacheLimits) -> bool:
-    return (limits.max_entries is not None and size.entries > limits.max_entries) or (
-        limits.max_bytes is not None and size.bytes > limits.max_bytes
-    )
 
 
 def _portions(rows: sqlite3.Cursor) -> Iterator[list[StoredVector]]:
