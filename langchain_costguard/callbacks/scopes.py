@@ -28,6 +28,9 @@ def may_run_inline(views: Sequence[CallView]) -> bool:
 class Scope(CallWatcher):
     """The handler of one block: its own view and those of the blocks around it."""
 
+    stands_for_all = False
+    """Whether it also watches on behalf of what is installed, which need then not be told itself."""
+
     def __init__(self, views: tuple[CallView, ...]) -> None:
         """Watch for these."""
         super().__init__()
@@ -59,7 +62,10 @@ class Installed(CallWatcher):
 
     def get(self) -> Installed | None:
         """What LangChain's configure loop asks for; shaped like `ContextVar.get`."""
-        return self if self._views else None
+        if not self._views:
+            return None
+        scope = SCOPE.get()
+        return None if scope is not None and scope.stands_for_all else self
 
     def add(self, view: CallView) -> None:
         """Install a view; one that is installed already stays so."""
@@ -120,6 +126,8 @@ def leave_scope(view: CallView) -> None:
 def current_views(*more: CallView) -> list[CallView]:
     """All who watch here and now, and `more`, each of them once; nobody while the package is disabled."""
     scope = SCOPE.get()
+    if scope is None and not INSTALLED.views and not more:
+        return []
     around = (view for view in (*(scope.views if scope else ()), *INSTALLED.views) if not view.is_closed)
     found: list[CallView] = []
     for view in (*more, *around):

@@ -239,13 +239,7 @@ async def aconduct_all(questions: Sequence[Question], config: RunnableConfig) ->
         batch = _lowest(many)
         if not batch:
             return [entry.outcome for entry in many]
-        outputs = await batch[0][1].runnable.abatch(
-            [ask.given for _, ask in batch],
-            [_config(entry, ask, config) for entry, ask in batch],
-            return_exceptions=True,
-            **batch[0][0].question.settings,
-        )
-        _hand_out(batch, outputs)
+        await gather_with_concurrency(config.get("max_concurrency"), *(entry.aask(ask) for entry, ask in batch))
 
 
 class _Entry:
@@ -286,6 +280,14 @@ class _Entry:
         try:
             while self.progress is not None and isinstance(self.command, Judge | Tell):
                 await _astep(self.progress, self.command)
+        except Exception as error:  # noqa: BLE001 - likewise
+            self.error = error
+
+    async def aask(self, ask: Ask) -> None:
+        """Ask a tier without holding up the event loop."""
+        assert self.progress is not None  # noqa: S101 - it asks
+        try:
+            await _astep(self.progress, ask)
         except Exception as error:  # noqa: BLE001 - likewise
             self.error = error
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from langchain_costguard import tags
 from langchain_costguard._settings import is_disabled
-from langchain_costguard.callbacks.scopes import may_run_inline
+from langchain_costguard.callbacks.scopes import Scope
 from langchain_costguard.callbacks.watcher import CallWatcher
 from langchain_costguard.cost import NANO_PER_USD
 from langchain_costguard.pricing.book import PriceBook
@@ -32,32 +32,30 @@ HIDDEN_TAG: Final = "nostream"
 _DECIMALS: Final = 9
 
 
-class LegWatcher(CallWatcher):
-    """Sees the lines of one leg's calls, made by the recorder of whoever watches the cascade.
+class LegWatcher(Scope):
+    """Sees the lines of one leg's calls, and watches them on behalf of everybody who watches the cascade.
 
-    With `hands_on` it watches on behalf of the others as well, where they would not be told of the leg.
+    It alone is told of the leg: where several inline handlers are told of a refused call, LangChain leaves those behind
+    the refusing one with coroutines that are never awaited.
     """
 
-    def __init__(self, around: Sequence[CallView], *, hands_on: bool = False) -> None:
+    stands_for_all = True
+
+    def __init__(self, around: Sequence[CallView]) -> None:
         """Watch one leg.
 
         Args:
             around: who watches the cascade.
-            hands_on: whether these see the leg through this watcher alone.
         """
-        super().__init__()
+        super().__init__((self, *around))
         self.recorder: Recorder = recorder_of(around)
         self.lines: list[LedgerEntry] = []
         self.is_closed: bool = False
         self.is_disabled: bool = is_disabled()
-        self.guard: None = None
-        self._views: Sequence[CallView] = (self, *around) if hands_on else (self,)
-        self.run_inline: bool = may_run_inline(self._views)
 
     @property
-    def views(self) -> Sequence[CallView]:
-        """This watcher, and those on whose behalf it watches."""
-        return self._views
+    def guard(self) -> None:
+        """None: it has no budgets of its own."""
 
     def see(self, entry: LedgerEntry) -> None:
         """Take note of a finished call."""

@@ -5,14 +5,15 @@
 from __future__ import annotations
 
 import asyncio
-from contextvars import Context
+from contextvars import Context, copy_context
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from langchain_core.callbacks import CallbackManager, adispatch_custom_event, dispatch_custom_event
 from langchain_core.runnables.config import patch_config
 
-from langchain_costguard.callbacks.scopes import current_views
+from langchain_costguard.callbacks.scopes import SCOPE, current_views
+from langchain_costguard.callbacks.watcher import CallWatcher
 from langchain_costguard.cascade.legs import LegWatcher, recorder_of, views_of
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class ChildRuns:
         """Run the legs below this run."""
         self._run = run_manager
         self._config = config
-        self._around = views_of(run_manager.inheritable_handlers)
+        self._around = current_views(*views_of(run_manager.inheritable_handlers))
 
     @property
     def id(self) -> str:
@@ -86,7 +87,8 @@ class ChildRuns:
         """The config of a leg that is about to begin."""
         children = self._run.get_child()
         leg.watcher = LegWatcher(self._around)
-        children.add_handler(leg.watcher)
+        others = [handler for handler in children.handlers if not isinstance(handler, CallWatcher)]
+        children.set_handlers([*others, leg.watcher])
         config = patch_config(self._config, callbacks=children)
         config["metadata"] = {**config.get("metadata", {}), **leg.metadata()}
         config["tags"] = [*config.get("tags", []), *leg.tags()]
@@ -94,19 +96,31 @@ class ChildRuns:
 
     def invoke(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> Any:
         """Run a leg."""
-        return runnable.invoke(given, self.config(leg), **settings)
+        config = self.config(leg)
+        token = SCOPE.set(leg.watcher)
+        try:
+            return runnable.invoke(given, config, **settings)
+        finally:
+            SCOPE.reset(token)
 
     async def ainvoke(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> Any:
         """Run a leg without holding up the event loop."""
-        return await runnable.ainvoke(given, self.config(leg), **settings)
+        config = self.config(leg)
+        token = SCOPE.set(leg.watcher)
+        try:
+            return await runnable.ainvoke(given, config, **settings)
+        finally:
+            SCOPE.reset(token)
 
     def stream(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> Iterator[Any]:
         """Run a leg, piece by piece."""
-        return runnable.stream(given, self.config(leg), **settings)
+        config, context = self.config(leg), copy_context()
+        return _pieces(context, leg, partial(runnable.stream, given, config, **settings))
 
     def astream(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> AsyncIterator[Any]:
         """Run a leg, piece by piece, without holding up the event loop."""
-        return runnable.astream(given, self.config(leg), **settings)
+        config, context = self.config(leg), copy_context()
+        return _apieces(context, leg, partial(runnable.astream, given, config, **settings))
 
     def tell(self, data: Mapping[str, Any]) -> None:
         """Dispatch the event of a draft."""
@@ -141,7 +155,7 @@ class IsolatedRuns:
 
     def config(self, leg: Leg) -> RunnableConfig:
         """The config of a leg that is about to begin."""
-        leg.watcher = LegWatcher(self._around, hands_on=True)
+        leg.watcher = LegWatcher(self._around)
         if self._run is None:
             return {"callbacks": [leg.watcher], "tags": leg.tags(), "metadata": leg.metadata()}
         callbacks = CallbackManager([leg.watcher], [leg.watcher], parent_run_id=self._run.run_id)
@@ -154,39 +168,23 @@ class IsolatedRuns:
 
     def invoke(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> Any:
         """Run a leg."""
-        return _isolated().run(partial(runnable.invoke, given, self.config(leg), **settings))
+        config, context = self.config(leg), _isolated()
+        context.run(SCOPE.set, leg.watcher)
+        return context.run(partial(runnable.invoke, given, config, **settings))
 
     async def ainvoke(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> Any:
         """Run a leg without holding up the event loop."""
-        return await _in_context(_isolated(), partial(runnable.ainvoke, given, self.config(leg), **settings))
+        config, context = self.config(leg), _isolated()
+        context.run(SCOPE.set, leg.watcher)
+        return await _in_context(context, partial(runnable.ainvoke, given, config, **settings))
 
     def stream(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> Iterator[Any]:
         """Run a leg, piece by piece."""
-        context = _isolated()
-        pieces: Any = context.run(partial(runnable.stream, given, self.config(leg), **settings))
-        try:
-            while True:
-                try:
-                    piece = context.run(next, pieces)
-                except StopIteration:
-                    return
-                yield piece
-        finally:
-            context.run(pieces.close)
+        return _pieces(_isolated(), leg, partial(runnable.stream, given, self.config(leg), **settings))
 
-    async def astream(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> AsyncIterator[Any]:
+    def astream(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> AsyncIterator[Any]:
         """Run a leg, piece by piece, without holding up the event loop."""
-        context = _isolated()
-        pieces: Any = context.run(partial(runnable.astream, given, self.config(leg), **settings))
-        try:
-            while True:
-                try:
-                    piece = await _in_context(context, pieces.__anext__)
-                except StopAsyncIteration:
-                    return
-                yield piece
-        finally:
-            await _in_context(context, pieces.aclose)
+        return _apieces(_isolated(), leg, partial(runnable.astream, given, self.config(leg), **settings))
 
     def tell(self, data: Mapping[str, Any]) -> None:
         """Dispatch the event of a draft."""
@@ -201,6 +199,36 @@ class IsolatedRuns:
     def _children(self) -> CallbackManager:
         assert self._run is not None  # noqa: S101 - `tell` asked
         return CallbackManager(self._run.handlers, parent_run_id=self._run.run_id)
+
+
+def _pieces(context: Context, leg: Leg, begin: Callable[[], Any]) -> Iterator[Any]:
+    """The pieces of a leg that is streamed in a context of its own."""
+    context.run(SCOPE.set, leg.watcher)
+    pieces = context.run(begin)
+    try:
+        while True:
+            try:
+                piece = context.run(next, pieces)
+            except StopIteration:
+                return
+            yield piece
+    finally:
+        context.run(pieces.close)
+
+
+async def _apieces(context: Context, leg: Leg, begin: Callable[[], Any]) -> AsyncIterator[Any]:
+    """The same without holding up the event loop."""
+    context.run(SCOPE.set, leg.watcher)
+    pieces = context.run(begin)
+    try:
+        while True:
+            try:
+                piece = await _in_context(context, pieces.__anext__)
+            except StopAsyncIteration:
+                return
+            yield piece
+    finally:
+        await _in_context(context, pieces.aclose)
 
 
 async def _in_context(context: Context, call: Callable[[], Awaitable[Result]]) -> Result:

@@ -163,7 +163,7 @@ def test_a_run_budget_counts_all_legs_of_one_question(provider: LoopbackProvider
 @pytest.mark.parametrize("face", FACES)
 def test_a_signals_own_calls_are_cost_of_the_cascade(provider: LoopbackProvider, face: str) -> None:
     """A verification that is not counted would make every cascade look cheap."""
-    provider.script("Paris", Behaviour(text="A", logprob=-0.01))
+    provider.script("Paris", Behaviour(text="Yes", logprob=-0.01))
     with track_costs() as costs:
         answer = cascade(provider, face, SelfVerification(0.5)).invoke("France?")
     record = answer.response_metadata["cascade"]
