@@ -281,6 +281,16 @@ class CacheStore(ABC):
         """
 
     @abstractmethod
+    def vectors_of(self, partition: bytes, fingerprint: str, entry_ids: Sequence[int]) -> dict[int, bytes]:
+        """The vectors of entries, by number; those of another partition or embedder are left out.
+
+        Args:
+            partition: where the entries must be.
+            fingerprint: who must have made the vectors.
+            entry_ids: which entries, a few at a time.
+        """
+
+    @abstractmethod
     def set_vectors(self, fingerprint: str, vectors: Sequence[tuple[int, bytes]]) -> int:
         """Give entries a vector in place of the one they have; entries that are gone are left out.
 

@@ -159,6 +159,12 @@ class InMemoryCacheStore(CacheStore, VectorFeed):
             ]
         return sorted(texts)[:limit]
 
+    def vectors_of(self, partition: bytes, fingerprint: str, entry_ids: Sequence[int]) -> dict[int, bytes]:
+        """The vectors of entries, by number."""
+        with self._lock:
+            held = self._vectors.get((partition, fingerprint), {})
+            return {number: held[number].vector for number in entry_ids if number in held}
+
     def set_vectors(self, fingerprint: str, vectors: Sequence[tuple[int, bytes]]) -> int:
         """Give entries a vector in place of the one they have."""
         with self._lock:

@@ -168,6 +168,11 @@ class PostgreSQLCacheStore(CacheStore, VectorSearch):
         rows = self._all(sql.UNEMBEDDED, (fingerprint, after_id, limit))
         return [UnembeddedText(number, bytes(text).decode("utf-8", "surrogatepass")) for number, text in rows]
 
+    def vectors_of(self, partition: bytes, fingerprint: str, entry_ids: Sequence[int]) -> dict[int, bytes]:
+        """The vectors of entries, by number."""
+        rows = self._all(sql.VECTORS_OF, (list(entry_ids), partition, fingerprint))
+        return {number: _from_wire(sent) for number, sent in rows}
+
     def set_vectors(self, fingerprint: str, vectors: Sequence[tuple[int, bytes]]) -> int:
         """Give entries a vector in place of the one they have."""
         rows = [(fingerprint, _literal(vector), len(vector) // 4, number) for number, vector in sorted(vectors)]

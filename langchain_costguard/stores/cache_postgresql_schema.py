@@ -82,6 +82,9 @@ NEAREST: Final = """
         AND (expires_us IS NULL OR expires_us > %(now_us)s)
     ORDER BY vector <=> %(vector)s::vector, id LIMIT %(k)s
 """
+VECTORS_OF: Final = """
+    SELECT id, vector_send(vector) FROM cache_entries WHERE id = ANY(%s) AND partition = %s AND fingerprint = %s
+"""
 NOTE_USE: Final = """
     UPDATE cache_entries SET hits = hits + %s, last_used_us = greatest(last_used_us, %s) WHERE id = %s
 """

@@ -130,6 +130,7 @@ UNEMBEDDED: Final = (
     "SELECT id, text FROM entries WHERE text IS NOT NULL AND fingerprint IS NOT ? AND id > ? ORDER BY id LIMIT ?"
 )
 VECTOR_OF: Final = "SELECT change, length(vector) FROM vectors WHERE entry_id = ?"
+VECTOR_WHERE: Final = "SELECT vector FROM vectors WHERE entry_id = ? AND partition = ? AND fingerprint = ?"
 PARTITION_OF: Final = "SELECT partition FROM entries WHERE id = ?"
 TELL_REPLACED: Final = "INSERT INTO removed VALUES (?, ?, ?)"
 DELETE_VECTOR: Final = "DELETE FROM vectors WHERE entry_id = ?"

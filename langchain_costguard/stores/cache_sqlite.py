@@ -181,6 +181,17 @@ class SQLiteCacheStore(CacheStore, VectorFeed):
             rows = connection.execute(sql.UNEMBEDDED, (fingerprint, after_id, limit)).fetchall()
         return [UnembeddedText(*row) for row in rows]
 
+    def vectors_of(self, partition: bytes, fingerprint: str, entry_ids: Sequence[int]) -> dict[int, bytes]:
+        """The vectors of entries, by number."""
+
+        def question(connection: sqlite3.Connection) -> dict[int, bytes]:
+            rows = (
+                (n, connection.execute(sql.VECTOR_WHERE, (n, partition, fingerprint)).fetchone()) for n in entry_ids
+            )
+            return {number: row[0] for number, row in rows if row is not None}
+
+        return self._file.read(question)
+
     def set_vectors(self, fingerprint: str, vectors: Sequence[tuple[int, bytes]]) -> int:
         """Give entries a vector in place of the one they have."""
         return self._file.write(
