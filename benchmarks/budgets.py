@@ -248,9 +248,9 @@ def measured(options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
         work: dict[str, Callable[[], Any]] = {
             "race": lambda: races(places, python, 1 if is_quick else 3),
             "sub_cent": lambda: sub_cents(places, python, 3.0 if is_quick else options.rival_seconds),
-            "speed_alone_us": lambda: speeds(places, folder, *((100, 2) if is_quick else (500, 10))),
+            "speed_alone_us": lambda: speeds(places, folder, *((100, 2) if is_quick else (200, 8))),
             "contention": lambda: contentions(places, 0.5 if is_quick else 3.0),
-            "guarded_added_us": lambda: guarded(4 if is_quick else 40),
+            "guarded_added_us": lambda: guarded(4 if is_quick else 15),
         }
         for section in options.only:
             yield section, work[section]()
