@@ -1,0 +1,630 @@
+"""English words that mean the same, the opposite, or one of several things that exclude each other.
+
+Every table is text, one entry a line, so that adding a word needs no code. Words are stemmed when a table is read:
+one form of each is enough, unless its stem differs (`buy`, `bought`).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+PHRASES: Final = """
+what['\u2019]?s = what is
+how['\u2019]?s = how is
+where['\u2019]?s = where is
+get(?:ting)? in touch with = contact
+speed(?:ing)? up = make faster
+customer (?:support|service) = support
+why or why not =
+or not =
+the most = most
+make money = earn
+made money = earn
+earn(?:ing)? money = earn
+making money = earn
+right now = now
+at the moment = now
+new york city = newyork
+new york = newyork
+full[- ]?time = fulltime
+part[- ]?time(?:rs?)? = parttime
+opt(?:ed|ing|s)?[- ]in(?:to)? = optedin
+opt(?:ed|ing|s)?[- ]out(?: of)? = optedout
+log(?:ged|ging|s)?[- ]?(?:in|on)(?:to)? = login
+sign(?:ed|ing|s)?[- ]in(?:to)? = login
+log(?:ged|ging|s)?[- ]?(?:out|off) = logout
+sign(?:ed|ing|s)?[- ]out = logout
+sign(?:ed|ing|s)?[- ]up = register
+set(?:ting|s)?[- ]up = create
+get(?:ting|s)? rid of = delete
+two[- ]factor(?: authentication)? = 2fa
+e[- ]mail = email
+wi[- ]fi = wifi
+work(?:ing)? from home = remote work
+per cent = percent
+how much(?: does| do| is| are| would| will)? = howmuch
+how many = howmany
+how long = howlong
+how often = howoften
+how old = howold
+how far = howfar
+how soon = when
+what time = when
+which (?:time|day|date) = when
+what (?:day|date) = when
+which place = where
+what place = where
+what reason = why
+how come = why
+what makes = why
+at least = noless
+no (?:less|fewer) than = noless
+not (?:less|fewer) than = noless
+at most = nomore
+up to = nomore
+no more than = nomore
+not more than = nomore
+(?:more|greater|larger|bigger|older|longer|higher) than = over
+(?:less|fewer|smaller|younger|shorter|lower) than = under
+no longer = not
+unable = not able
+other than = not
+apart from = not
+rather than = not
+instead of = not
+as well as = and
+do it yourself = diy
+united states(?: of america)? = us
+u\\.s\\.(?:a\\.)? = us
+united kingdom = uk
+u\\.k\\. = uk
+great britain = uk
+mobile phones? = mobile
+cell[- ]?phones? = mobile
+post ?code = zipcode
+zip code = zipcode
+credit card = creditcard
+debit card = debitcard
+what should i do = howto
+what do i (?:need to |have to )?do = howto
+what(?: is| are)? the (?:best |easiest |right )?(?:ways?|steps?|process|procedure|method)(?: to| for| of)? = howto
+is it (?:possible|ok|okay|fine|all right|alright) (?:for me )?to = can
+am i (?:allowed|permitted|able) to = can
+are we (?:allowed|permitted|able) to = can
+is there (?:a|any) way to = howto
+be able to = can
+"""
+"""Phrases that stand for one word: a pattern, and what is read in its place."""
+
+SYNONYMS: Final = """
+get obtain receive acquire gain got gotten
+request ask apply
+cost price charge fee rate pricing expensive tariff howmuch
+start begin commence began begun started
+finish complete finalise finalize
+create make build generate establish made built set
+show display list view see
+send submit mail post sent
+update change modify edit alter amend switch adjust
+fix repair solve resolve troubleshoot mend fixing
+delete remove erase deletion wipe
+cancel terminate end discontinue cancellation
+close shut closing
+purchase buy order bought get
+sign register enrol enroll join registration subscribe
+document paperwork form
+book reserve reservation booking
+kid child children
+quick fast speedy rapid quickly fastest quickest
+big large huge
+small little tiny
+good great nice excellent
+find locate discover found lookup
+help assist assistance support
+error problem issue fault trouble bug failure
+phone telephone mobile smartphone
+car vehicle automobile
+house home
+job work employment position occupation
+job career
+film movie
+parcel package
+store shop
+holiday vacation leave
+luggage baggage bag
+deadline due cutoff
+company firm business organisation organization
+staff employee worker
+employer boss
+doctor gp physician
+medicine medication drug medicines
+jab vaccine vaccination shot immunisation immunization
+salary wage pay
+return send
+refund reimburse reimbursement moneyback
+guarantee warranty
+drawback downside disadvantage con
+benefit advantage upside pro perk
+author writer
+write wrote written author
+learn study
+teach explain
+begin start
+way method approach technique
+step process procedure way
+difference differ distinguish compare
+earn make
+picture photo image photograph
+laptop notebook
+internet web online
+website site webpage
+app application
+programme program
+password passcode
+bill invoice
+tax levy
+flat apartment
+rent lease let
+landlord lessor
+tenant renter
+bin trash garbage rubbish waste
+cashpoint atm
+petrol gas gasoline
+autumn fall
+film movie
+footpath pavement sidewalk
+reply respond answer response
+question query
+buy purchase
+choose select pick
+use utilise utilize usage used using
+need require necessary requirement
+want wish like
+call ring phone
+talk speak chat
+meaning mean definition define
+example instance sample
+amount quantity
+weather forecast
+danger hazard risk
+cause reason
+effect impact consequence
+happen occur
+keep retain
+improve enhance better boost
+lose lost loss
+die death dying dead
+believe faith belief religion
+live survive life
+relation related relationship relate
+prolong increase extend
+overcome stop handle cope quit
+hack compromise
+qualify eligibility eligible
+substitute alternative replacement replace
+improve increase develop
+analysis analytics analyse analyze
+joke pun
+scary frightening
+make create produce manufacture develop
+weight kg
+rich wealthy
+clever intelligent smart
+sick ill unwell
+symptom sign
+cure treat treatment remedy
+food meal
+kill murder
+marry marriage wedding
+love romance
+girl woman female girls women
+boy man male men
+guy man
+people person human individual
+country nation
+city town
+world globe earth
+money cash
+bank banks
+teen teenager adolescent
+beginner newbie novice
+expert professional
+famous known popular
+important significant
+difficult hard tough
+easy simple straightforward
+beautiful pretty
+true correct right
+wrong incorrect false
+kind type sort
+location place
+time hour
+track status trace
+transfer move
+trip travel journey flight fly
+file submit
+recommend suggest
+locate situated located location place address
+order parcel package shipment
+reset recover
+activate enable
+deactivate disable
+block freeze
+calculate compute work
+open opening
+arrive arrival delivered
+deliver delivery shipping ship shipment
+subscribe subscription
+postpone defer delay
+stop quit
+visit come
+contact reach
+lockout locked
+restore recover retrieve
+upload attach
+install installation fitting
+configure configuration setup
+manual guide tutorial
+unblock unclog
+renew renewal extend
+run execute
+bug defect
+deploy release
+login signin
+own possess
+tell know
+allow permit let allowed permitted
+ban prohibit forbid forbidden banned prohibited disallow
+child kid kids
+baby infant babies
+old elderly
+movie film
+rule regulation
+law legislation
+policy plan
+exam test
+school college
+university uni
+employee staff
+client customer
+user person
+provider supplier
+insurer insurance
+colour color
+centre center
+cheque check
+neighbour neighbor
+favourite favorite
+licence license
+organise organize
+instalment installment
+cancelled canceled
+"""
+"""Words that may stand for each other in a question, one group a line; a word may stand in several."""
+
+AXES: Final = """
+include cover contain | exclude omit
+allow permit allowed permitted let | ban prohibit forbid forbidden disallow deny block banned prohibited denied
+enable activate | disable deactivate
+increase raise grow bigger rise boost expand enlarge | decrease reduce lower shrink smaller drop cut lessen
+accept approve agree confirm | reject decline refuse deny disapprove
+add insert append attach | remove delete subtract detach withdraw
+start begin launch resume commence | stop end finish quit halt cease pause terminate
+open unlock | close shut lock closed
+lock | unlock
+freeze | unfreeze
+mute | unmute
+archive | unarchive
+block | unblock
+subscribe | unsubscribe
+follow | unfollow
+install | uninstall
+pin | unpin
+mount | unmount
+buy purchase bought | sell sold selling
+lend lent loan | borrow
+deposit | withdraw withdrawal withdrew
+send sent | receive received
+upload | download
+import | export
+encrypt | decrypt
+compress zip | decompress unzip extract
+login | logout
+optedin | optedout
+join enrol | leave quit unsubscribe
+arrive arrival | depart departure leave
+upgrade | downgrade
+connect | disconnect
+show display unhide | hide
+grant | revoke
+hire recruit | fire dismiss sack
+win won | lose lost
+gain | lose loss lost
+profit | loss
+teach | learn
+employer | employee staff worker
+landlord lessor | tenant renter lessee
+buyer | seller
+sender | recipient receiver
+parent | child kid
+teacher | student pupil
+doctor | patient
+debit | credit
+debitcard | creditcard
+income earnings revenue | expense expenditure spending
+asset | liability
+import | export
+push | pull
+encode | decode
+serialize | deserialize
+serialise | deserialise
+ascending | descending
+inbound incoming | outbound outgoing
+input | output
+buffer | flush
+entry enter | exit
+inside indoor internal | outside outdoor external
+internal inward | external outward
+before prior earlier | after following later since
+within | after outside
+noless over above exceed minimum min more | nomore under below maximum max less fewer
+most | least fewest
+best better | worst worse
+cheap cheapest | expensive dearest priciest
+high highest tall tallest higher | low lowest short shortest lower
+long longest longer | short shortest shorter brief
+big biggest large largest | small smallest little tiny
+fast fastest quick quickest faster | slow slowest slower
+hot hottest warm heat | cold coldest cool
+old oldest older | new newest young youngest younger
+early earliest | late latest
+first | last final
+heavy | light
+strong | weak
+hard difficult | easy simple
+rich wealthy | poor
+full | empty
+wet | dry
+spicy | mild
+sweet | sour savoury savory
+benefit advantage upside pro perk | drawback disadvantage downside con risk
+safe harmless | dangerous unsafe harmful hazardous toxic
+legal lawful | illegal unlawful
+compulsory mandatory obligatory required | optional voluntary
+possible | impossible
+public | private
+temporary temporarily | permanent permanently
+manual manually | automatic automatically
+positive | negative
+success succeed | fail failure failed
+healthy | unhealthy sick
+true | false
+valid | invalid expired
+active | inactive
+refundable | nonrefundable
+taxable | taxfree
+paid | unpaid free
+pass | fail
+upward | downward
+left | right
+north | south
+east | west
+male man men boy | female woman women girl
+husband | wife
+mother mum mom | father dad
+brother | sister
+son | daughter
+love | hate dislike
+trust | distrust
+save | spend
+hypertension | hypotension
+hyperglycemia | hypoglycemia
+hyperthyroidism | hypothyroidism
+acute | chronic
+benign | malignant
+bull bullish | bear bearish
+long | short
+fixed | variable floating
+horizontal vertically | vertical
+synchronous sync | asynchronous async
+local locally | remote remotely
+online | offline paper
+absent | present
+attack offence offense | defend defence defense
+merge | split
+ally friend | enemy
+agree | disagree
+appear | disappear
+approve | disapprove
+encourage | discourage
+inhale | exhale
+acquit | convict
+single | return
+prescription | overthecounter
+create | delete destroy
+build | demolish
+borrow | repay
+truth | lie
+sunrise | sunset
+"""
+"""Opposites: on each line, one end of a scale, a bar, and its other end."""
+
+FIELDS: Final = """
+parts of a day: morning | noon midday | afternoon | evening | night tonight midnight overnight
+days: today | tomorrow | yesterday
+days of the week: monday | tuesday | wednesday | thursday | friday | saturday | sunday
+kinds of days: weekday workday | weekend
+months: january | february | march | april | june | july | august | september | october | november | december
+seasons: spring | summer | autumn | winter
+how often: hourly | daily | weekly | fortnightly | monthly | quarterly | annual annually yearly
+hours worked: fulltime | parttime
+ages: baby infant | toddler | child kid children | teenager teen | adult | pensioner senior elderly
+young animals: puppy | kitten | foal | calf | lamb
+animals: dog | cat | horse | rabbit | hamster | cow | pig | sheep | bird | fish
+employment: employee | selfemployed | freelancer contractor | volunteer | intern
+standing: visitor guest | resident | member | citizen | foreigner
+students: undergraduate bachelor | postgraduate master | doctoral phd
+reach: domestic | international | regional | global worldwide
+plans: free | basic | standard | pro professional | premium | enterprise | business | personal | family | team
+classes: economy | business | first
+accounts: checking current | savings saving | joint
+currencies: dollar usd | euro eur | pound gbp sterling | yen jpy | yuan rmb cny | rupee inr | franc chf
+meals: breakfast | lunch | dinner supper
+colours: red | blue | green | yellow | black | white | orange | purple | pink | brown | grey gray
+sizes: small | medium | large
+meat: chicken | beef | pork | lamb | turkey | fish | duck
+insurance: home buildings | car motor auto | travel | life | pet | health dental | landlord
+relatives: mother | father | brother | sister | son | daughter | husband | wife | uncle | aunt
+coworkers: colleague coworker | manager boss | customer client
+levels: beginner | intermediate | advanced expert
+directions: north | south | east | west
+shapes: circle | square | triangle | rectangle | sphere | cube
+systems: windows | linux | mac macos | android | ios iphone
+environments: production prod | staging | development dev | test testing
+languages: python | java | javascript | ruby | rust | golang | php | perl | kotlin | swift | typescript | scala
+tongues: english | french | german | spanish | italian | chinese | japanese | korean | russian | arabic | hindi
+payment: creditcard | debitcard | cash | cheque | paypal | klarna
+transport: car | train | bus | plane flight | ferry | bike bicycle | taxi | tram | boat ship
+rooms: kitchen | bathroom | bedroom | garage | garden | loft attic
+organs: heart | liver | kidney | lung | brain | stomach | skin
+diabetes: type1 | type2
+quantifiers: all every each everything everyone | none | both | neither | half
+verbs of a file: read | write | delete | copy | rename | move | share
+verbs of a claim: claim | approve | reject
+verbs of an account: open | close | delete | suspend | verify | upgrade
+"""
+"""Things that exclude each other: a name for the error message, then its members, each with its other words."""
+
+FLUFF: Final = """
+please thanks thank thx cheers hi hello hey morning greetings dear sir madam kindly um uh er so like well just also
+really actually exactly basically currently now usually normally typically generally simply quickly ever still
+yet even maybe perhaps possibly probably quite very much lot
+a an the this that these those there here it its of to in on at for by with from into onto as and or but if then than
+is are was were be been being am do does did doing done has have had having will would shall should could can may might
+must i me my mine myself we us our ours you your yours he him his she her hers they them their theirs one ones someone
+anyone something anything who whom whose which what when where why how about out up down off some any
+ok okay fine want wish like need know tell say give let me go come way howto steps step thing things bit
+possible able certain particular specific different various another other same own
+long often soon far old howmany howlong howoften howold howfar
+ask question wondering wonder info information detail details please advise explain describe help
+mean means meant work works
+ill im ive id
+feel think opinion view according moment part during per while through across via between around along regarding
+best good great better nice greatest favourite favorite effective useful right proper properly tip tips ever world
+happen gain develop ensure find found seem become became people person everyone anybody someone yourself themselves
+write real true truly completely seriously generally main mostly yes
+difference differ different alike compare
+get got make take use put set obtain receive acquire offer provide available stay
+safe legal allow allowed permit permitted single possible howmuch calculate compute
+"""
+"""Words that rarely change which answer is right; where one does, a guard of its own looks for it."""
+
+NEGATIONS: Final = """
+not no never none nobody nothing neither nor without cannot except excluding avoid prevent refrain hardly
+"""
+"""Words that turn a sentence, or what follows them, into its opposite."""
+
+QUESTIONS: Final = """
+when: when
+where: where
+who: who whose whom
+why: why
+cost: howmuch
+count: howmany
+duration: howlong
+frequency: howoften
+age: howold
+distance: howfar
+"""
+"""What a question word asks for."""
+
+ANSWERS: Final = """
+when: time date day deadline hour due expire
+where: location place address city town country area
+who: author person inventor founder ceo name winner president creator owner country team
+why: reason cause
+cost: cost price charge fee rate dose amount quantity allowance limit expense
+count: number count quantity amount total
+duration: duration time length day week month hour minute
+frequency: frequency
+age: age
+distance: distance
+"""
+"""Words by which the same thing is asked for without the question word: `the price of` for `how much is`."""
+
+ALIASES: Final = """
+us usa america american
+uk britain british
+eu europe european
+uae emirates
+nyc york
+ai artificial
+js javascript
+db database
+"""
+"""Names of the same thing."""
+
+UNINFLECTED: Final = """
+this is was his its us has as does yes bus gas news less plus always business address process access class pass during
+morning evening nothing anything everything something king thing bring spring string sing ring wing being need feed
+speed seed weed bed red shed indeed family only early daily july reply apply supply fly monthly weekly yearly hourly
+quarterly annually series species analysis basis paris texas unless across loss boss lens sometimes afterwards
+christmas moment comment payment apartment department document dollies
+"""
+"""Words that only look as if they had an ending."""
+
+BOUNDS: Final = """
+noless nomore over under above below before after within since exceed minimum maximum min max more less
+fewer most least fewest until prior later earlier
+"""
+"""Words that say on which side of a limit something is."""
+
+NUMERALS: Final = """
+zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
+nineteen
+"""
+"""Words for the numbers from 0 to 19, in their order."""
+
+TENS: Final = """
+twenty thirty forty fifty sixty seventy eighty ninety
+"""
+"""Words for the tens from 20 to 90, in their order."""
+
+CHINESE_OPPOSITES: Final = """
+打开 开启 启用 激活 | 关闭 禁用 停用
+增加 提高 上调 | 减少 降低 下调
+允许 可以 能 | 禁止
+包含 包括 | 排除
+买入 购买 | 卖出 出售
+转入 存入 存款 | 转出 取出 取款
+上传 | 下载
+加密 | 解密
+登录 | 登出 退出
+锁定 | 解锁
+安装 | 卸载
+最大 最高 最多 最长 | 最小 最低 最少 最短
+最好 | 最差
+以上 超过 高于 大于 多于 | 以下 不足 低于 小于 少于
+之前 以前 | 之后 以后
+以内 之内 | 以外
+上午 早上 | 下午 晚上
+今天 | 明天 | 昨天
+工作日 | 周末
+全职 | 兼职
+成人 | 儿童
+优点 | 缺点
+安全 | 危险
+合法 | 非法
+公开 | 私有
+进口 | 出口
+收入 | 支出
+升级 | 降级
+同意 接受 | 拒绝
+开始 | 结束
+"""
+"""Chinese words that exclude each other, one family a line."""
+
+ENDINGS: Final = """
+ations ation ings ing ments ement edly ed ies ely ly es s
+"""
+"""Endings that are taken off a word, the first that fits."""
