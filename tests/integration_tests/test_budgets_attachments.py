@@ -187,7 +187,7 @@ def test_a_budget_per_run_on_a_model_alone_says_where_it_belongs(provider: Loopb
 def test_embeddings_belong_to_the_run_around_them(provider: LoopbackProvider) -> None:
     """A loop of embeddings is a loop, too."""
     embeddings = track_embeddings(provider.embeddings())
-    chain = RunnableLambda(lambda texts: [embeddings.embed_query(text) for text in texts])
+    chain: Any = RunnableLambda[Any, Any](lambda texts: [embeddings.embed_query(text) for text in texts])
     with track_costs(budgets=[Budget(calls=2, per="run")]):
         with pytest.raises(BudgetExceededError):
             chain.invoke(["one", "two", "three"])

@@ -56,10 +56,13 @@ def close_early_async(provider: LoopbackProvider) -> None:
     asyncio.run(run())
 
 
-def fail(call: Callable[[], Any]) -> None:
-    """Make a call that fails by the client's own error."""
+def fail(call: Callable[[], Any], provider: LoopbackProvider | None = None, **behaviour: Any) -> bool:
+    """Make a call that fails by the client's own error, after saying how it is served."""
+    if provider is not None:
+        provider.next(**behaviour)
     with pytest.raises(Exception):  # noqa: B017, PT011 - the client's own, and it varies
         call()
+    return True
 
 
 def cancel(provider: LoopbackProvider, *, in_chain: bool = False) -> None:
@@ -96,16 +99,13 @@ ENDINGS: dict[str, Callable[[LoopbackProvider], Any]] = {
     "async stream without usage": lambda p: asyncio.run(_consume(chat(p).astream("hello"))),
     "stream closed early": close_early,
     "async stream closed early": close_early_async,
-    "stream that breaks": lambda p: (
-        p.next(text=WORDS, drop_after_chunks=3),
-        fail(lambda: list(chat(p).stream("hello"))),
-    ),
-    "5xx that is billed": lambda p: (p.next(status=500, billed=True), fail(lambda: chat(p).invoke("hello"))),
-    "timeout": lambda p: (p.next(latency_seconds=0.6), fail(lambda: chat(p, timeout=0.2).invoke("hello"))),
+    "stream that breaks": lambda p: fail(lambda: list(chat(p).stream("hello")), p, text=WORDS, drop_after_chunks=3),
+    "5xx that is billed": lambda p: fail(lambda: chat(p).invoke("hello"), p, status=500, billed=True),
+    "timeout": lambda p: fail(lambda: chat(p, timeout=0.2).invoke("hello"), p, latency_seconds=0.6),
     "cancelled": cancel,
     "cancelled in a chain": lambda p: cancel(p, in_chain=True),
     "asyncio.timeout": time_out,
-    "answer that is lost": lambda p: (p.next(drop_after_chunks=0), fail(lambda: chat(p).invoke("hello"))),
+    "answer that is lost": lambda p: fail(lambda: chat(p).invoke("hello"), p, drop_after_chunks=0),
 }
 
 
@@ -239,7 +239,7 @@ def test_the_prompts_of_a_text_model_share_one_bill(provider: LoopbackProvider, 
     """One request answers them all, and its usage stands in the first result: that is no overrun."""
     model = provider.text_model(max_tokens=20, max_retries=0)
     provider.script(*[Behaviour(text=WORDS)] * 2)
-    prompts = [f"question {number}" for number in range(12)]
+    prompts: list[Any] = [f"question {number}" for number in range(12)]
     with track_costs(InMemoryStore(), budgets=[Budget("1.00"), Budget(tokens=100_000)]) as costs:
         asyncio.run(model.abatch(prompts)) if is_async else model.batch(prompts)
         costs.flush()

@@ -16,9 +16,8 @@ from langchain_costguard.testing import Reply, ScriptedChatModel
 
 def model(*responses: Any) -> ScriptedChatModel:
     """A model that claims to be gpt-4o of OpenAI."""
-    return ScriptedChatModel(
-        responses=list(responses) or [Reply("hello")], cycle=True, model_name="gpt-4o", provider="openai"
-    )
+    settings: dict[str, Any] = {"model_name": "gpt-4o", "provider": "openai"}
+    return ScriptedChatModel(responses=list(responses) or [Reply("hello")], cycle=True, **settings)
 
 
 TOOLS = {"tools": [{"type": "function", "function": {"name": "lookup", "description": "A long description. " * 50}}]}
