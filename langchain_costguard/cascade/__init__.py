@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from langchain_costguard.cascade.acceptance import Calls, as_signal
     from langchain_costguard.cascade.agreement import ModelAgreement, SampleAgreement
+    from langchain_costguard.cascade.calibrating import Example, Row
     from langchain_costguard.cascade.calibration import calibrate
     from langchain_costguard.cascade.chat_model import CascadeChatModel
     from langchain_costguard.cascade.composing import AllOf, AnyOf, Not
@@ -40,6 +41,7 @@ __all__ = [
     "Curve",
     "Draft",
     "DriftReport",
+    "Example",
     "ExpectedRegret",
     "JudgedBy",
     "ModelAgreement",
@@ -49,6 +51,7 @@ __all__ = [
     "NotUncertain",
     "QualityTarget",
     "RegretBound",
+    "Row",
     "SampleAgreement",
     "SelfVerification",
     "Signal",
@@ -75,6 +78,7 @@ _ROOMS = {
     "uncertainty": ("NotUncertain",),
     "verdicts": ("Asking", "Draft", "Signal", "Verdict"),
     "verification": ("JudgedBy", "SelfVerification"),
+    "calibrating": ("Example", "Row"),
     "calibration": ("calibrate",),
     "curve": ("Curve",),
     "drift": ("DriftReport",),

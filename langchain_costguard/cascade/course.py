@@ -135,6 +135,7 @@ class Question:
         self._given = given
         self._messages: Sequence[BaseMessage] | None = None
         self._outputs: dict[int, Any] = {}
+        self._sent_to: dict[int, Any] = {}
         self._verdicts: dict[int, Verdict] = {}
         self._failures = 0
 
@@ -152,12 +153,16 @@ class Question:
             raise state.error
         return self._give(state)
 
+    def answer_of(self, tier: int) -> AIMessage | None:
+        """A tier's answer as the user may see it; `None` where it gave none."""
+        return self._shown(tier) if tier in self._outputs else None
+
     # -- asking ------------------------------------------------------------------------------------------------------
 
     def _try(self, state: State) -> Generator[Command, Any, State]:
         tier = state.tier
         is_shown = state.is_last
-        sent = self._given if is_shown else self._sent(tier)
+        sent = self._sent_to[tier] = self._given if is_shown else self._sent(tier)
         leg = self._leg(tier, ANSWER if is_shown else DRAFT)
         leg.baseline = self.plan.baseline
         leg.booked_nano = self.legs.booked_nano + self._added_nano(leg, sent)
@@ -229,7 +234,7 @@ class Question:
         plan = self.plan
         return Draft(
             messages=self.messages,
-            sent=as_messages(self._sent(tier)),
+            sent=as_messages(self._sent_to[tier]),
             answer=self._message(self._outputs[tier]),
             tier=tier,
             model=plan.tiers[tier],

@@ -19,6 +19,7 @@ from langchain_costguard.cascade.conducting import (
 from langchain_costguard.cascade.course import Given, Question
 from langchain_costguard.cascade.making import make_plan, plan_with_schema, plan_with_tools
 from langchain_costguard.cascade.runs import ChildRuns
+from langchain_costguard.cascade.steps import FEWEST_TIERS
 from langchain_costguard.cascade.tiers import check_settings
 
 if TYPE_CHECKING:
@@ -27,9 +28,11 @@ if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
 
     from langchain_costguard.cascade.acceptance import AnySignal
+    from langchain_costguard.cascade.calibrating import Grader
     from langchain_costguard.cascade.course import OnDraft, Plan
     from langchain_costguard.cascade.report import CalibrationReport
     from langchain_costguard.cascade.steps import OnError, OnRefused
+    from langchain_costguard.cascade.targets import AnyTarget
 
 
 class Cascade(Runnable[Any, Any]):
@@ -90,6 +93,75 @@ class Cascade(Runnable[Any, Any]):
         self._plan = make_plan(tiers, accept, names=names, on_refused=on_refused, on_error=on_error, on_draft=on_draft)
         self.name: str | None = name
         self.report: CalibrationReport | None = None
+
+    @classmethod
+    def calibrated(
+        cls,
+        tiers: Sequence[Runnable[Any, Any]],
+        examples: Iterable[Any],
+        *,
+        target: AnyTarget | None = None,
+        signal: AnySignal | None = None,
+        grader: Grader | None = None,
+        mini_cost: Any = None,
+        full_cost: Any = None,
+        signal_cost: Any = None,
+        max_concurrency: int = 8,
+        **settings: Any,
+    ) -> Cascade:
+        """A cascade of two models whose threshold is fitted to examples; about 200 are enough.
+
+        Both models answer every example, the mini model as it will be asked later; that is recorded and held to budgets
+        as any other call. The examples must be like the questions to come.
+
+        Args:
+            tiers: the mini and the full model.
+            examples: questions; `Example(question, reference)` or pairs of both where the right answer is known,
+                otherwise the full model's answer counts as right. Or rows that are known already: `Row(confidence,
+                mini_correct, full_correct)` or such tuples, for which nobody is asked.
+            target: what the cascade must keep to; `None` for at most 5 points of regret, at 90 % confidence.
+            signal: who judges; its threshold is the one that is fitted. `None` for `TokenConfidence()`.
+            grader: compares an answer's text with the reference, and gives true, false, or a grade from 0 to 1; `None`
+                compares them as `same_answer` does.
+            mini_cost: what an answer of the mini model costs, in any unit, where prices do not say: a number, or one
+                for each example.
+            full_cost: the same for the full model.
+            signal_cost: the same for the signal's own calls.
+            max_concurrency: so many questions are asked at the same time.
+            **settings: further arguments of `Cascade`.
+
+        Returns:
+            The cascade; its `report` says what is promised.
+
+        Raises:
+            InfeasibleTargetError: no threshold is known to meet the target, or there are too few examples.
+            LosingCascadeError: the cascade would cost at least as much as the full model alone.
+            ValueError: there are not two tiers, examples cannot be used, or costs are not known.
+
+        Example:
+            ```python
+            cascade = Cascade.calibrated([mini, full], examples, target=QualityTarget(0.95))
+            print(cascade.report)
+            ```
+        """
+        from langchain_costguard.cascade import calibrating
+        from langchain_costguard.cascade.acceptance import as_signal
+        from langchain_costguard.cascade.calibration import DEFAULT_TARGET
+        from langchain_costguard.cascade.token_confidence import TokenConfidence
+
+        if len(tiers) != FEWEST_TIERS:
+            msg = f"{len(tiers)} tiers cannot be calibrated at once: give the mini and the full model as `tiers`."
+            raise ValueError(msg)
+        judge, given = TokenConfidence() if signal is None else as_signal(signal), list(examples)
+        rows = calibrating.rows_of(given)
+        if rows is None:
+            grade = calibrating.same_text if grader is None else grader
+            rows = list(calibrating.measured(tiers, given, judge, grade, max_concurrency=max_concurrency))
+        costs = {"mini_cost": mini_cost, "full_cost": full_cost, "signal_cost": signal_cost}
+        report = calibrating.fit(rows, DEFAULT_TARGET if target is None else target, costs)
+        cascade = cls(tiers, calibrating.with_threshold(judge, report.threshold), **settings)
+        cascade.report = report
+        return cascade
 
     @property
     def tiers(self) -> tuple[Runnable[Any, Any], ...]:

@@ -1,0 +1,174 @@
+"""What a cascade saves: one baseline per question, and a threshold that is fitted to examples."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from langchain_costguard import Cascade, track_costs
+from langchain_costguard.cascade import (
+    Draft,
+    Example,
+    NotUncertain,
+    QualityTarget,
+    RegretBound,
+    Row,
+    Signal,
+    TokenConfidence,
+    Verdict,
+)
+from langchain_costguard.exceptions import InfeasibleTargetError, LosingCascadeError
+from langchain_costguard.testing import Reply, ScriptedChatModel
+
+if TYPE_CHECKING:
+    from langchain_core.messages import AIMessage
+
+USAGE = {"input_tokens": 1000, "output_tokens": 100, "total_tokens": 1100}
+MINI, FULL = Decimal("0.00021"), Decimal("0.0035")
+"""What that usage costs on gpt-4o-mini and on gpt-4o."""
+
+
+def model(name: str, *answers: str) -> ScriptedChatModel:
+    """A model whose answers all have the same usage."""
+    replies = [Reply(answer, usage=USAGE) for answer in answers]
+    return ScriptedChatModel(responses=replies, model=name, provider="openai")
+
+
+class Says(Signal):
+    """Asks one more time whether the answer is right, and believes it."""
+
+    def judge(self, draft: Draft) -> Verdict:
+        answer = draft.asking.ask(draft.model, draft.messages, purpose="asking again")
+        return Verdict(accepts=answer.text == "yes", reason=answer.text, signal="Says", confidence=0.5)
+
+    async def ajudge(self, draft: Draft) -> Verdict:
+        answer = await draft.asking.aask(draft.model, draft.messages, purpose="asking again")
+        return Verdict(accepts=answer.text == "yes", reason=answer.text, signal="Says", confidence=0.5)
+
+
+def always(draft: Draft) -> bool:
+    """Accept everything."""
+    return True
+
+
+def never(draft: Draft) -> bool:
+    """Accept nothing."""
+    return False
+
+
+def record_of(answer: AIMessage) -> dict[str, Any]:
+    """How an answer came about."""
+    record: dict[str, Any] = answer.response_metadata["cascade"]
+    return record
+
+
+def test_an_accepted_answer_is_compared_with_the_full_model() -> None:
+    """The saving is what the same tokens cost there, less what was paid here."""
+    with track_costs() as costs:
+        record = record_of(Cascade([model("gpt-4o-mini", "Paris"), model("gpt-4o")], always).invoke("France?"))
+    assert Decimal(record["cost_usd"]) == costs.total_cost == MINI
+    assert Decimal(record["baseline_usd"]) == FULL
+    assert Decimal(record["saved_usd"]) == FULL - MINI == Decimal("0.00329")
+
+
+def test_an_escalated_answer_has_one_baseline_and_not_two() -> None:
+    """Counting a baseline for each leg would call a loss a saving."""
+    cascade = Cascade([model("gpt-4o-mini", "Paris"), model("gpt-4o", "Canberra")], never)
+    with track_costs() as costs:
+        record = record_of(cascade.invoke("Australia?"))
+    (total,) = costs.totals()
+    assert total.baseline_nano == 3_500_000
+    assert total.baseline_billed_nano == total.billed_nano == 3_710_000
+    assert Decimal(record["saved_usd"]) == -MINI
+
+
+def test_three_tiers_have_one_baseline_as_well() -> None:
+    """Every leg takes the place of those before it."""
+    tiers = [model("gpt-4o-mini", "a"), model("gpt-4.1-mini", "b"), model("gpt-4o", "c")]
+    with track_costs() as costs:
+        answer = Cascade(tiers, never).invoke("Australia?")
+    assert answer.text == "c"
+    assert costs.totals()[0].baseline_nano == 3_500_000
+
+
+def test_a_signals_call_is_all_cost() -> None:
+    """Without the cascade nobody would have asked: its baseline is nothing, not unknown."""
+    cascade = Cascade([model("gpt-4o-mini", "Paris", "yes"), model("gpt-4o")], Says())
+    with track_costs() as costs:
+        record = record_of(cascade.invoke("France?"))
+    assert [leg["purpose"] for leg in record["legs"]] == ["draft", "asking again"]
+    assert Decimal(record["cost_usd"]) == 2 * MINI
+    assert Decimal(record["saved_usd"]) == FULL - 2 * MINI
+    assert costs.totals()[0].baseline_billed_nano == 420_000
+
+
+def test_the_instruction_is_not_part_of_the_baseline() -> None:
+    """The full model would not have been sent it, so it cannot have been saved."""
+    record = record_of(Cascade([model("gpt-4o-mini", "Paris"), model("gpt-4o")], NotUncertain()).invoke("France?"))
+    assert Decimal("0.0033") < Decimal(record["baseline_usd"]) < FULL
+
+
+def test_a_price_that_is_not_known_is_not_zero() -> None:
+    """A saving against an unknown price would be invented."""
+    record = record_of(Cascade([model("nobody-knows", "Paris"), model("gpt-4o")], always).invoke("France?"))
+    assert record["cost_usd"] is None
+    assert record["saved_usd"] is None
+
+
+def test_known_rows_are_fitted_without_asking_anybody() -> None:
+    """Labels from elsewhere, such as a ledger, need not be paid for again."""
+    rows = [Row(0.9, 1, 1)] * 150 + [Row(0.2, 0, 1)] * 50
+    mini, full = model("gpt-4o-mini", "Paris"), model("gpt-4o", "Rome")
+    cascade = Cascade.calibrated([mini.bind(), full], rows, signal=Says(), mini_cost=1, full_cost=16)
+    assert not mini.calls
+    assert cascade.report is not None
+    assert 0.2 < cascade.report.threshold <= 0.9
+    assert cascade.report.rows == 200
+
+
+def test_examples_are_answered_by_both_models_and_the_threshold_is_fitted() -> None:
+    """A user brings questions and answers, and gets a cascade."""
+    examples = [Example(f"question {number}", "right") for number in range(120)]
+
+    def mini_says(messages: Any) -> Reply:
+        is_right = int(messages[-1].text.split()[-1]) % 4 > 0
+        return Reply("right" if is_right else "wrong", usage=USAGE, logprobs=-0.01 if is_right else -1.0)
+
+    mini = ScriptedChatModel(responses=mini_says, model="gpt-4o-mini", provider="openai")
+    full = ScriptedChatModel(responses=Reply("right", usage=USAGE), model="gpt-4o", provider="openai")
+    with track_costs() as costs:
+        cascade = Cascade.calibrated([mini, full], examples, target=QualityTarget(0.95), signal=TokenConfidence())
+        assert costs.calls == 240
+        assert costs.total_cost == 120 * (MINI + FULL)
+    assert cascade.report is not None
+    assert 0.3 < cascade.report.threshold <= 0.991
+    assert record_of(cascade.invoke("question 1"))["tier"] == 0
+    assert record_of(cascade.invoke("question 4"))["tier"] == 1
+
+
+def test_a_target_that_cannot_be_shown_is_refused() -> None:
+    """A promise on ten rows is none."""
+    with pytest.raises(InfeasibleTargetError):
+        Cascade.calibrated(
+            [model("gpt-4o-mini"), model("gpt-4o")],
+            [Row(0.9, 1, 1)] * 6 + [Row(0.1, 0, 1)] * 4,
+            target=RegretBound(0.01, confidence=0.99),
+            signal=Says(),
+            mini_cost=1,
+            full_cost=16,
+        )
+
+
+def test_a_cascade_that_loses_money_is_refused() -> None:
+    """Two models of the same price are no cascade."""
+    rows = [Row(0.9, 1, 1)] * 50 + [Row(0.2, 0, 1)] * 150
+    with pytest.raises(LosingCascadeError):
+        Cascade.calibrated([model("gpt-4o"), model("gpt-4o")], rows, signal=Says(), mini_cost=1, full_cost=1)
+
+
+def test_rows_without_costs_are_refused() -> None:
+    """Nothing can be said of what is saved."""
+    with pytest.raises(ValueError, match="mini_cost"):
+        Cascade.calibrated([model("gpt-4o-mini"), model("gpt-4o")], [Row(0.9, 1, 1)] * 200, signal=Says())
