@@ -31,7 +31,8 @@ def main(place: str, url: str, limit: str) -> None:
                 model.invoke("hello")
         except BudgetExceededError:
             _say("refused")
-            sys.stdin.readline()
+            sys.stdin.read()  # until whoever started it is gone, too
+            return
 
 
 def _say(word: str) -> None:
