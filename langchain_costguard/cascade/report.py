@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from langchain_costguard.cascade.bounds import same_share_p_value
+from langchain_costguard._bounds import same_share_p_value
 from langchain_costguard.cascade.curve import Curve, curve_of
 from langchain_costguard.cascade.drift import DriftReport
 from langchain_costguard.cascade.isotonic import step_value

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from langchain_costguard.cascade.bounds import (
+from langchain_costguard._bounds import (
     broken_excess_p_value,
     broken_share_p_value,
     excess_is_shown,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from langchain_costguard._bounds import excess_is_shown, excess_p_value, most_faults
 from langchain_costguard.cascade import ExpectedRegret, QualityTarget, RegretBound, calibrate
-from langchain_costguard.cascade.bounds import excess_is_shown, excess_p_value, most_faults
 from langchain_costguard.cascade.curve import curve_of
 from langchain_costguard.cascade.labels import Labels
 from langchain_costguard.exceptions import InfeasibleTargetError, LosingCascadeError

@@ -7,7 +7,7 @@ from math import comb
 
 import pytest
 
-from langchain_costguard.cascade.bounds import (
+from langchain_costguard._bounds import (
     binomial_tail,
     broken_excess_p_value,
     broken_share_p_value,
