@@ -118,7 +118,7 @@ class IdentityObserver(BaseCallbackHandler):
         *,
         run_id: UUID,  # noqa: ARG002 - the signature is LangChain's
         metadata: dict[str, Any] | None = None,
-        **kwargs: Any,
+        **kwargs: Any,  # noqa: ANN401
     ) -> None:
         """A chat model run begins."""
         params = kwargs.get("invocation_params")

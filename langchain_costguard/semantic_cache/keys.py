@@ -155,7 +155,7 @@ def text_question(prompt: str, llm_string: str, *, tenant: str | None = None, na
         namespace: the cache's name.
     """
     partition = _digest([FORMAT, "text", namespace, tenant, llm_string])
-    why = _why_text_exact(prompt)
+    why = why_text_exact(prompt)
     model = _TEXT_LLM_MODEL.search(llm_string)
     named = None if model is None else model.group(1)
     return Question(partition, _digest([prompt]), prompt if why is None else None, why, tenant, named)
@@ -170,10 +170,11 @@ def _why_exact(prompt: ChatPrompt, identity: RunIdentity | None, max_temperature
     temperature = None if identity is None else identity.temperature
     if max_temperature is not None and temperature is not None and temperature > max_temperature:
         return f"temperature {temperature:g} asks for variety: set max_temperature= to match by meaning all the same"
-    return _why_text_exact(prompt.asked)
+    return why_text_exact(prompt.asked)
 
 
-def _why_text_exact(text: str) -> str | None:
+def why_text_exact(text: str) -> str | None:
+    """Why a text is matched by its words only; `None` if it is not."""
     if not text.strip():
         return "there is no text"
     if len(text) > MAX_TEXT_CHARS:

@@ -1,0 +1,110 @@
+"""What a hit saves, and the ledger lines of hits that LangChain reports to nobody: those of text LLMs."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from langchain_costguard.callbacks.prompts import plain_text
+from langchain_costguard.callbacks.scopes import current_views
+from langchain_costguard.callbacks.watcher import CallView, CallWatcher
+from langchain_costguard.cost import nano_half_even
+from langchain_costguard.exceptions import UnknownPriceError
+from langchain_costguard.pricing import PriceBook
+from langchain_costguard.recorder import Outcome, StartedCall
+from langchain_costguard.semantic_cache.answers import model_of, usage_of
+from langchain_costguard.tokens import count_tokens
+from langchain_costguard.usage import TokenUsage, read_usage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from langchain_core.outputs import Generation
+
+    from langchain_costguard.recorder import Recorder
+
+COUNTED: str = "counted"
+"""How the usage of a text LLM's answer is known that its provider's report does not go with."""
+
+
+def avoided_nanos(
+    generations: Sequence[Generation], model: str | None, prices: PriceBook | None, text: str | None = None
+) -> int | None:
+    """What it would cost to ask for an answer again.
+
+    Args:
+        generations: the answer.
+        model: the model that was asked, where the answer does not say which one it is.
+        prices: the price book; `None` for the list prices.
+        text: the prompt of a text LLM, whose tokens are counted when nothing was reported.
+
+    Returns:
+        Billionths of a US dollar; `None` when not known.
+    """
+    usage = _reported(generations) or (None if text is None or model is None else _counted(text, generations, model))
+    named = model_of(generations) or model
+    if usage is None or named is None:
+        return None
+    try:
+        cost = (prices or _list_prices()).price(usage, model=named, fallback_model=model)
+    except UnknownPriceError:
+        return None
+    return None if cost is None else nano_half_even(cost.pico_usd)
+
+
+def report_text_hit(prompt: str, generations: Sequence[Generation], model: str | None) -> None:
+    """Have a text LLM's hit booked as `cached` by everybody who watches: LangChain calls no callback for it.
+
+    Args:
+        prompt: what was asked.
+        generations: what was served.
+        model: the model that would have been asked.
+    """
+    views = current_views(*_views_of_chain())
+    if not views:
+        return
+    call = StartedCall(uuid4(), "llm", prompt, plain_text)
+    call.request_model = model
+    call.is_timed = False
+    call.watch(views)
+    reported = _reported(generations)
+    usage = reported or _counted(prompt, generations, model)
+    outcome = Outcome("cached", usage, model_of(generations))
+    for recorder in call.recorders:
+        _book(recorder, call, outcome, is_counted=reported is None)
+
+
+def _book(recorder: Recorder, call: StartedCall, outcome: Outcome, *, is_counted: bool) -> None:
+    entry = recorder.lines.finished(call, outcome, time.perf_counter_ns())
+    if is_counted:
+        entry.estimate_method = COUNTED
+    for view in call.views:
+        if view.recorder is recorder:
+            view.see(entry)
+    recorder.write(entry)
+
+
+def _views_of_chain() -> list[CallView]:
+    """The handlers that were given to the chain around the call."""
+    from langchain_core.runnables.config import var_child_runnable_config
+
+    callbacks = (var_child_runnable_config.get() or {}).get("callbacks")
+    handlers = callbacks if isinstance(callbacks, list) else getattr(callbacks, "handlers", ())
+    return [view for handler in handlers if isinstance(handler, CallWatcher) for view in handler.views]
+
+
+def _reported(generations: Sequence[Generation]) -> TokenUsage | None:
+    reported = usage_of(generations)
+    return None if not reported else read_usage(reported)[0]
+
+
+def _counted(text: str, generations: Sequence[Generation], model: str | None) -> TokenUsage:
+    answered = "".join(generation.text for generation in generations)
+    return TokenUsage(uncached_input=count_tokens(text, model).tokens, output_text=count_tokens(answered, model).tokens)
+
+
+@cache
+def _list_prices() -> PriceBook:
+    return PriceBook()

@@ -1,0 +1,136 @@
+"""How an answer is kept: as one entry with what it may be found by, its time to live and what each hit saves."""
+
+from __future__ import annotations
+
+import logging
+from itertools import count
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from langchain_costguard.semantic_cache.answers import dump_answer, has_tool_calls, why_not_kept
+from langchain_costguard.semantic_cache.billing import avoided_nanos
+from langchain_costguard.semantic_cache.finding import now_us
+from langchain_costguard.stores.cache_base import CacheEntry, CacheLimits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from langchain_core.outputs import Generation
+    from numpy.typing import NDArray
+
+    from langchain_costguard.pricing import PriceBook
+    from langchain_costguard.semantic_cache.index import CandidateIndex
+    from langchain_costguard.semantic_cache.keys import Question
+    from langchain_costguard.semantic_cache.meaning import Meaning
+    from langchain_costguard.stores.cache_base import CacheStore
+
+_US_PER_SECOND: Final = 1_000_000
+_PURGE_EVERY: Final = 256
+_logger: Final = logging.getLogger("langchain_costguard")
+
+
+class KeepingRules(NamedTuple):
+    """For how long answers are kept, and how many."""
+
+    namespace: str = ""
+    ttl_seconds: float | None = None
+    limits: CacheLimits = CacheLimits()
+    prices: PriceBook | None = None
+
+
+class Keeper:
+    """Puts answers into one store.
+
+    Args:
+        store: where entries go.
+        index: what is told of them.
+        meaning: makes vectors; asked when one is needed first.
+        rules: for how long, and how many.
+    """
+
+    def __init__(
+        self, store: CacheStore, index: CandidateIndex, meaning: Callable[[], Meaning | None], rules: KeepingRules
+    ) -> None:
+        """Keep the parts."""
+        self._store = store
+        self._index = index
+        self._meaning = meaning
+        self._rules = rules
+        self._puts = count()
+
+    def keep(
+        self,
+        question: Question,
+        generations: Sequence[Generation],
+        *,
+        prompt: str | None = None,
+        vector: NDArray[np.float32] | None = None,
+        ttl_seconds: float | None = None,
+    ) -> str | None:
+        """Keep an answer.
+
+        Args:
+            question: what was asked.
+            generations: what was answered.
+            prompt: the whole prompt of a text LLM, to know what asking again would cost.
+            vector: the embedding of the question's text, if it was made.
+            ttl_seconds: how long it may be served; `None` for as long as the others.
+
+        Returns:
+            Why it was not kept; `None` if it was.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        why = why_not_kept(generations)
+        data = None if why is not None else dump_answer(generations)
+        if data is None:
+            why = why or "it cannot be written as JSON and read back"
+            _logger.debug("an answer is not cached: %s", why)
+            return why
+        entry = self._entry(question, generations, data, prompt, ttl_seconds)
+        self._put(self._embedded(entry, vector))
+        return None
+
+    def _entry(
+        self,
+        question: Question,
+        generations: Sequence[Generation],
+        data: bytes,
+        prompt: str | None,
+        ttl_seconds: float | None,
+    ) -> CacheEntry:
+        created = now_us()
+        ttl = self._rules.ttl_seconds if ttl_seconds is None else ttl_seconds
+        return CacheEntry(
+            partition=question.partition,
+            exact=question.exact,
+            answer=data,
+            created_us=created,
+            expires_us=None if ttl is None else created + int(ttl * _US_PER_SECOND),
+            tenant=question.tenant,
+            namespace=self._rules.namespace,
+            model=question.model,
+            text=None if has_tool_calls(generations) else question.text,
+            avoided_nanos=avoided_nanos(generations, question.model, self._rules.prices, prompt),
+        )
+
+    def _embedded(self, entry: CacheEntry, vector: NDArray[np.float32] | None) -> CacheEntry:
+        """The entry with its vector, where it can be found by meaning."""
+        meaning = None if entry.text is None else self._meaning()
+        if meaning is None or entry.text is None:
+            return entry
+        if vector is None:
+            vector = meaning.embed(entry.text)
+        if vector is None:
+            return entry
+        from langchain_costguard.semantic_cache.vectors import to_bytes
+
+        return entry._replace(fingerprint=meaning.fingerprint, vector=to_bytes(vector))
+
+    def _put(self, entry: CacheEntry) -> None:
+        ids = self._store.put([entry])
+        self._index.add([entry], ids)
+        if next(self._puts) % _PURGE_EVERY == 0:
+            self._store.purge(now_us=now_us())
+        self._store.evict(self._rules.limits)
