@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         per_token,
     )
     from langchain_costguard.reports import CostReport
+    from langchain_costguard.semantic_cache import SemanticCache, cached
     from langchain_costguard.stores import InMemoryStore, open_store
     from langchain_costguard.usage import TokenUsage
 
@@ -75,6 +76,7 @@ __all__ = [
     "Prepaid",
     "PriceBook",
     "PriceFormatError",
+    "SemanticCache",
     "StoreError",
     "Subscription",
     "TokenUsage",
@@ -82,6 +84,7 @@ __all__ = [
     "UnknownPriceError",
     "WebhookAlert",
     "__version__",
+    "cached",
     "compare_plans",
     "estimate_cost",
     "free",
@@ -131,6 +134,7 @@ _ROOMS = {
         "per_token",
     ),
     "reports": ("CostReport",),
+    "semantic_cache": ("SemanticCache", "cached"),
     "stores": ("InMemoryStore", "open_store"),
     "usage": ("TokenUsage",),
 }

@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import assert_type
 from uuid import UUID
 
+from langchain_core.messages import AIMessage
+
 from langchain_costguard import (
     Budget,
     BudgetAlert,
@@ -22,8 +24,10 @@ from langchain_costguard import (
     LedgerTotals,
     LoggingAlert,
     PriceBook,
+    SemanticCache,
     TokenUsage,
     WebhookAlert,
+    cached,
     estimate_cost,
     free,
     gpu_hour,
@@ -40,6 +44,7 @@ from langchain_costguard.callbacks import GuardedModel
 from langchain_costguard.estimates import CostEstimates
 from langchain_costguard.pricing import RateCard
 from langchain_costguard.reports import DayStatistics, ReportRow, ReportRows
+from langchain_costguard.semantic_cache import CachedChatModel, CacheStats, Explanation
 from langchain_costguard.stores import LedgerStore, SQLStore
 from langchain_costguard.testing import ScriptedChatModel
 
@@ -92,6 +97,14 @@ assert_type(guarded(ScriptedChatModel(responses="Paris"), when_full="raise", max
 alerts = (LoggingAlert(logger="billing"), WebhookAlert("https://example.com/alerts", attempts=3))
 with track_costs(budgets=[budget], budget_store="redis://localhost:6379/0", on_alert=[*alerts, print]) as held:
     assert_type(held.budgets(), list[BudgetStatus])
+
+cache = SemanticCache(store="memory", tenant="user", ttl_seconds=3600, guards=True)
+assert_type(cache.query("What does it cost?", str.upper, tenant="alice"), str)
+assert_type(cache.get("What does it cost?", tenant="alice"), str | AIMessage | None)
+assert_type(cache.match("in March", "in May").hit, bool)
+assert_type(cache.stats(), CacheStats)
+assert_type(cache.explain("What does it cost?"), Explanation)
+assert_type(cached(ScriptedChatModel(responses="Paris"), cache), CachedChatModel)
 
 usage = TokenUsage.from_langchain({"input_tokens": 10, "output_tokens": 1, "total_tokens": 11})
 assert_type(usage, TokenUsage | None)
