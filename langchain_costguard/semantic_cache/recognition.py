@@ -121,9 +121,10 @@ def _tell(embedder: Embedder, store: CacheStore, fingerprint: str, *, is_calibra
         )
     others = {name: count for name, count in store.fingerprints().items() if name != fingerprint}
     if others:
+        count, names = sum(others.values()), ", ".join(sorted(others))
         _once(
-            f"{sum(others.values())} entries of the cache {store.location} have vectors of {', '.join(sorted(others))} and "
-            f"are found by their words only: call reembed() to embed them with {embedder.name}"
+            f"{count} entries of the cache {store.location} have vectors of {names} and are found by their words only: "
+            f"call reembed() to embed them with {embedder.name}"
         )
 
 

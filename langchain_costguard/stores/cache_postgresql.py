@@ -25,6 +25,7 @@ from langchain_costguard.stores.cache_rows import (
     row_of,
     served_entries,
     sum_uses,
+    text_of,
 )
 from langchain_costguard.stores.postgresql import SCHEMA, PostgreSQLDatabase
 
@@ -40,8 +41,6 @@ _CONNECTIONS: Final = 4
 _SECONDS_BETWEEN_COUNTS: Final = 10.0
 _HEADER_BYTES: Final = 4
 """Before the numbers of a vector in PostgreSQL's binary form: how many there are."""
-_TEXT: Final = 9
-"""Where the text stands among the cells of an entry."""
 _abandoned: Final[list[object]] = []
 """Connections of a parent process: closing them here would harm it, so they are kept and never touched."""
 
@@ -166,7 +165,7 @@ class PostgreSQLCacheStore(CacheStore, VectorSearch):
     def unembedded(self, fingerprint: str, *, after_id: int = 0, limit: int = 256) -> list[UnembeddedText]:
         """Texts that have no vector of one embedder."""
         rows = self._all(sql.UNEMBEDDED, (fingerprint, after_id, limit))
-        return [UnembeddedText(number, bytes(text).decode("utf-8", "surrogatepass")) for number, text in rows]
+        return [UnembeddedText(number, text_of(text) or "") for number, text in rows]
 
     def vectors_of(self, partition: bytes, fingerprint: str, entry_ids: Sequence[int]) -> dict[int, bytes]:
         """The vectors of entries, by number."""
@@ -212,9 +211,7 @@ class PostgreSQLCacheStore(CacheStore, VectorSearch):
         rows = self._all(question, cells)
         if not rows:
             return None
-        row = list(rows[0])
-        if row[_TEXT] is not None:
-            row[_TEXT] = bytes(row[_TEXT]).decode("utf-8", "surrogatepass")
+        (row,) = rows
         entry = entry_of(row)
         if entry is None:
             with suppress(StoreError):  # where it cannot be deleted now, it is still not served
@@ -322,7 +319,6 @@ def _hang_up(connection: Any) -> None:  # noqa: ANN401 - psycopg's own connectio
 def _row(entry: CacheEntry) -> tuple[Any, ...]:
     """The cells of `PUT`."""
     _, *cells = row_of(entry, 0)
-    cells[_TEXT - 1] = None if entry.text is None else entry.text.encode("utf-8", "surrogatepass")
     return (*cells, None if entry.vector is None else _literal(entry.vector))
 
 

@@ -31,20 +31,30 @@ def row_of(entry: CacheEntry, number: int) -> tuple[Any, ...]:
         entry.tenant,
         entry.namespace,
         entry.model,
-        entry.text,
+        text_cell(entry.text),
         None if entry.vector is None else entry.fingerprint,
         entry.avoided_nanos,
         0,
         entry.created_us,
         entry.size_bytes,
-        checksum(entry.partition, entry.exact, entry.answer, entry.text),
+        _checksum(entry.partition, entry.exact, entry.answer, text_cell(entry.text)),
     )
 
 
-def checksum(partition: bytes, exact: bytes, answer: bytes, text: str | None) -> int:
+def text_cell(text: str | None) -> bytes | None:
+    """A text as databases take every one: they refuse null characters or lone surrogates."""
+    return None if text is None else text.encode("utf-8", "surrogatepass")
+
+
+def text_of(cell: bytes | None) -> str | None:
+    """A text as it was before `text_cell`."""
+    return None if cell is None else bytes(cell).decode("utf-8", "surrogatepass")
+
+
+def _checksum(partition: bytes, exact: bytes, answer: bytes, text: bytes | None) -> int:
     """A number that tells a damaged row: the CRC-32 of what is served and of what it is compared with."""
     digests = zlib.crc32(exact, zlib.crc32(partition))
-    words = b"\x00" if text is None else b"\x01" + text.encode("utf-8", "surrogatepass")
+    words = b"\x00" if text is None else b"\x01" + text
     return zlib.crc32(answer, zlib.crc32(words, digests))
 
 
@@ -54,10 +64,10 @@ def entry_of(row: Sequence[Any]) -> CacheEntry | None:
     nanos, hits, used, expected = rest
     if not (isinstance(partition, bytes) and isinstance(exact, bytes) and isinstance(answer, bytes)):
         return None
-    if not isinstance(text, str | None) or checksum(partition, exact, answer, text) != expected:
+    if not isinstance(text, bytes | None) or _checksum(partition, exact, answer, text) != expected:
         return None
     return CacheEntry(
-        partition, exact, answer, created, expires, tenant, namespace, model, text, embedder, None, nanos, hits, used,
+        partition, exact, answer, created, expires, tenant, namespace, model, text_of(text), embedder, None, nanos, hits, used,
         number,
     )  # fmt: skip
 

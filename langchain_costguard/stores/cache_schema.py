@@ -31,7 +31,7 @@ TABLES: Final = (
         tenant TEXT,
         namespace TEXT NOT NULL,
         model TEXT,
-        text TEXT,
+        text BLOB,
         fingerprint TEXT,
         avoided_nanos INTEGER,
         hits INTEGER NOT NULL,

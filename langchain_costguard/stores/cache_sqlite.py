@@ -28,6 +28,7 @@ from langchain_costguard.stores.cache_rows import (
     row_of,
     served_entries,
     sum_uses,
+    text_of,
 )
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ class SQLiteCacheStore(CacheStore, VectorFeed):
         """Texts that have no vector of one embedder."""
         with self._file.following() as connection:
             rows = connection.execute(sql.UNEMBEDDED, (fingerprint, after_id, limit)).fetchall()
-        return [UnembeddedText(*row) for row in rows]
+        return [UnembeddedText(number, text_of(text) or "") for number, text in rows]
 
     def vectors_of(self, partition: bytes, fingerprint: str, entry_ids: Sequence[int]) -> dict[int, bytes]:
         """The vectors of entries, by number."""
