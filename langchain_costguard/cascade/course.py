@@ -17,7 +17,6 @@ from langchain_core.prompt_values import PromptValue
 from langchain_costguard.cascade.asking import LegAsking
 from langchain_costguard.cascade.judging import ajudged, judged
 from langchain_costguard.cascade.legs import ANSWER, DRAFT, Leg, Legs, confidence_text
-from langchain_costguard.cascade.tiers import with_settings
 from langchain_costguard.cascade.verdicts import Draft, Signal, Verdict
 from langchain_costguard.cascade.wording import is_empty
 from langchain_costguard.cost import nano_half_even
@@ -48,7 +47,7 @@ class Plan:
     Attributes:
         rules: what leads from one tier to the next.
         tiers: the models as the user gave them.
-        asked: the same with tools or a schema.
+        asked: the same with tools or a schema, and with what their signals need.
         signals: who judges each tier; `None` for a last tier that nobody judges.
         settings: what each tier is asked with for its signal's sake.
         names: the tiers' names.
@@ -72,10 +71,6 @@ class Plan:
     schema: Any = None
     is_structured: bool = False
     include_raw: bool = False
-
-    def runnable(self, tier: int) -> Runnable[Any, Any]:
-        """A tier as it is asked."""
-        return with_settings(self.asked[tier], self.settings[tier])
 
 
 class Ask(NamedTuple):
@@ -168,7 +163,7 @@ class Question:
         leg.booked_nano = self.legs.booked_nano + self._added_nano(leg, sent)
         self.legs.open(leg)
         try:
-            output = yield Ask(self.plan.runnable(tier), sent, leg, is_shown)
+            output = yield Ask(self.plan.asked[tier], sent, leg, is_shown)
         except (BudgetExceededError, BudgetStoreError) as error:
             leg.error = type(error).__name__
             return state.refused(error)

@@ -13,6 +13,7 @@ from langchain_costguard.callbacks.watcher import CallWatcher
 from langchain_costguard.cost import NANO_PER_USD
 from langchain_costguard.pricing.book import PriceBook
 from langchain_costguard.recorder import Recorder
+from langchain_costguard.recorder.lines import LineMaker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from langchain_costguard.callbacks.watcher import CallView
     from langchain_costguard.ledger import LedgerEntry
+    from langchain_costguard.recorder import StartedCall
 
 TECHNIQUE: Final = "cascade"
 DRAFT: Final = "draft"
@@ -202,9 +204,19 @@ def _sum(amounts: Iterable[int | None]) -> int | None:
     return total
 
 
+class _UnkeptLines(LineMaker):
+    """Makes lines that nobody keeps: without digests, whose cost grows with the prompt."""
+
+    def _digests(self, call: StartedCall) -> tuple[bytes, tuple[bytes, ...]]:
+        del call
+        return b"", ()
+
+
 @cache
 def _own_recorder() -> Recorder:
     """Who prices legs that nobody else watches: at list prices, and into no ledger."""
     prices = PriceBook()
     prices.warm()
-    return Recorder(None, prices)
+    recorder = Recorder(None, prices)
+    recorder.lines = _UnkeptLines(prices)
+    return recorder

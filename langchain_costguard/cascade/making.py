@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from langchain_costguard.cascade.acceptance import as_signal
 from langchain_costguard.cascade.course import Plan
 from langchain_costguard.cascade.steps import Rules
-from langchain_costguard.cascade.tiers import check_tiers, model_of, name_of, structured, with_tools
+from langchain_costguard.cascade.tiers import check_tiers, model_of, name_of, structured, with_settings, with_tools
 from langchain_costguard.cascade.uncertainty import NotUncertain
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def make_plan(
     return Plan(
         rules=rules,
         tiers=given,
-        asked=given,
+        asked=tuple(map(with_settings, given, settings)),
         signals=signals,
         settings=settings,
         names=tuple(names) if names is not None else tuple(map(name_of, given)),
@@ -66,18 +67,14 @@ def make_plan(
 
 def plan_with_tools(plan: Plan, tools: Sequence[Any], **settings: Any) -> Plan:
     """The plan of the same cascade with tools bound to each tier, in each provider's form."""
-    from dataclasses import replace
-
-    asked = tuple(with_tools(tier, tools, **settings) for tier in plan.tiers)
-    return replace(plan, asked=asked, tools=tuple(tools))
+    asked = map(with_settings, (with_tools(tier, tools, **settings) for tier in plan.tiers), plan.settings)
+    return replace(plan, asked=tuple(asked), tools=tuple(tools))
 
 
 def plan_with_schema(plan: Plan, schema: Any, *, include_raw: bool, **settings: Any) -> Plan:
     """The plan of the same cascade whose answers have a schema."""
-    from dataclasses import replace
-
-    asked = tuple(structured(tier, schema, **settings) for tier in plan.tiers)
-    return replace(plan, asked=asked, schema=schema, is_structured=True, include_raw=include_raw)
+    asked = map(with_settings, (structured(tier, schema, **settings) for tier in plan.tiers), plan.settings)
+    return replace(plan, asked=tuple(asked), schema=schema, is_structured=True, include_raw=include_raw)
 
 
 def _signals(accept: AnySignal | Sequence[AnySignal] | None, tiers: int) -> tuple[Signal | None, ...]:

@@ -7,6 +7,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import Runnable
+from langchain_core.runnables.config import (
+    ensure_config,
+    get_callback_manager_for_config,
+    patch_config,
+    set_config_context,
+)
 
 from langchain_costguard.cascade.conducting import (
     aconduct,
@@ -216,7 +222,18 @@ class Cascade(Runnable[Any, Any]):
         Raises:
             BudgetExceededError: a budget refuses the first model, or, with `on_refused="raise"`, an escalation.
         """
-        return self._call_with_config(self._answer, input, config, **kwargs)
+        config = ensure_config(config)
+        run = get_callback_manager_for_config(config).on_chain_start(
+            None, input, name=config.get("run_name") or self.get_name(), run_id=config.pop("run_id", None)
+        )
+        try:
+            with set_config_context(patch_config(config, callbacks=run.get_child())) as context:
+                answer = context.run(self._answer, input, run, config, kwargs)
+        except BaseException as error:
+            run.on_chain_error(error)
+            raise
+        run.on_chain_end(answer)
+        return answer
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
         """Answer a question without holding up the event loop."""
@@ -276,7 +293,7 @@ class Cascade(Runnable[Any, Any]):
         check_settings(self._plan.tiers, settings)
         return Question(self._plan, given, ChildRuns(run_manager, config), settings)
 
-    def _answer(self, given: Any, run_manager: Any, config: RunnableConfig, **kwargs: Any) -> Any:
+    def _answer(self, given: Any, run_manager: Any, config: RunnableConfig, kwargs: dict[str, Any]) -> Any:
         return conduct(self._question(given, run_manager, config, kwargs)).output
 
     async def _aanswer(self, given: Any, run_manager: Any, config: RunnableConfig, **kwargs: Any) -> Any:
