@@ -15,6 +15,8 @@ from langchain_costguard import (
     BudgetAlert,
     BudgetExceededError,
     BudgetStatus,
+    Cascade,
+    CascadeChatModel,
     Cost,
     CostCallbackHandler,
     CostEstimate,
@@ -32,6 +34,7 @@ from langchain_costguard import (
     free,
     gpu_hour,
     guarded,
+    init_cascade,
     install,
     open_store,
     per_call,
@@ -41,6 +44,7 @@ from langchain_costguard import (
 )
 from langchain_costguard.budgets import Scope, check_together, statuses
 from langchain_costguard.callbacks import GuardedModel
+from langchain_costguard.cascade import CalibrationReport, Example, NotUncertain, QualityTarget, TokenConfidence
 from langchain_costguard.estimates import CostEstimates
 from langchain_costguard.pricing import RateCard
 from langchain_costguard.reports import DayStatistics, ReportRow, ReportRows
@@ -134,3 +138,13 @@ def tell(alert: BudgetAlert) -> None:
     assert_type(alert.threshold, Decimal)
     assert_type(alert.spent, Decimal | int)
     assert_type(alert.resets_at, datetime | None)
+
+
+mini = ScriptedChatModel(model="gpt-4o-mini")
+cascade = Cascade([mini, mini], NotUncertain() & (lambda draft: len(draft.answer.text) > 1), on_draft="event")
+assert_type(cascade, Cascade)
+assert_type(cascade.bind_tools([]), Cascade)
+assert_type(cascade.report, CalibrationReport | None)
+assert_type(Cascade.calibrated([mini, mini], [Example("?", "!")], target=QualityTarget(0.95)), Cascade)
+assert_type(init_cascade("openai:gpt-4o-mini", mini, accept=TokenConfidence(0.8)), Cascade)
+assert_type(CascadeChatModel(tiers=[mini, mini]).model_name, str)
