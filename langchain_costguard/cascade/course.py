@@ -222,7 +222,7 @@ class Question:
         leg.reason, leg.confidence = verdict.reason, verdict.confidence
         if self.plan.on_draft == "event" and not state.is_last:
             yield Tell(self._event(tier, verdict))
-        is_answer = not self._is_unreadable(tier) and not is_empty(self._shown(tier))
+        is_answer = verdict.accepts or not (self._is_unreadable(tier) or is_empty(self._shown(tier)))
         return state.judged(accepts=verdict.accepts, presentable=is_answer)
 
     def _draft(self, tier: int) -> Draft:
@@ -270,7 +270,9 @@ class Question:
         if verdict is not None and verdict.answer is not None:
             return verdict.answer
         message = self._message(self._outputs[tier])
-        return message if signal is None else signal.presentable(message)
+        if signal is None or (verdict is not None and verdict.accepts):
+            return message
+        return signal.presentable(message)
 
     def _give(self, state: State) -> Given:
         tier, output = state.tier, self._outputs[state.tier]
