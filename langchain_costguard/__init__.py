@@ -104,7 +104,7 @@ __all__ = [
 _ROOMS = {
     "budgets": ("Budget", "BudgetStatus"),
     "callbacks": ("CostCallbackHandler", "install", "track_costs", "track_embeddings", "uninstall"),
-    "callbacks.guarded": ("guarded",),
+    "callbacks.guarded_model": ("guarded",),
     "cascade": ("Cascade", "CascadeChatModel", "init_cascade"),
     "cost": ("Cost",),
     "estimates": ("CostEstimate", "estimate_cost"),

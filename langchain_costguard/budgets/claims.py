@@ -55,6 +55,8 @@ class Reservation(NamedTuple):
     """At most one per counter."""
     lease_us: int = 600_000_000
     """How long it holds without being renewed, in microseconds, where nobody can tell whether its owner lives."""
+    is_tentative: bool = False
+    """Whether a refusal is neither counted nor told, because whoever asks will ask for less or elsewhere next."""
 
 
 class Refusal(NamedTuple):

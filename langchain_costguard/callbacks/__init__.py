@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from langchain_costguard.callbacks.attach import install, track_costs, uninstall
     from langchain_costguard.callbacks.embeddings import TrackedEmbeddings, track_embeddings
-    from langchain_costguard.callbacks.guarded import GuardedModel, guarded
+    from langchain_costguard.callbacks.guarded_model import GuardedModel, guarded
     from langchain_costguard.callbacks.handler import CostCallbackHandler
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
 _ROOMS = {
     "attach": ("install", "track_costs", "uninstall"),
     "embeddings": ("TrackedEmbeddings", "track_embeddings"),
-    "guarded": ("GuardedModel", "guarded"),
+    "guarded_model": ("GuardedModel", "guarded"),
     "handler": ("CostCallbackHandler",),
 }
 """Where each name lives: LangChain's embeddings are not loaded by whoever tracks chat models."""

@@ -109,17 +109,16 @@ def _in_force(views: Sequence[CallView], *, is_inline: bool) -> Sequence[CallVie
 def _holds(
     call: StartedCall, views: Sequence[CallView], guards: Sequence[BudgetGuard], serialized: Mapping[str, Any] | None
 ) -> list[Hold]:
-    """Reserve; where it does not fit, calls that will not report are closed first, and it is tried once more."""
+    """Reserve; before anything is refused, calls that will not report are closed."""
     from langchain_costguard.guard.admission import admit
 
     candidate = candidate_of(call, views, serialized)
-    try:
-        return admit(candidate, guards, call.holds)
-    except BudgetExceededError as error:
-        if error.reason != "limit" or not CALLS.sweep_before(call):
-            raise
-        WORKER.drain(candidate.wait_seconds)
-    return admit(candidate, guards, call.holds)
+
+    def make_room() -> None:
+        if CALLS.sweep_before(call):
+            WORKER.drain(candidate.wait_seconds)
+
+    return admit(candidate._replace(make_room=make_room), guards, call.holds)
 
 
 def candidate_of(call: StartedCall, views: Sequence[CallView], serialized: Mapping[str, Any] | None) -> Candidate:

@@ -48,6 +48,8 @@ class Candidate(NamedTuple):
     """How long a store may be waited for; `None` for its own patience."""
     opening: Callable[[BudgetStore], LedgerEntry | None]
     """The line to be noted with a reservation in a store, `None` where there is none."""
+    make_room: Callable[[], object] = bool
+    """Closes calls that will not report their end, so that what they hold is free before anything is refused."""
 
 
 def admit(candidate: Candidate, guards: Iterable[BudgetGuard], held: Collection[Hold] = ()) -> list[Hold]:
@@ -124,31 +126,36 @@ def _reserve(candidate: Candidate, group: Sequence[Watching]) -> Hold | None:
     """Reserve in one store, with the byte bound, and if that does not fit, with the tokenizer's."""
     guard = group[0].guard
     bound = bound_call(candidate.request, guard.prices)
-    attempt = _attempt(candidate, group, bound)
+    attempt = _attempt(candidate, group, bound, is_tentative=True)
     if isinstance(attempt, Hold):
         return attempt
-    if not attempt.is_frozen and bound.problem is None:
-        tight = bound_call(candidate.request, guard.prices, tight=True)
-        if tight.tokens is not None and bound.tokens is not None and tight.tokens < bound.tokens:
-            bound = tight
-            attempt = _attempt(candidate, group, bound)
-            if isinstance(attempt, Hold):
-                return attempt
-    _, watching = attempt
-    raise not_admitted(attempt.refusal, watching.budget, bound, candidate.request)
+    if attempt.refusal.reason == "full":
+        candidate.make_room()
+        bound = _tightened(candidate, bound, guard)
+    attempt = _attempt(candidate, group, bound, is_tentative=False)
+    if isinstance(attempt, Hold):
+        return attempt
+    raise not_admitted(attempt.refusal, attempt.watching.budget, bound, candidate.request)
+
+
+def _tightened(candidate: Candidate, bound: CallBound, guard: BudgetGuard) -> CallBound:
+    """The bound with the prompt tokenized, where that is lower."""
+    if bound.problem is not None:
+        return bound
+    tight = bound_call(candidate.request, guard.prices, tight=True)
+    is_lower = tight.tokens is not None and bound.tokens is not None and tight.tokens < bound.tokens
+    return tight if is_lower else bound
 
 
 class _Refused(NamedTuple):
     refusal: Refusal
     watching: Watching
 
-    @property
-    def is_frozen(self) -> bool:
-        return self.refusal.reason == "frozen"
 
-
-def _attempt(candidate: Candidate, group: Sequence[Watching], bound: CallBound) -> Hold | _Refused:
-    """Ask the store once for each alternative the budgets leave."""
+def _attempt(
+    candidate: Candidate, group: Sequence[Watching], bound: CallBound, *, is_tentative: bool
+) -> Hold | _Refused:
+    """Ask the store once for each alternative the budgets leave; only the last refusal counts, if any."""
     options = [_alternatives(candidate, watching, bound) for watching in group]
     chosen = [0] * len(group)
     while True:
@@ -157,7 +164,8 @@ def _attempt(candidate: Candidate, group: Sequence[Watching], bound: CallBound) 
             group[0].guard, group[0].store, uuid4().hex, claims,
             tuple(watching.budget.on_unknown == "reserved" for watching in group), bound,
         )  # fmt: skip
-        admission = _ask(candidate, group, hold)
+        is_last = all(index + 1 >= len(option) for option, index in zip(options, chosen, strict=True))
+        admission = _ask(candidate, group, hold, is_tentative=is_tentative or not is_last)
         if admission is None:
             hold.reservation_id = ""
             return hold
@@ -205,9 +213,9 @@ def _amount(budget: Budget, bound: CallBound, candidate: Candidate) -> int:
     return 0
 
 
-def _ask(candidate: Candidate, group: Sequence[Watching], hold: Hold) -> Admission | None:
+def _ask(candidate: Candidate, group: Sequence[Watching], hold: Hold, *, is_tentative: bool) -> Admission | None:
     """Ask the store; `None` if it does not answer and the call is let through all the same."""
-    reservation = Reservation(hold.reservation_id, hold.claims, _LEASE_US)
+    reservation = Reservation(hold.reservation_id, hold.claims, _LEASE_US, is_tentative)
     store = hold.store
     try:
         opening = candidate.opening(store)

@@ -58,11 +58,12 @@ def not_admitted(refusal: Refusal, budget: Budget, bound: CallBound, request: Ca
 
 def no_bound(budget: Budget, bound: CallBound, request: CallRequest) -> BudgetExceededError:
     """The error of a call whose largest cost is not known."""
-    msg = f"budget {_name(budget)!r} is hard and cannot hold this call to {request.model}: {bound.problem}"
+    problem = bound.tokens_problem if budget.unit == "tokens" else bound.problem
+    msg = f"budget {_name(budget)!r} is hard and cannot hold this call to {request.model}: {problem}"
     return BudgetExceededError(
         msg,
         budget=_name(budget),
-        reason="unpriced" if bound.reason == "unpriced" else "unbounded",
+        reason="unpriced" if bound.reason == "unpriced" and budget.unit == "usd" else "unbounded",
         unit=budget.unit,
         limit=budget.limit,
     )

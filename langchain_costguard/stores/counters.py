@@ -66,7 +66,7 @@ class Counters:
         key = reservation.id
         if key in self._open or key in self._expired:
             return _ADMITTED
-        answer, holds = self._admit(reservation.claims)
+        answer, holds = self._admit(reservation.claims, is_tentative=reservation.is_tentative)
         if holds is not None:
             self._open[key] = holds
         return answer
@@ -186,7 +186,7 @@ class Counters:
         found = [change for change in self._changes if budget is None or change.budget == budget]
         return sorted(found, key=lambda change: change.at_us)
 
-    def _admit(self, claims: Sequence[Claim]) -> tuple[Admission, list[_Hold] | None]:
+    def _admit(self, claims: Sequence[Claim], *, is_tentative: bool = False) -> tuple[Admission, list[_Hold] | None]:
         """Hold every claim; or none, and count those that were refused."""
         holds = [(claim, self._slot(claim)) for claim in claims]
         lacking: list[tuple[_Hold, Refusal]] = []
@@ -196,6 +196,8 @@ class Counters:
                 lacking.append((hold, refusal))
         if lacking:
             refused = [(hold, refusal) for hold, refusal in lacking if hold[0].refuses]
+            if refused and is_tentative:
+                return Admission(refusals=tuple(refusal for _, refusal in refused)), None
             if refused:
                 return _refuse(refused), None
         for claim, slot in holds:

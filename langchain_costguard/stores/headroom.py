@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from weakref import finalize
 
-from langchain_costguard.budgets.claims import PPM, Admission, Settled
+from langchain_costguard.budgets.claims import PPM, Admission, Reservation, Settled
 from langchain_costguard.exceptions import StoreError
 from langchain_costguard.stores.budget_base import BudgetStore
 from langchain_costguard.stores.headroom_leases import Leases
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
         Claim,
         CounterState,
         Crossing,
-        Reservation,
         Settlement,
     )
 
@@ -99,7 +98,7 @@ class HeadroomStore(BudgetStore):
             for claim in reservation.claims:
                 pool = pools.get(claim[:5] + claim[6:])
                 if pool is None or pool.free < claim[5]:
-                    return self._lease(reservation.id, reservation.claims, reservation.lease_us, wait_seconds)
+                    return self._lease(reservation, wait_seconds)
                 holds.append(Hold(pool, claim[5]))
             take(holds)
             leases.open[reservation.id] = holds
@@ -133,7 +132,7 @@ class HeadroomStore(BudgetStore):
         """Reserve more under an open reservation; see `BudgetStore.extend`."""
         with self._leases.lock:
             if reservation_id in self._leases.open:
-                return self._lease(reservation_id, claims, _EXTENSION_LEASE_US, None)
+                return self._lease(Reservation(reservation_id, tuple(claims), _EXTENSION_LEASE_US), None)
         return self._inner.extend(reservation_id, claims)
 
     def renew(self, lease_us: int) -> int:
@@ -208,10 +207,8 @@ class HeadroomStore(BudgetStore):
         """The store behind."""
         return f"HeadroomStore({self._inner!r})"
 
-    def _lease(
-        self, reservation_id: str, claims: Sequence[Claim], lease_us: int, wait_seconds: float | None
-    ) -> Admission:
-        admission = self._leases.admit(reservation_id, claims, lease_us, wait_seconds)
+    def _lease(self, reservation: Reservation, wait_seconds: float | None) -> Admission:
+        admission = self._leases.admit(reservation, wait_seconds)
         return admission._replace(crossings=self._leases.told())
 
     def _told(self) -> tuple[Crossing, ...]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _MOST_OF_REST: Final = 10
 """A chunk is at most one part in so many of what is left of the limit."""
-_HELD_LEASE_US: Final = 600_000_000
+_HELD: Final = Reservation("", (), 600_000_000)
 _logger: Final = logging.getLogger("langchain_costguard")
 
 PoolKey = tuple[object, ...]
@@ -58,17 +58,17 @@ class Leases:
         self._pid = os.getpid()
         watch_forks(self)
 
-    def admit(self, key: str, claims: Sequence[Claim], lease_us: int, wait_seconds: float | None) -> Admission:
+    def admit(self, reservation: Reservation, wait_seconds: float | None) -> Admission:
         """Hold what the claims ask, leasing what is missing; those that refuse come first."""
         refusals: list[Refusal] = []
         exceeded: list[Refusal] = []
         holds: list[Hold] = []
-        for claim in sorted(claims, key=_is_soft):
+        for claim in sorted(reservation.claims, key=_is_soft):
             if refusals and not claim.refuses:
                 break
             pool = self.pools.get(pool_key(claim)) or Pool(claim)
             own = pool.spent, pool.free
-            answer = self._lease(pool, claim, lease_us, wait_seconds)
+            answer = self._lease(pool, claim, reservation, wait_seconds)
             if pool.parts:
                 self.pools[pool_key(claim)] = pool
             self.crossings += answer.crossings
@@ -78,7 +78,7 @@ class Leases:
         if refusals:
             return Admission(refusals=tuple(refusals))
         take(holds)
-        self.open.setdefault(key, []).extend(holds)
+        self.open.setdefault(reservation.id, []).extend(holds)
         return Admission(exceeded=tuple(exceeded))
 
     def book_used_up(self, pool: Pool) -> None:
@@ -159,24 +159,24 @@ class Leases:
         self._outbox, self._owed, self._unanswered, self._thread = deque(), deque(), set(), None
         self._stopping = threading.Event()
 
-    def _lease(self, pool: Pool, claim: Claim, lease_us: int, wait_seconds: float | None) -> Admission:
+    def _lease(self, pool: Pool, claim: Claim, asked: Reservation, wait_seconds: float | None) -> Admission:
         """See to it that a claim fits into its pool: with a chunk, else with just what is missing."""
         lacking = max(claim.amount - pool.free, 0)
         if pool.parts and not lacking:
             return Admission()
         rest = self.inner.headroom(claim)
         chunk = min(claim.limit * self._chunk_ppm // PPM, rest // _MOST_OF_REST)
-        answer = Admission()
-        for amount in (chunk, lacking) if chunk > lacking else (lacking,):
-            answer = self._reserve(pool, claim._replace(amount=amount), lease_us, wait_seconds)
+        if chunk > lacking:
+            answer = self._reserve(pool, claim._replace(amount=chunk), asked._replace(is_tentative=True), wait_seconds)
             if answer.is_admitted:
-                break
-        return answer
+                return answer
+        return self._reserve(pool, claim._replace(amount=lacking), asked, wait_seconds)
 
-    def _reserve(self, pool: Pool, claim: Claim, lease_us: int, wait_seconds: float | None) -> Admission:
+    def _reserve(self, pool: Pool, claim: Claim, asked: Reservation, wait_seconds: float | None) -> Admission:
         part = Part(f"headroom-{uuid4().hex}", claim.amount)
+        reservation = Reservation(part.id, (claim,), asked.lease_us, asked.is_tentative)
         try:
-            answer = self.inner.reserve(Reservation(part.id, (claim,), lease_us), wait_seconds=wait_seconds)
+            answer = self.inner.reserve(reservation, wait_seconds=wait_seconds)
         except StoreError:
             self._outbox.append(Settlement(part.id, (Charge(claim, 0),)))
             raise
@@ -200,7 +200,7 @@ class Leases:
         claim = pool.claim._replace(amount=pool.held)
         if self.inner.headroom(claim) < pool.held:
             return False
-        answer = self._reserve(pool, claim, _HELD_LEASE_US, None)
+        answer = self._reserve(pool, claim, _HELD, None)
         self.crossings += answer.crossings
         return answer.is_admitted
 

@@ -108,7 +108,13 @@ class RedisBudgetStore(BudgetStore):
         When it does not answer, the reservation is released as soon as it does.
         """
         try:
-            return self._admit(reservation.id, reservation.claims, reservation.lease_us, extends=False)
+            return self._admit(
+                reservation.id,
+                reservation.claims,
+                reservation.lease_us,
+                extends=False,
+                is_tentative=reservation.is_tentative,
+            )
         except LookupError:
             msg = f"The reservation was given up before it reached {self._place}: reserve again under a new id"
             raise StoreError(msg) from None
@@ -179,14 +185,17 @@ class RedisBudgetStore(BudgetStore):
         """Where the counters are, without credentials."""
         return f"RedisBudgetStore({self._place!r})"
 
-    def _admit(self, key: str, claims: Sequence[Claim], lease_us: int, *, extends: bool) -> Admission:
+    def _admit(
+        self, key: str, claims: Sequence[Claim], lease_us: int, *, extends: bool, is_tentative: bool = False
+    ) -> Admission:
         """Ask once, and where others may have died holding what is missing, once more with what is known of them."""
         claims = tuple(claims)
         owner, text = wire.write_owner(this_process()), wire.write_claims(claims)
         ask = ("admit", key, owner, lease_us, text, "1" if extends else "0")
-        answer = self._run(*ask, "0", "[]", "[]")
+        tentative = "1" if is_tentative else "0"
+        answer = self._run(*ask, "0", "[]", "[]", tentative)
         if answer[0] == "undecided":
-            answer = self._run(*ask, "1", *_judged(answer[-1]))
+            answer = self._run(*ask, "1", *_judged(answer[-1]), tentative)
         if answer[0] == "decided" or (answer[0] == "open" and not extends):
             return wire.read_admission(answer, claims)
         msg = f"The reservation {key!r} is not open ({answer[0]}): reserve before you extend"

@@ -210,7 +210,14 @@ class SQLBudgets(JointStore, OutboxStore):
         self._step(Step((), (), lambda _answers, _ask: Outcome(None, (taken,))))
 
     def _reserve(self, reservation: Reservation, opening: Sequence[Statement], wait_seconds: float | None) -> Admission:
-        asked = Asked(reservation.id, reservation.claims, self.now_us(), reservation.lease_us, opening)
+        asked = Asked(
+            reservation.id,
+            reservation.claims,
+            self.now_us(),
+            reservation.lease_us,
+            opening,
+            is_tentative=reservation.is_tentative,
+        )
         return self._admit(asked, wait_seconds)
 
     def _admit(self, asked: Asked, wait_seconds: float | None) -> Admission:

@@ -30,6 +30,8 @@ class Asked(NamedTuple):
     """What is written with it if it is admitted."""
     extends: bool = False
     """Whether the reservation must be open already."""
+    is_tentative: bool = False
+    """Whether a refusal is not counted."""
 
 
 def admitting(asked: Asked, sql: BudgetStatements, *, may_wait_for_expiry: bool) -> Step[Admission | None]:
@@ -57,6 +59,8 @@ def admitting(asked: Asked, sql: BudgetStatements, *, may_wait_for_expiry: bool)
         refusals = tuple(refusal for refusal in unfit if refusal.claim.refuses)
         if refusals and may_wait_for_expiry and gone(ask([Statement(sql.owners)])[0], asked.now_us):
             return Outcome(None)
+        if refusals and asked.is_tentative:
+            return Outcome(Admission(refusals))
         crossings = _count(refusals or unfit, counters)
         if refusals:
             return Outcome(Admission(refusals, (), crossings), counters.writes())

@@ -15,6 +15,7 @@ from langchain_costguard.testing.claims import (
     admit,
     ask,
     make_claim,
+    make_reservation,
     settlement,
     spend,
     state,
@@ -74,6 +75,14 @@ class CrossingSuite:
         assert _told(ask(budget_store, make_claim(21)).crossings) == [("refused", _MOST, 80)]
         assert ask(budget_store, make_claim(21)).crossings == ()
         assert state(budget_store).refused == 2
+
+    def test_a_tentative_refusal_is_neither_counted_nor_told(self, budget_store: BudgetStore) -> None:
+        """Whoever asks will ask for less next: a call that is then admitted was never refused."""
+        spend(budget_store, make_claim(80))
+        answer = budget_store.reserve(make_reservation(make_claim(21))._replace(is_tentative=True))
+        assert (answer.is_admitted, answer.crossings) == (False, ())
+        assert state(budget_store).refused == 0
+        assert budget_store.reserve(make_reservation(make_claim(20))._replace(is_tentative=True)).is_admitted
 
     def test_an_overrun_is_booked_in_full_and_told(self, budget_store: BudgetStore) -> None:
         """What the provider billed is owed, whatever had been reserved."""

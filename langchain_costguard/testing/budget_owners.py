@@ -109,12 +109,10 @@ def hold(factory: str, argument: str, reservation: str) -> None:
         reservation: a `Reservation` as JSON.
     """
     module, _, name = factory.partition(":")
-    reservation_id, claims, lease_us = json.loads(reservation)
+    reservation_id, claims, *rest = json.loads(reservation)
     store: BudgetStore = getattr(import_module(module), name)(argument)
     answer = store.reserve(
-        Reservation(
-            reservation_id, tuple(Claim._make((*fields[:-1], tuple(fields[-1]))) for fields in claims), lease_us
-        )
+        Reservation(reservation_id, tuple(Claim._make((*fields[:-1], tuple(fields[-1]))) for fields in claims), *rest)
     )
     print(_READY if answer.is_admitted else answer, flush=True)  # noqa: T201 - read by the process that started us
     time.sleep(60)

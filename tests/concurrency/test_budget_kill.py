@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from langchain_costguard import Budget, BudgetExceededError, CostCallbackHandler
-from langchain_costguard.callbacks.guarded import guarded
+from langchain_costguard.callbacks.guarded_model import guarded
 from langchain_costguard.testing import LoopbackProvider
 
 if TYPE_CHECKING:

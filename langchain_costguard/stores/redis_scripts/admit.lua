@@ -1,6 +1,6 @@
 -- Reserve every claim of a new reservation, or of more of an open one, or none.
 local id, owner, lease_us, text, extends = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5] == '1'
-local is_final, gone, living = ARGV[6] == '1', ARGV[7], ARGV[8]
+local is_final, gone, living, is_tentative = ARGV[6] == '1', ARGV[7], ARGV[8], ARGV[9] == '1'
 
 local reservation = ROOT .. ':reservation:' .. id
 local refusals, exceeded, crossings = {}, {}, {}
@@ -54,7 +54,7 @@ if #refused > 0 then
       return {time[1], time[2], 'undecided', refusals, exceeded, crossings, owners}
     end
   end
-  for _, pair in ipairs(refused) do
+  for _, pair in ipairs(is_tentative and {} or refused) do
     count_refusal(pair[1], pair[2])
   end
   return {time[1], time[2], 'decided', refusals, {}, crossings, {}}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from langchain_costguard import Budget, BudgetExceededError, PriceBook, track_costs
+from langchain_costguard import Budget, BudgetAlert, BudgetExceededError, PriceBook, track_costs
 from langchain_costguard.guard import admission
 from langchain_costguard.guard.bound import CallRequest, bound_call
 from langchain_costguard.stores import InMemoryStore
@@ -79,7 +79,7 @@ def test_a_prompt_that_fits_by_its_tokens_is_admitted() -> None:
     assert by_bytes.tokens is not None
     with track_costs(InMemoryStore(), budgets=[Budget(tokens=by_bytes.tokens // 2)]) as costs:
         model().invoke(text, max_tokens=10)
-        assert costs.budgets()[0].refused == 1
+        assert costs.budgets()[0].refused == 0
         assert costs.budgets()[0].reserved == 0
 
 
@@ -105,3 +105,33 @@ def test_a_refusal_by_one_store_gives_back_what_another_had_reserved() -> None:
             model().invoke("hello")
         (row,) = outer.budgets()
         assert (row.spent, row.reserved) == (Decimal(0), Decimal(0))
+
+
+def test_a_refused_call_counts_once() -> None:
+    """It is asked for twice, by its bytes and by its tokens: whoever reads the figure counts calls."""
+    alerts: list[BudgetAlert] = []
+    with track_costs(budgets=[Budget("0.0001", per="day")], store=InMemoryStore(), on_alert=alerts.append) as costs:
+        with pytest.raises(BudgetExceededError):
+            model().invoke("Why is the sky blue? " * 20, max_tokens=1000)
+        assert costs.guard is not None
+        assert costs.guard.flush(10)
+        (status,) = costs.budgets()
+    assert status.refused == 1
+    assert [alert.kind for alert in alerts] == ["refused"]
+
+
+def test_a_call_that_fits_by_its_tokens_is_no_refusal() -> None:
+    """Its bytes alone do not fit: nobody is to be told of a refusal that never was."""
+    prompt = "Why is the sky blue? " * 2000
+    request = CallRequest("llm", prompt, {"max_tokens": 5}, model="gpt-4o", provider="openai")
+    by_bytes, by_tokens = bound_call(request, PriceBook()), bound_call(request, PriceBook(), tight=True)
+    assert by_bytes.nano_usd is not None
+    assert by_tokens.nano_usd is not None
+    between = Decimal(by_bytes.nano_usd + by_tokens.nano_usd) / 2 / 10**9
+    budget = Budget(between.quantize(Decimal("0.000001")), per="day")
+    with track_costs(budgets=[budget], store=InMemoryStore(), on_alert=[]) as costs:
+        model().invoke(prompt, max_tokens=5)
+        (status,) = costs.budgets()
+    assert status.refused == 0
+    assert status.spent is not None
+    assert status.spent > 0
