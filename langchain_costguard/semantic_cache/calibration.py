@@ -126,7 +126,7 @@ def _fitted(
         raise InfeasibleTargetError(msg, rows=len(scored))
     rows = different if of == "different" else served
     return CacheCalibration(
-        threshold=float(curve.threshold[point]),
+        threshold=_with_margin(float(curve.threshold[point]), rows, rate, 1 - confidence),
         max_false_hit=rate,
         confidence=confidence,
         of=of,
@@ -170,6 +170,13 @@ def _point_of_served(curve: HitCurve, rate: float, risk: float) -> int:
         )
         raise InfeasibleTargetError(msg, rows=len(curve))
     return last
+
+
+def _with_margin(threshold: float, rows: int, rate: float, risk: float) -> float:
+    """The threshold, a twentieth of its way to 1 higher where the pairs are too few to cover the next ones' scatter."""
+    if threshold < 1 and most_faults_for_next(rows, rows, rate, risk) < 0:
+        return threshold + (1 - threshold) / 20
+    return threshold
 
 
 def _allowed(rows: int, rate: float, risk: float) -> int:

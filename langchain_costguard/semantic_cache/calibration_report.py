@@ -173,7 +173,9 @@ class CacheCalibration:
             kept = json.loads(Path(path).read_text(encoding="utf-8"))
             if kept["version"] == FORMAT_VERSION:
                 kept["curve"] = HitCurve(
-                    *(np.array(kept["curve"][name]) for name in ("threshold", "served", "wrong")),
+                    threshold=np.array(kept["curve"]["threshold"]),
+                    served=np.array(kept["curve"]["served"]),
+                    wrong=np.array(kept["curve"]["wrong"]),
                     same=kept["curve"]["same"],
                     pairs=kept["curve"]["pairs"],
                 )

@@ -29,6 +29,7 @@ _BOUNDS: Final = frozenset(map(stem, lexicon.BOUNDS.split()))
 _LINKS: Final = frozenset({"and", "or", "vs", "versus", "between", "with", "both", ","})
 _ONLY: Final = frozenset({"only", "solely", "exclusively"})
 _PREFIXES: Final = ("un", "non", "dis", "in", "im", "ir", "il", "de", "anti", "hyper", "hypo", "over", "under")
+_PREPOSITIONS: Final = frozenset(lexicon.PREPOSITIONS.split())
 _PAST: Final = frozenset({"did", "was", "were", "had"})
 _FUTURE: Final = frozenset({"will", "shall"})
 _SEVERAL: Final = 2
@@ -105,6 +106,8 @@ def proper_names(pair: Comparison) -> str | None:
 
 def direction(pair: Comparison) -> str | None:
     """From here to there, and from there to here."""
+    if "to" not in pair.stored.spoken or "to" not in pair.asked.spoken:
+        return None
     (start, end), (other_start, other_end) = _ends(pair.stored), _ends(pair.asked)
     if start and end and (start & other_end or end & other_start) and not (start & other_start or end & other_end):
         return "from and to are exchanged"
@@ -122,9 +125,8 @@ def order(pair: Comparison) -> str | None:
     first, last = moved
     if mine[first].stem != yours[last].stem or mine[last].stem != yours[first].stem:
         return None
-    if _linked(pair.stored, mine[first], mine[last]) or (
-        last - first == 1 and not _apart(pair, mine[first], mine[last])
-    ):
+    next_to = last - first == 1 and not _apart(pair, mine[first], mine[last]) and "who" not in pair.stored.asks
+    if next_to or _linked(pair.stored, mine[first], mine[last]):
         return None
     return f"{mine[first].text!r} and {mine[last].text!r} have changed places"
 
@@ -166,11 +168,28 @@ def substitution(pair: Comparison) -> str | None:
 
 
 def additions(pair: Comparison) -> str | None:
-    """One or two words of content that only one text has, and that narrow or widen what it asks."""
+    """One or two words of content that only one text has and that narrow what it asks.
+
+    A word narrows when others could stand in its place (`my colleague's password`), when it stands before a word that
+    both texts have (`the extended warranty`), or after a preposition (`as a student`).
+    """
     mine, yours = _contents(pair)
     if bool(mine) == bool(yours) or len(mine) + len(yours) > _SEVERAL:
         return None
-    return f"only the {'stored' if mine else 'asked'} text says {_spoken(mine or yours)}"
+    reading = pair.stored if mine else pair.asked
+    narrowing = tuple(word for word in mine or yours if word.fixed or _narrows(reading, word))
+    return f"only the {'stored' if mine else 'asked'} text says {_spoken(narrowing)}" if narrowing else None
+
+
+def _narrows(reading: Reading, word: Word) -> bool:
+    """Whether a word stands right before a word of content, or shortly after a preposition."""
+    if word.text not in reading.spoken:
+        return True
+    place = reading.spoken.index(word.text)
+    following = reading.spoken[place + 1 : place + 2]
+    return any(other.text in following for other in reading.order) or not _PREPOSITIONS.isdisjoint(
+        reading.spoken[max(0, place - 3) : place]
+    )
 
 
 def _contents(pair: Comparison) -> tuple[tuple[Word, ...], tuple[Word, ...]]:

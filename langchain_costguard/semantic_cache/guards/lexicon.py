@@ -273,6 +273,140 @@ deploy release
 login signin
 own possess
 tell know
+view see look watch
+check verify confirm examine inspect
+choose choice option
+opening opened open hours
+claim apply request
+report tell notify inform complain
+leave exit quit
+end finish expire expiry
+expire lapse
+extend renew lengthen
+settle pay
+payment pay
+spend pay
+fine penalty
+discount reduction deal offer
+voucher coupon code
+free complimentary
+eligible entitled qualify
+entitlement allowance
+limit maximum cap
+minimum lowest least
+rise increase
+join enter
+invite add
+speak talk contact
+replace swap exchange change substitute
+broken damaged faulty
+mend fix repair
+clean wash
+trip tour
+hotel accommodation
+seat place
+plane aircraft airplane aeroplane
+airport terminal
+kid youngster
+wife spouse
+husband spouse
+partner spouse
+lawyer solicitor attorney
+shipping postage delivery
+item product goods
+size dimension
+text font
+letter mail post
+notify alert notification
+remind reminder
+record log
+folder directory
+computer pc machine
+screen display monitor
+settings preferences options
+username login
+hack breach
+crash freeze hang
+slow sluggish
+quit exit close
+rubbish garbage
+meeting appointment
+visit attend
+diet food
+exercise workout
+pain ache hurt
+allergy allergic
+fever temperature
+tablet pill medicine
+surgery operation
+dentist dental
+pregnant pregnancy
+weekly week
+monthly month
+yearly year annual
+daily day
+graduate graduation
+university college
+degree diploma
+lesson class course
+teacher tutor instructor
+score grade mark
+salary income earnings
+invest investment investing
+loan borrow credit
+mortgage loan
+stock share
+bill charge
+bank account
+cashback refund
+insure insurance insured coverage
+cover covered coverage
+protect protection secure safe
+security safety
+vote election voting
+president presidential
+government state
+war conflict
+invent invention inventor
+discover discovery
+win winner victory
+population inhabitant
+distance far
+tall height high
+deep depth
+wide width
+heavy weight weigh
+old age
+long length
+fast speed
+hot temperature warm
+strong strength
+dry drought
+cook prepare recipe
+bake cook
+eat consume
+drink beverage
+restaurant eatery diner
+dish meal
+train railway rail
+bicycle bike cycle
+drive driving driver
+road street
+park parking
+fly flight airline
+swim swimming
+paint painting
+sing song singer
+dance dancing
+photo photography
+hire employ recruit
+resign quit
+retire retirement pension
+permit permission
+require requirement mandatory compulsory
+legal law lawful
+crime criminal
+steal theft stolen
 allow permit let allowed permitted
 ban prohibit forbid forbidden banned prohibited disallow
 child kid kids
@@ -520,7 +654,7 @@ safe legal allow allowed permit permitted single possible howmuch calculate comp
 """Words that rarely change which answer is right; where one does, a guard of its own looks for it."""
 
 NEGATIONS: Final = """
-not no never none nobody nothing neither nor without cannot except excluding avoid prevent refrain hardly
+unless not no never none nobody nothing neither nor without cannot except excluding avoid prevent refrain hardly
 """
 """Words that turn a sentence, or what follows them, into its opposite."""
 
@@ -628,3 +762,8 @@ ENDINGS: Final = """
 ations ation ings ing ments ement edly ed ies ely ly es s
 """
 """Endings that are taken off a word, the first that fits."""
+
+PREPOSITIONS: Final = """
+for as with without if when unless from in on at by than during under over against before after until except
+"""
+"""Words after which a question is narrowed."""

@@ -205,10 +205,12 @@ def alike(one: Word, other: Word) -> bool:
     """Whether two words may stand for each other: a synonym, another form of the word, or a slip of the pen."""
     if not one.keys.isdisjoint(other.keys):
         return one.keys.isdisjoint(other.opposites) or one.stem == other.stem
-    if one.negated != other.negated or (one.fixed and other.fixed):
+    short, long = one.stem, other.stem
+    if short[0] != long[0] or one.negated != other.negated or (one.fixed and other.fixed):
         return False
-    short, long = sorted((one.stem, other.stem), key=len)
-    if len(short) < _FUZZY_LETTERS or short[0] != long[0]:
+    if len(short) > len(long):
+        short, long = long, short
+    if len(short) < _FUZZY_LETTERS:
         return False
     if not (one.fixed or other.fixed) and _same_root(short, long):
         return True
