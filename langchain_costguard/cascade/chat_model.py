@@ -44,8 +44,8 @@ class CascadeChatModel(BaseChatModel):
 
     It answers as `Cascade` does. LangChain sees one model run, whose usage is the sum over all legs; LangSmith and
     other tracers see no leg, so the legs stand in `response_metadata["cascade"]`. The handlers of this package see
-    the legs instead: each is recorded, priced and held to budgets as a child of the model's run, which is never priced or
-    reserved itself. Other price tables, which see one sum under one model's name, are wrong about it.
+    the legs instead: each is recorded, priced and held to budgets as a child of the model's run, which is never
+    priced or reserved itself. Other price tables, which see one sum under one model's name, are wrong about it.
 
     Example:
         ```python
