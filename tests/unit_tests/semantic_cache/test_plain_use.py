@@ -1,0 +1,237 @@
+"""get, set and query by text, and what a cache answers about itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+from langchain_core.messages import AIMessage
+
+from langchain_costguard import SemanticCache
+from langchain_costguard.testing import ScriptedChatModel
+from tests.unit_tests.semantic_cache.word_embeddings import WordEmbeddings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RESET = "How do I reset my password?"
+SAME = "Can I reset my password please"
+
+
+def near_cache(**given: object) -> SemanticCache:
+    """A cache that compares words."""
+    return SemanticCache(WordEmbeddings(), "memory", threshold=0.9, **given)  # type: ignore[arg-type]
+
+
+def test_what_was_set_is_got_by_its_meaning() -> None:
+    """The plainest use: a question, its answer, and the question again in other words."""
+    cache = near_cache()
+
+    assert cache.get(RESET) is None
+    assert cache.set(RESET, "Use the link.")
+    assert (cache.get(RESET), cache.get(SAME), cache.get("What does it cost?")) == (
+        "Use the link.",
+        "Use the link.",
+        None,
+    )
+
+
+def test_query_asks_once() -> None:
+    """The cached answer, else the call and its answer kept."""
+    cache = near_cache()
+    asked: list[str] = []
+
+    def call(text: str) -> str:
+        asked.append(text)
+        return "Use the link."
+
+    assert [cache.query(text, call) for text in (RESET, SAME, RESET)] == ["Use the link."] * 3
+    assert asked == [RESET]
+
+
+def test_query_takes_a_models_messages() -> None:
+    """A message comes back as a message."""
+    cache = near_cache()
+    model = ScriptedChatModel(responses=["one", "two"], model="gpt-4o")
+
+    first, second = (cache.query(text, model.invoke) for text in (RESET, SAME))  # type: ignore[type-var]
+
+    assert isinstance(second, AIMessage)
+    assert (first.content, second.content, second.id) == ("one", "one", None)
+    assert cache.stats().avoided_cost == Decimal("0.0000325")
+
+
+def test_query_does_not_keep_what_a_call_raises() -> None:
+    """An error is no answer."""
+    cache = near_cache()
+
+    def fail(text: str) -> str:
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        cache.query(RESET, fail)
+    assert cache.query(RESET, lambda _: "Use the link.") == "Use the link."
+
+
+def test_threads_that_query_the_same_at_once_make_one_call() -> None:
+    """As with models."""
+    import time
+
+    cache = near_cache()
+    asked: list[str] = []
+
+    def call(text: str) -> str:
+        asked.append(text)
+        time.sleep(0.2)
+        return "Use the link."
+
+    with ThreadPoolExecutor(6) as pool:
+        assert set(pool.map(lambda _: cache.query(RESET, call), range(6))) == {"Use the link."}
+    assert asked == [RESET]
+
+
+def test_the_asynchronous_methods_do_the_same() -> None:
+    """An embedding must not hold up an event loop."""
+    cache = near_cache()
+
+    async def call(text: str) -> str:
+        return "Use the link."
+
+    async def ask() -> list[object]:
+        return [
+            await cache.aquery(RESET, call),
+            await cache.aget(SAME),
+            await cache.aset("x", ""),
+            await cache.aget("x"),
+        ]
+
+    assert asyncio.run(ask()) == ["Use the link.", "Use the link.", False, None]
+
+
+def test_tenants_are_kept_apart() -> None:
+    """And nothing is kept for nobody."""
+    cache = near_cache(tenant="user")
+    cache.set(RESET, "for alice", tenant="alice")
+
+    assert (cache.get(RESET, tenant="alice"), cache.get(RESET, tenant="bob"), cache.get(RESET)) == (
+        "for alice",
+        None,
+        None,
+    )
+    assert not cache.set(RESET, "for nobody")
+
+
+def test_an_entry_has_a_time_to_live_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A price list is good for a day, a definition for ever."""
+    now = [1_000_000]
+    for module in ("finding", "keeping", "cache"):
+        monkeypatch.setattr(f"langchain_costguard.semantic_cache.{module}.now_us", lambda: now[0])
+    cache = near_cache(ttl_seconds=1000)
+    cache.set("short", "a", ttl_seconds=1)
+    cache.set("usual", "b")
+    now[0] += 2_000_000
+
+    assert (cache.get("short"), cache.get("usual")) == (None, "b")
+
+
+def test_an_entry_is_deleted_by_its_question() -> None:
+    """A wrong answer must be removable, for a model's as for one's own."""
+    cache = near_cache()
+    model = ScriptedChatModel(responses=["wrong", "right"], cache=cache)
+    cache.set(RESET, "wrong")
+    model.invoke(RESET)
+
+    assert (cache.delete(RESET), cache.delete(RESET)) == (True, False)
+    assert cache.delete(RESET, model=model)
+    assert cache.get(RESET) is None
+    assert model.invoke(RESET).content == "right"
+
+
+def test_a_model_is_warmed_from_a_file(tmp_path: Path) -> None:
+    """Known questions are answered before anybody has asked them."""
+    rows = [{"question": RESET, "answer": "Use the link."}, {"question": "What does it cost?", "answer": "Nothing."}]
+    path = tmp_path / "answers.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows) + "\n", encoding="utf-8")
+    cache = near_cache()
+    model = ScriptedChatModel(responses="never", cache=cache)
+
+    assert cache.warm(path, model=model, system="Be brief.") == 2
+    assert cache.warm([("a b c", "d")]) == 1
+    assert cache.get("a b c") == "d"
+    assert model.invoke([("system", "Be brief."), ("human", SAME)]).content == "Use the link."
+    assert model.invoke(SAME).content == "never"
+
+
+def test_a_file_that_is_no_list_of_answers_says_which_line_is_wrong(tmp_path: Path) -> None:
+    """Nobody looks through ten thousand lines."""
+    path = tmp_path / "answers.jsonl"
+    path.write_text('{"question": "a", "answer": "b"}\n\nnot json\n', encoding="utf-8")
+
+    with pytest.raises(ValueError, match=r"line 3 of .*answers\.jsonl is no JSON"):
+        near_cache().warm(path)
+    with pytest.raises(ValueError, match="no question with its answer"):
+        near_cache().warm([{"q": "a"}])
+
+
+def test_the_question_of_a_model_is_the_one_its_run_asks() -> None:
+    """Warming and deleting go by how LangChain describes a run, which is its private matter."""
+    from pydantic import BaseModel
+
+    class Out(BaseModel):
+        city: str
+
+    cache = near_cache()
+    for build in (
+        lambda model: model,
+        lambda model: model.bind(stop=["x"]),
+        lambda model: model.bind_tools([Out]),
+        lambda model: model.with_structured_output(Out).first,
+    ):
+        model = build(ScriptedChatModel(responses=lambda _: "seen", cache=cache))
+        model.invoke(RESET)
+        assert cache.explain(RESET, model=model).kind == "exact"
+        assert cache.delete(RESET, model=model)
+
+
+def test_stats_tell_what_the_cache_was_good_for() -> None:
+    """Hits by tier, misses, vetoes, and what came nearest."""
+    cache = near_cache()
+    cache.set("The revenue of the shop in March 2024 in Bern?", "5")
+    for text in ("The revenue of the shop in March 2024 in Bern?", "the revenue of the shop in March 2024 in Bern"):
+        cache.get(text)
+    cache.get("The revenue of the shop in March 2023 in Bern?")
+    cache.get("What?")
+
+    stats = cache.stats()
+
+    assert (stats.exact, stats.semantic, stats.hits, stats.lookups, stats.entries) == (1, 1, 2, 4, 1)
+    assert stats.hit_rate == 0.5
+    assert stats.nearest_miss is not None
+    assert stats.nearest_miss.asked == "The revenue of the shop in March 2023 in Bern?"
+    assert "2 hits (50% of 4 lookups): 1 by words, 1 by meaning" in str(stats)
+    assert cache.near_misses()[0] == stats.nearest_miss
+
+
+def test_explain_says_why() -> None:
+    """Who wonders about an answer, or about its price, asks for one question."""
+    cache = near_cache()
+    cache.set(RESET, "Use the link.")
+    cache.get(SAME)
+
+    assert cache.explain(SAME).is_hit
+    assert cache.explain(SAME).stored == RESET
+    assert "hit by meaning; nearest 'How do I reset my password?'" in str(cache.explain(SAME))
+    assert cache.explain("x" * 600).why == "the text is longer than 500 characters"
+    lookups = cache.stats().lookups
+    assert cache.explain("never asked").kind == "miss"
+    assert cache.stats().lookups == lookups
+
+
+def test_what_cannot_be_kept_is_refused() -> None:
+    """A silent no would look like a cache that never hits."""
+    with pytest.raises(TypeError, match="a text or an AIMessage"):
+        near_cache().set(RESET, {"answer": 5})  # type: ignore[arg-type]
