@@ -32,6 +32,9 @@ class VectorStoreIndex(CandidateIndex):
     the similarity is the cosine of the vectors kept in the cache's own store, and an entry of another partition, or one
     the own store does not have, is no candidate.
 
+    The vector store embeds each stored text once more, with its own embeddings; wrap those with `track_embeddings` to
+    see what that costs.
+
     Args:
         vector_store: it must embed with the same model as the cache.
         store: the cache's own store.

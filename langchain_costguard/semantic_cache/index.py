@@ -133,7 +133,7 @@ class LocalIndex(CandidateIndex):
     def is_ready(self, partition: bytes, fingerprint: str) -> bool:
         """Whether the partition is loaded; at most what has changed since is read then."""
         self._leave_parent()
-        return any(key[:2] == (partition, fingerprint) for key in tuple(self._partitions))
+        return (partition, fingerprint) in self._partitions
 
     def nearest(
         self,
@@ -159,7 +159,7 @@ class LocalIndex(CandidateIndex):
     def _begin(self) -> None:
         self._lock = Lock()
         self._pid = os.getpid()
-        self._partitions: OrderedDict[tuple[bytes, str, int], _Followed] = OrderedDict()
+        self._partitions: OrderedDict[tuple[bytes, str], _Followed] = OrderedDict()
         """The one searched least recently comes first."""
 
     def _leave_parent(self) -> None:
@@ -169,10 +169,10 @@ class LocalIndex(CandidateIndex):
 
     def _followed(self, partition: bytes, fingerprint: str, dims: int) -> _Followed:
         self._leave_parent()
-        key = (partition, fingerprint, dims)
+        key = (partition, fingerprint)
         with self._lock:
             found = self._partitions.get(key)
-            if found is None:
+            if found is None or found.vectors.dims != dims:
                 from langchain_costguard.semantic_cache.partitions import PartitionVectors
 
                 found = self._partitions[key] = _Followed(PartitionVectors(dims))
@@ -182,7 +182,7 @@ class LocalIndex(CandidateIndex):
     def _catch_up(self, followed: _Followed, partition: bytes, fingerprint: str, newest: int) -> None:
         """Read what has changed, unless another thread has done so by the time it is this one's turn."""
         with followed.lock:
-            if followed.change >= newest:
+            if followed.change == newest:
                 return
             with self._feed.vectors(partition, fingerprint, since=followed.change) as changes:
                 vectors = followed.vectors

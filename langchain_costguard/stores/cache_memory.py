@@ -17,6 +17,7 @@ from langchain_costguard.stores.cache_base import (
     is_entry_alive,
 )
 from langchain_costguard.stores.cache_rows import count_to_evict, join_totals, lowered, served_entries, sum_uses
+from langchain_costguard.stores.cache_schema import REMOVALS_KEPT
 from langchain_costguard.stores.forks import watch_forks
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ class InMemoryCacheStore(CacheStore, VectorFeed):
         """By partition: the change that removed a vector, and the one that had written it."""
         self._uses: dict[Label, list[int]] = {}
         self._notes: dict[str, bytes] = {}
+        self._removed_count: int = 0
+        self._forgotten: int = 0
+        """Removals up to this change are no longer remembered."""
         self._change: int = 0
         self._bytes: int = 0
         watch_forks(self)
@@ -193,10 +197,11 @@ class InMemoryCacheStore(CacheStore, VectorFeed):
     def vectors(self, partition: bytes, fingerprint: str, *, since: int) -> Iterator[VectorChanges]:
         """What has happened to the vectors of a partition."""
         with self._lock:
+            is_whole = since == 0 or since < self._forgotten
             held = self._vectors.get((partition, fingerprint), {})
-            added = sorted(vector for vector in held.values() if vector.change > since)
+            added = sorted(vector for vector in held.values() if is_whole or vector.change > since)
             removed = [vector for change, vector in self._removed.get(partition, ()) if change > since]
-            changes = VectorChanges(self._change, since == 0, len(added), iter([added] if added else []), removed)
+            changes = VectorChanges(self._change, is_whole, len(added), iter([added] if added else []), removed)
         yield changes
 
     def close(self) -> None:
@@ -242,8 +247,15 @@ class InMemoryCacheStore(CacheStore, VectorFeed):
     def _take_vector(self, entry: CacheEntry) -> None:
         if entry.vector is not None and entry.fingerprint is not None:
             self._change += 1
-            gone = self._vectors[entry.partition, entry.fingerprint].pop(entry.id)
+            known = self._vectors[entry.partition, entry.fingerprint]
+            gone = known.pop(entry.id)
+            if not known:
+                del self._vectors[entry.partition, entry.fingerprint]
             self._removed.setdefault(entry.partition, []).append((self._change, gone.change))
+            self._removed_count += 1
+            if self._removed_count > REMOVALS_KEPT:
+                self._removed.clear()
+                self._removed_count, self._forgotten = 0, self._change
 
 
 def _count(entries: Iterable[CacheEntry], held: CacheSize, max_entries: int | None, max_bytes: int | None) -> int:

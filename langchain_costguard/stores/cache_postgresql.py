@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import time
+import weakref
 from array import array
 from contextlib import contextmanager, suppress
 from threading import Semaphore
@@ -228,6 +229,7 @@ class PostgreSQLCacheStore(CacheStore, VectorSearch):
         self._idle: list[Any] = []
         self._free = Semaphore(_CONNECTIONS)
         self._pid = os.getpid()
+        weakref.finalize(self, _hang_up_all, self._idle, self._pid)
 
     def _leave_parent(self) -> None:
         """After a fork, forget the parent's connections without closing them."""
@@ -309,6 +311,12 @@ class PostgreSQLCacheStore(CacheStore, VectorSearch):
         schema = connection.execute(sql.FIND_EXTENSION).fetchone()[0]
         if schema not in [part.strip() for part in path.split(",")]:
             connection.execute(f"SET search_path = {path}, {schema}")
+
+
+def _hang_up_all(idle: list[Any], pid: int) -> None:
+    """End what is open when the store is given up; a parent's connections are left to the parent."""
+    while idle and pid == os.getpid():
+        idle.pop().close()
 
 
 def _hang_up(connection: Any) -> None:  # noqa: ANN401 - psycopg's own connection

@@ -9,9 +9,7 @@ VERSION: Final = 1
 
 LAYOUT_KEY: Final = "costguard.layout"
 
-FIND_EXTENSION: Final = (
-    "SELECT quote_ident(extnamespace::regnamespace::text) FROM pg_extension WHERE extname = 'vector'"
-)
+FIND_EXTENSION: Final = "SELECT extnamespace::regnamespace::text FROM pg_extension WHERE extname = 'vector'"
 MAKE_EXTENSION: Final = "CREATE EXTENSION IF NOT EXISTS vector"
 HAS_TABLES: Final = "SELECT to_regclass('cache_notes') IS NOT NULL"
 

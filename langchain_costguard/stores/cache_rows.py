@@ -67,8 +67,8 @@ def entry_of(row: Sequence[Any]) -> CacheEntry | None:
     if not isinstance(text, bytes | None) or _checksum(partition, exact, answer, text) != expected:
         return None
     return CacheEntry(
-        partition, exact, answer, created, expires, tenant, namespace, model, text_of(text), embedder, None, nanos, hits, used,
-        number,
+        partition, exact, answer, created, expires, tenant, namespace, model, text_of(text), embedder, None, nanos,
+        hits, used, number,
     )  # fmt: skip
 
 

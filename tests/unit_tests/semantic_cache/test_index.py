@@ -190,3 +190,19 @@ def test_similarity_is_between_zero_and_one_whatever_is_stored() -> None:
     assert similarity_of(unit(1, 0), query) == 1.0
     assert similarity_of(unit(1, 0, 0), query) == 0.0
     assert similarity_of(b"\xff" * 8, query) == 0.0
+
+
+def test_a_store_in_memory_does_not_remember_removals_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache that evicts for months may not grow; an index that slept through it is loaded anew."""
+    monkeypatch.setattr("langchain_costguard.stores.cache_memory.REMOVALS_KEPT", 3)
+    store = InMemoryCacheStore()
+    numbers = store.put([make_entry(f"{n}", vector=unit(1, n, 0)) for n in range(10)])
+    index = LocalIndex(store)
+    query = from_bytes(unit(1, 0, 0))
+    assert len(index.nearest(PARTITION, EMBEDDER, query, k=20, now_us=NOW_US)) == 10
+    store.delete(numbers[:6])
+    assert sum(map(len, store._removed.values())) <= 3
+    found = index.nearest(PARTITION, EMBEDDER, query, k=20, now_us=NOW_US)
+    assert [item.entry_id for item in found] == numbers[6:]
+    store.clear()
+    assert store._vectors == {}
