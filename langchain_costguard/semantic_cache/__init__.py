@@ -10,13 +10,47 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from langchain_costguard.semantic_cache.cache import SemanticCache
+    from langchain_costguard.semantic_cache.calibration import calibrate
+    from langchain_costguard.semantic_cache.calibration_report import CacheCalibration
+    from langchain_costguard.semantic_cache.embedders import Embedder, LangChainEmbedder
+    from langchain_costguard.semantic_cache.guards import Guards, Veto
+    from langchain_costguard.semantic_cache.local_embedders import OnnxEmbedder, WordLlamaEmbedder
+    from langchain_costguard.semantic_cache.matching import Match
+    from langchain_costguard.semantic_cache.proposals import judge_pairs, propose_pairs
+    from langchain_costguard.semantic_cache.recognition import reembed
     from langchain_costguard.semantic_cache.stats import CacheStats, Explanation
     from langchain_costguard.semantic_cache.streaming import CachedChatModel, cached
 
-__all__ = ["CacheStats", "CachedChatModel", "Explanation", "SemanticCache", "cached"]
+__all__ = [
+    "CacheCalibration",
+    "CacheStats",
+    "CachedChatModel",
+    "Embedder",
+    "Explanation",
+    "Guards",
+    "LangChainEmbedder",
+    "Match",
+    "OnnxEmbedder",
+    "SemanticCache",
+    "Veto",
+    "WordLlamaEmbedder",
+    "cached",
+    "calibrate",
+    "judge_pairs",
+    "propose_pairs",
+    "reembed",
+]
 
 _ROOMS = {
     "cache": ("SemanticCache",),
+    "calibration": ("calibrate",),
+    "calibration_report": ("CacheCalibration",),
+    "embedders": ("Embedder", "LangChainEmbedder"),
+    "guards": ("Guards", "Veto"),
+    "local_embedders": ("OnnxEmbedder", "WordLlamaEmbedder"),
+    "matching": ("Match",),
+    "proposals": ("judge_pairs", "propose_pairs"),
+    "recognition": ("reembed",),
     "stats": ("CacheStats", "Explanation"),
     "streaming": ("CachedChatModel", "cached"),
 }

@@ -19,6 +19,7 @@ from langchain_costguard.semantic_cache.flights import TICKET, Flights, await_fo
 from langchain_costguard.semantic_cache.identity import OBSERVER
 from langchain_costguard.semantic_cache.keeping import Keeper, KeepingRules
 from langchain_costguard.semantic_cache.lately import Lately
+from langchain_costguard.semantic_cache.learning import Learning
 from langchain_costguard.semantic_cache.meaning import NO_EMBEDDER, Matching
 from langchain_costguard.semantic_cache.plain_use import PlainUse
 from langchain_costguard.stores.cache_base import CacheLimits, CacheUse
@@ -107,7 +108,8 @@ class SemanticCache(PlainUse, BaseCache):
         self._index = index_for(self.store)
         self._uses = CacheUses(self.store)
         self._faults = Faults()
-        self._matching = Matching(embedder, self.store, threshold, guards, verifier)
+        self._learning = Learning(self.store, namespace)
+        self._matching = Matching(embedder, self.store, threshold, guards, verifier, self._learning)
         self._asking = Asking(tenant, namespace, max_temperature)
         self._finder = Finder(self.store, self._index, self._matching.meaning, self._matching.decide)
         rules = KeepingRules(namespace, ttl_seconds, CacheLimits(max_entries, max_bytes), prices)
@@ -246,6 +248,8 @@ class SemanticCache(PlainUse, BaseCache):
         entry = found.entry
         self._lately.add(found.explained(question), None if entry is None else entry.id)
         is_hit = found.generations is not None and not self.shadow
+        if self.shadow:
+            self._learning.note_shadow(hit=found.generations is not None)
         avoided = entry.avoided_nanos if entry is not None and is_hit else None
         kind = "miss" if self.shadow and found.generations is not None else found.kind
         number = None if entry is None or (self.shadow and not is_hit) else entry.id
@@ -265,6 +269,8 @@ class SemanticCache(PlainUse, BaseCache):
     def _keep(self, question: Question, found: Found | None, answer: RETURN_VAL_TYPE, prompt: str) -> None:
         vector = None if found is None else found.vector
         text = None if question.is_chat else prompt
+        if self.shadow and found is not None and found.generations is not None:
+            self._learning.compare(found.generations, answer)
         if self._keeper.keep(question, list(answer), prompt=text, vector=vector) is None:
             self._note_stored(question)
 

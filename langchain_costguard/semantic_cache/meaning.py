@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
     from numpy.typing import NDArray
 
+    from langchain_costguard.semantic_cache.learning import Learning
     from langchain_costguard.semantic_cache.matching import Verifier
     from langchain_costguard.stores.cache_base import CacheStore
 
@@ -49,6 +50,7 @@ class Matching:
         threshold: the similarity from which on texts are compared; `None` for the embedder's own.
         guards: see `SemanticCache`.
         verifier: asked last.
+        learning: what users have said of the cache's hits.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Matching:
         threshold: float | None,
         guards: Guards | bool,
         verifier: Verifier | None,
+        learning: Learning,
     ) -> None:
         """Note what to compare with; the store is asked when it is needed first."""
         self._embedder = _wanted(embedder)
@@ -67,6 +70,7 @@ class Matching:
         self._threshold = threshold
         self.guards: Guards = guards if isinstance(guards, Guards) else Guards.default() if guards else Guards.none()
         self._verifier = verifier
+        self._learning = learning
         self._lock = threading.Lock()
         self._meaning: Meaning | None = None
 
@@ -88,7 +92,7 @@ class Matching:
         return self._meaning
 
     def forget(self) -> None:
-        """Ask the store for the threshold again when it is needed next."""
+        """Ask the store for the threshold again when it is needed next, because it has changed."""
         self._meaning = None
 
     def decide(self, stored: str, asked: str, similarity: float) -> Match:
@@ -114,9 +118,9 @@ class Matching:
         if self._embedder is None:
             self._embedder = as_embedder(LOCAL)
         known = recognise(self._embedder, self._store)
-        return Meaning(
-            self._embedder, known.fingerprint, known.threshold if self._threshold is None else self._threshold
-        )
+        wanted = known.threshold if self._threshold is None else self._threshold
+        raised = self._learning.raised_threshold(known.fingerprint)
+        return Meaning(self._embedder, known.fingerprint, max(wanted, raised))
 
 
 def _wanted(embedder: Embedder | Embeddings | str | bool | None) -> Embedder | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from langchain_costguard.semantic_cache.keeping import Keeper
     from langchain_costguard.semantic_cache.keys import Question
     from langchain_costguard.semantic_cache.lately import Lately
+    from langchain_costguard.semantic_cache.learning import Learning
     from langchain_costguard.semantic_cache.matching import Match
     from langchain_costguard.semantic_cache.meaning import Matching
     from langchain_costguard.stores.cache_base import CacheStore
@@ -49,6 +51,7 @@ class PlainUse:
     _index: CandidateIndex
     _keeper: Keeper
     _lately: Lately
+    _learning: Learning
     _matching: Matching
     _uses: CacheUses
 
@@ -194,6 +197,37 @@ class PlainUse:
             return Explanation("miss", str(prompt), why="it is not known whose question it is: give tenant=")
         return self._finder.find(question).explained(question)
 
+    def feedback(self, prompt: str | Explanation, *, good: bool) -> bool:
+        """What a user says of a hit: a wrong answer is deleted, and too many of them raise the threshold.
+
+        The threshold is raised for everybody who shares the store, the namespace and the embedder.
+
+        Args:
+            prompt: the text that was asked, or what `explain` said of it.
+            good: whether the answer was right.
+
+        Returns:
+            Whether a hit of this text is remembered: the latest 256 lookups of this process are.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        text = prompt.asked if isinstance(prompt, Explanation) else prompt
+        lookup = None if text is None else self._lately.of_text(text)
+        if lookup is None or lookup.entry_id is None or not lookup.explanation.is_hit:
+            return False
+        meaning = self._matching.meaning()
+        evict = not good
+        if meaning is not None:
+            verdict = self._learning.judged(meaning, lookup.explanation.similarity or 0.0, good=good)
+            evict = verdict.evict
+            if verdict.threshold > meaning.threshold:
+                self._matching.forget()
+        if evict:
+            self._index.remove([lookup.entry_id])
+            self.store.delete([lookup.entry_id])
+        return True
+
     def delete(self, prompt: str | Sequence[BaseMessage], *, model: object = None, tenant: str | None = None) -> bool:
         """Delete the entry of a question, found by its words.
 
@@ -258,7 +292,8 @@ class PlainUse:
         self._uses.flush()
         totals = [row for row in self.store.totals(now_us=now_us()) if row.namespace == self.namespace]
         near = next(iter(self._lately.misses()), None)
-        return sum_totals(totals, self.store.location, failures=self._faults.count, nearest_miss=near)
+        figures = sum_totals(totals, self.store.location, failures=self._faults.count, nearest_miss=near)
+        return replace(figures, shadow=self._learning.shadow) if self.shadow else figures
 
     def near_misses(self, limit: int = 20) -> list[Explanation]:
         """The latest lookups of this process that came near an entry and missed, the nearest first.

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
 
+    from langchain_costguard.semantic_cache.feedback import ShadowState
     from langchain_costguard.stores.cache_base import CacheTotals, UseKind
 
 _KIB: Final = 1024
@@ -68,6 +69,7 @@ class CacheStats:
         failures: lookups and updates of this process in which the cache itself failed, which count as misses.
         nearest_miss: of the latest lookups of this process that missed, the one that came nearest.
         location: where entries are kept.
+        shadow: what would have been served by this process in shadow mode; `None` otherwise.
     """
 
     exact: int
@@ -81,6 +83,7 @@ class CacheStats:
     location: str
     failures: int = 0
     nearest_miss: Explanation | None = None
+    shadow: ShadowState | None = None
 
     @property
     def hits(self) -> int:
@@ -110,6 +113,8 @@ class CacheStats:
         ]
         if self.nearest_miss is not None:
             lines.append(f"nearest miss: {self.nearest_miss}")
+        if self.shadow is not None:
+            lines.append(f"shadow mode: {self.shadow}")
         if self.failures:
             lines.append(f"the cache itself failed {self.failures:,} times: see the log")
         return "\n".join(lines)

@@ -333,7 +333,10 @@ def test_shadow_mode_serves_nothing_and_tells_what_it_would_have() -> None:
     model = counted(cache=cache)
 
     assert [said(model, RESET), said(model, SAME)] == ["answer 0", "answer 1"]
-    assert cache.stats().hits == 0
+    stats = cache.stats()
+    assert stats.hits == 0
+    assert stats.shadow is not None
+    assert (stats.shadow.would_serve, stats.shadow.lookups, stats.shadow.disagreed) == (1, 2, 1)
     assert cache.explain(SAME).kind == "semantic"
 
 

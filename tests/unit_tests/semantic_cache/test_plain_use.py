@@ -235,3 +235,29 @@ def test_what_cannot_be_kept_is_refused() -> None:
     """A silent no would look like a cache that never hits."""
     with pytest.raises(TypeError, match="a text or an AIMessage"):
         near_cache().set(RESET, {"answer": 5})  # type: ignore[arg-type]
+
+
+def test_a_wrong_answer_is_deleted_and_the_threshold_raised_above_it() -> None:
+    """Users see what no similarity shows."""
+    cache = SemanticCache(WordEmbeddings(), "memory", threshold=0.6, guards=False)
+    stored, asked = "red shoes in size five", "red shoes in size six"
+    cache.set(stored, "wrong")
+    assert cache.get(asked) == "wrong"
+
+    assert cache.feedback(asked, good=False)
+
+    assert cache.get(stored) is None
+    cache.set(stored, "wrong")
+    assert cache.get(asked) is None
+    assert not cache.match(stored, asked).hit
+    assert not cache.feedback("never asked", good=True)
+
+
+def test_praise_moves_nothing() -> None:
+    """A right answer stays where it is."""
+    cache = near_cache()
+    cache.set(RESET, "Use the link.")
+    cache.get(SAME)
+
+    assert cache.feedback(SAME, good=True)
+    assert cache.get(SAME) == "Use the link."
