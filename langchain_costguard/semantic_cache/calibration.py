@@ -125,8 +125,13 @@ def _fitted(
         )
         raise InfeasibleTargetError(msg, rows=len(scored))
     rows = different if of == "different" else served
+    threshold = float(curve.threshold[point])
+    if of == "different":
+        threshold = _with_margin(curve, point, _allowed(rows, rate, 1 - confidence))
+    point = int((curve.threshold >= threshold).sum()) - 1
+    served, wrong = int(curve.served[point]), int(curve.wrong[point])
     return CacheCalibration(
-        threshold=_with_margin(float(curve.threshold[point]), rows, rate, 1 - confidence),
+        threshold=threshold,
         max_false_hit=rate,
         confidence=confidence,
         of=of,
@@ -135,7 +140,7 @@ def _fitted(
         different=different,
         served=served,
         wrong=wrong,
-        upper_bound=clopper_pearson_upper(wrong, rows, 1 - confidence),
+        upper_bound=clopper_pearson_upper(wrong, different if of == "different" else served, 1 - confidence),
         guards=guards,
         curve=curve,
     )
@@ -172,11 +177,15 @@ def _point_of_served(curve: HitCurve, rate: float, risk: float) -> int:
     return last
 
 
-def _with_margin(threshold: float, rows: int, rate: float, risk: float) -> float:
-    """The threshold, a twentieth of its way to 1 higher where the pairs are too few to cover the next ones' scatter."""
-    if threshold < 1 and most_faults_for_next(rows, rows, rate, risk) < 0:
-        return threshold + (1 - threshold) / 20
-    return threshold
+def _with_margin(curve: HitCurve, point: int, allowed: int) -> float:
+    """The threshold, a tenth of its way to 1 higher where no false hit is allowed and a single one has set it.
+
+    The bound itself needs no margin; the share among the next few pairs, which is as coarse, does.
+    """
+    threshold = float(curve.threshold[point])
+    raised = threshold + (1 - threshold) / 10
+    rests_on_one = allowed == 0 < curve.wrong[-1] and curve.wrong[point] == 0
+    return raised if rests_on_one and raised <= curve.threshold[1] else threshold
 
 
 def _allowed(rows: int, rate: float, risk: float) -> int:

@@ -625,7 +625,7 @@ diabetes: type1 | type2
 quantifiers: all every each everything everyone | none | both | neither | half
 verbs of a file: read | write | delete | copy | rename | move | share
 verbs of a claim: claim | approve | reject
-verbs of an account: open | close | delete | suspend | verify | upgrade
+verbs of an account: delete | suspend | verify
 """
 """Things that exclude each other: a name for the error message, then its members, each with its other words."""
 
