@@ -7,6 +7,7 @@ Embedding is not part of the times; with `--embedder` the embedders are timed by
 of an environment with `mneme-cache`, `gptcache faiss-cpu` and, with the URL of a Redis that has the search module,
 `redisvl`; GPTCache is asked up to 10,000 entries only, because it stores them slowly. Each system and size has a
 process of its own, with one thread for arithmetic. A million entries are stored a thousand at a time.
+`puts_per_processor_second` leaves out the time in which other programs had the processor, and a server's own.
 """
 
 from __future__ import annotations

@@ -31,6 +31,8 @@ _PRIMARY_CODE: Final = 0xFF
 _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _PAGES_PER_CHECKPOINT: Final = 8000
 """About 1500 entries; the log stays below 40 MB."""
+_CACHE_KIB: Final = 16_384
+"""Room for the index by digest of 150,000 entries, whose pages are written in no order."""
 _creating: Final = Lock()
 """Keeps other threads from opening a new file before the descriptor that created it is closed."""
 _abandoned: Final[list[object]] = []
@@ -194,6 +196,7 @@ class CacheFile:
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute("PRAGMA secure_delete=ON")
             connection.execute(f"PRAGMA wal_autocheckpoint={_PAGES_PER_CHECKPOINT}")
+            connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
             self._lay_out(connection)
             connection.execute(f"PRAGMA busy_timeout={int(self._timeout_seconds * 1000)}")
             connection.execute(DOOMED)
