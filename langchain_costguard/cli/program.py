@@ -8,7 +8,19 @@ import typer
 from typer.core import TyperGroup
 
 from langchain_costguard._version import __version__
-from langchain_costguard.cli import budgets, calc, demo, estimate, explain, prices, report, reprice, retention, transfer
+from langchain_costguard.cli import (
+    budgets,
+    cache,
+    calc,
+    demo,
+    estimate,
+    explain,
+    prices,
+    report,
+    reprice,
+    retention,
+    transfer,
+)
 from langchain_costguard.cli.console import EXIT_CODES, PROGRAM, fail
 from langchain_costguard.exceptions import CostGuardError
 
@@ -48,6 +60,7 @@ app.command(epilog=retention.ERASE_EPILOG)(retention.erase)
 app.command(epilog=transfer.EXPORT_EPILOG)(transfer.export)
 app.command("import", epilog=transfer.IMPORT_EPILOG)(transfer.import_)
 app.add_typer(budgets.app, name="budgets")
+app.add_typer(cache.app, name="cache")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
