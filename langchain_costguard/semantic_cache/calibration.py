@@ -157,11 +157,15 @@ def _point_of_different(curve: HitCurve, different: int, rate: float, risk: floa
 
 
 def _point_of_served(curve: HitCurve, rate: float, risk: float) -> int:
-    """The last point before the first, going down from the fewest served that could show it, that does not show it."""
+    """The last point before the first that does not show the bound.
+
+    One goes down from twice the fewest served that could show it: there a single wrong answer does not end the search.
+    """
     fewest = rows_needed(rate, risk)
+    start = 2 * fewest if curve.served[-1] >= 2 * fewest else fewest
     last = 0
     for point in range(len(curve)):
-        if curve.served[point] < fewest:
+        if curve.served[point] < start:
             continue
         if curve.wrong[point] > _allowed(int(curve.served[point]), rate, risk):
             break

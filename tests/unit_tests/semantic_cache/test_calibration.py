@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def _world(seed: int, pairs: int = 2000) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     generator = np.random.default_rng(seed)
     same = generator.random(pairs) < 0.5
-    near = np.where(same, generator.beta(12, 2, pairs), generator.beta(6, 4, pairs))
+    near = np.where(same, generator.beta(12, 2, pairs), generator.beta(5, 5, pairs))
     return near, same
 
 
