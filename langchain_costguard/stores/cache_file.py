@@ -6,6 +6,7 @@ import logging
 import os
 import sqlite3
 import time
+import weakref
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
@@ -17,7 +18,7 @@ from langchain_costguard.stores.filesystems import refuse_network_filesystem
 from langchain_costguard.stores.forks import watch_forks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 _T = TypeVar("_T")
 
@@ -78,6 +79,7 @@ class CacheFile:
         self._timeout_seconds = timeout_seconds
         self._reader, self._follower, self._writer = _Access(), _Access(), _Access()
         watch_forks(self)
+        weakref.finalize(self, _close_all, (self._reader, self._follower, self._writer))
         self.read(lambda connection: connection.execute("SELECT change FROM state").fetchone())
 
     def read(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
@@ -302,6 +304,12 @@ class CacheFile:
             with suppress(FileNotFoundError):
                 Path(f"{self.path}{ending}").rename(f"{aside}{ending}")
         _logger.error("The cache %s is damaged and was moved to %s; a new one begins", self.path, aside)
+
+
+def _close_all(accesses: Iterable[_Access]) -> None:
+    """Close what is open when the store is given up, or the interpreter ends."""
+    for access in accesses:
+        access.close()
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
