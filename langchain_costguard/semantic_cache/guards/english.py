@@ -106,10 +106,10 @@ def proper_names(pair: Comparison) -> str | None:
 
 def direction(pair: Comparison) -> str | None:
     """From here to there, and from there to here."""
-    if "to" not in pair.stored.spoken or "to" not in pair.asked.spoken:
+    if not ("to" in pair.stored.spoken or "from" in pair.stored.spoken):
         return None
     (start, end), (other_start, other_end) = _ends(pair.stored), _ends(pair.asked)
-    if start and end and (start & other_end or end & other_start) and not (start & other_start or end & other_end):
+    if (start & other_end or end & other_start) and not (start & other_start or end & other_end):
         return "from and to are exchanged"
     return None
 
@@ -125,7 +125,7 @@ def order(pair: Comparison) -> str | None:
     first, last = moved
     if mine[first].stem != yours[last].stem or mine[last].stem != yours[first].stem:
         return None
-    next_to = last - first == 1 and not _apart(pair, mine[first], mine[last]) and "who" not in pair.stored.asks
+    next_to = last - first == 1 and not _apart(pair, mine[first], mine[last]) and not _asks_who_did(pair)
     if next_to or _linked(pair.stored, mine[first], mine[last]):
         return None
     return f"{mine[first].text!r} and {mine[last].text!r} have changed places"
@@ -285,6 +285,11 @@ def _linked(reading: Reading, one: Word, other: Word) -> bool:
     places = [place for place, word in enumerate(reading.spoken) if stem(word) in {one.stem, other.stem}]
     between = reading.spoken[places[0] : places[-1]] if places else ()
     return any(word in _LINKS for word in between) or "between" in reading.spoken
+
+
+def _asks_who_did(pair: Comparison) -> bool:
+    """Whether the order of verb and name says who did it: `who beat him` and `who did he beat`, but not `by whom`."""
+    return "who" in pair.stored.asks and "by" not in (*pair.stored.spoken, *pair.asked.spoken)
 
 
 def _apart(pair: Comparison, one: Word, other: Word) -> bool:

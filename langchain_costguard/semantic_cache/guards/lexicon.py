@@ -52,6 +52,8 @@ how soon = when
 what time = when
 which (?:time|day|date) = when
 what (?:day|date) = when
+(?:in )?(?:what|which) year = when
+tax returns? = tax
 which place = where
 what place = where
 what reason = why
@@ -407,6 +409,13 @@ require requirement mandatory compulsory
 legal law lawful
 crime criminal
 steal theft stolen
+code coding programming
+history past previous
+speak spoken speaking
+human agent representative
+revoke delete remove
+programming software
+invest buy
 allow permit let allowed permitted
 ban prohibit forbid forbidden banned prohibited disallow
 child kid kids
@@ -678,7 +687,7 @@ where: location place address city town country area
 who: author person inventor founder ceo name winner president creator owner country team
 why: reason cause
 cost: cost price charge fee rate dose amount quantity allowance limit expense
-count: number count quantity amount total
+count: number count quantity amount total population
 duration: duration time length day week month hour minute
 frequency: frequency
 age: age
