@@ -30,6 +30,7 @@ _LINKS: Final = frozenset({"and", "or", "vs", "versus", "between", "with", "both
 _ONLY: Final = frozenset({"only", "solely", "exclusively"})
 _PREFIXES: Final = ("un", "non", "dis", "in", "im", "ir", "il", "de", "anti", "hyper", "hypo", "over", "under")
 _PREPOSITIONS: Final = frozenset(lexicon.PREPOSITIONS.split())
+_DETERMINERS: Final = frozenset({"my", "the", "a", "an", "our", "your", "account"})
 _PAST: Final = frozenset({"did", "was", "were", "had"})
 _FUTURE: Final = frozenset({"will", "shall"})
 _SEVERAL: Final = 2
@@ -106,10 +107,13 @@ def proper_names(pair: Comparison) -> str | None:
 
 def direction(pair: Comparison) -> str | None:
     """From here to there, and from there to here."""
-    if not ("to" in pair.stored.spoken or "from" in pair.stored.spoken):
+    mine, yours = pair.stored.spoken, pair.asked.spoken
+    if _right_after(mine, "from") & _right_after(yours, "to") or _right_after(mine, "to") & _right_after(yours, "from"):
+        return "from and to are exchanged"
+    if "to" not in mine or "to" not in yours:
         return None
     (start, end), (other_start, other_end) = _ends(pair.stored), _ends(pair.asked)
-    if (start & other_end or end & other_start) and not (start & other_start or end & other_end):
+    if start and end and (start & other_end or end & other_start) and not (start & other_start or end & other_end):
         return "from and to are exchanged"
     return None
 
@@ -268,6 +272,15 @@ def _ends(reading: Reading) -> tuple[frozenset[str], frozenset[str]]:
     return start, end
 
 
+def _right_after(spoken: tuple[str, ...], preposition: str) -> frozenset[str]:
+    """The word behind a preposition, articles and possessives left out."""
+    found: set[str] = set()
+    for place, word in enumerate(spoken):
+        if word == preposition:
+            found.update([stem(one) for one in spoken[place + 1 : place + 3] if one not in _DETERMINERS][:1])
+    return frozenset(found)
+
+
 def _after(spoken: tuple[str, ...], *prepositions: str) -> frozenset[str]:
     found: set[str] = set()
     for place, word in enumerate(spoken):
@@ -275,7 +288,7 @@ def _after(spoken: tuple[str, ...], *prepositions: str) -> frozenset[str]:
             for following in spoken[place + 1 : place + 4]:
                 if following in {"from", "to", "into", "for", "onto", "and", "or", "?"}:
                     break
-                if following not in {"my", "the", "a", "an", "our", "your", "account"}:
+                if following not in _DETERMINERS:
                     found.add(stem(following))
     return frozenset(found)
 

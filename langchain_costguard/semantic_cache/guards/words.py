@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from langchain_costguard.semantic_cache.guards import lexicon
+from langchain_costguard.semantic_cache.guards import lexicon, synonyms
 
 _TOKEN: Final = re.compile(r"[^\W\d_]+\d\w*|[^\W\d_]+(?:[\u2019'][^\W\d_]+)?|\d[\w:./,]*|[?!]")
 _WORD: Final = re.compile(r"\b[A-Za-z]+")
@@ -157,7 +157,7 @@ def entries() -> dict[str, Entry]:
     """The lexicon, by stem."""
     keys: dict[str, set[str]] = {}
     opposites: dict[str, set[str]] = {}
-    for number, line in enumerate(lexicon.SYNONYMS.strip().splitlines() + lexicon.ALIASES.strip().splitlines()):
+    for number, line in enumerate(synonyms.SYNONYMS.strip().splitlines() + lexicon.ALIASES.strip().splitlines()):
         for word in line.split():
             keys.setdefault(stem(word), set()).add(f"={number}")
     for number, line in enumerate(lexicon.AXES.strip().splitlines()):
