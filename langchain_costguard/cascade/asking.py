@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from langchain_core.messages import BaseMessage
+    from langchain_core.messages.ai import UsageMetadata
     from langchain_core.runnables import Runnable
 
     from langchain_costguard.cascade.legs import Legs
@@ -36,7 +37,7 @@ class LegAsking:
         except Exception as error:
             leg.error = type(error).__name__
             raise
-        leg.usage = getattr(answer, "usage_metadata", None)
+        leg.usage = _usage_of(answer)
         return answer
 
     async def aask(
@@ -54,8 +55,15 @@ class LegAsking:
         except Exception as error:
             leg.error = type(error).__name__
             raise
-        leg.usage = getattr(answer, "usage_metadata", None)
+        leg.usage = _usage_of(answer)
         return answer
 
     def _leg(self, model: Runnable[Any, Any], purpose: str) -> Leg:
         return self._legs.open(Leg(self._tier, name_of(model), purpose))
+
+
+def _usage_of(answer: Any) -> UsageMetadata | None:
+    """The usage an answer reports; a structured one reports it on the message it was read from."""
+    message = answer.get("raw") if isinstance(answer, dict) else answer
+    usage: UsageMetadata | None = getattr(message, "usage_metadata", None)
+    return usage

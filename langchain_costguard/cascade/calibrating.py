@@ -78,6 +78,11 @@ class Fitted(Signal):
     signal: Signal
     threshold: float
 
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the signal can judge; the threshold here is not its own."""
+        return self.signal.is_calibrated
+
     def prepare(self, messages: Sequence[BaseMessage]) -> Sequence[BaseMessage]:
         """The messages as the signal has them sent."""
         return self.signal.prepare(messages)
@@ -172,7 +177,7 @@ def with_threshold(signal: Signal, threshold: float) -> Signal:
     """The signal with a threshold: its own where it has one, else one around it."""
     if _has_threshold(signal):
         return replace(signal, threshold=min(1.0, max(0.0, threshold)))  # type: ignore[type-var]
-    return Fitted(signal, threshold)
+    return Fitted(_open(signal), threshold)
 
 
 def rows_of(given: Sequence[Any]) -> list[Measured] | None:
@@ -195,8 +200,14 @@ def _example(given: Any) -> Example:
 
 
 def _open(signal: Signal) -> Signal:
-    """The signal with a threshold that everything reaches: only its confidence is wanted."""
-    return replace(signal, threshold=0.0) if _has_threshold(signal) else signal  # type: ignore[type-var]
+    """The signal with a threshold that everything reaches: only its confidence is wanted.
+
+    Raises:
+        ValueError: several parts of it wait for one.
+    """
+    if _has_threshold(signal):
+        return replace(signal, threshold=0.0)  # type: ignore[type-var]
+    return signal if signal.is_calibrated else signal.calibrated(0.0)
 
 
 def _has_threshold(signal: Any) -> bool:

@@ -12,6 +12,7 @@ from langchain_costguard.cascade.course import Plan
 from langchain_costguard.cascade.steps import Rules
 from langchain_costguard.cascade.tiers import check_tiers, model_of, name_of, structured, with_settings, with_tools
 from langchain_costguard.cascade.uncertainty import NotUncertain
+from langchain_costguard.exceptions import UncalibratedSignalError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,7 @@ def make_plan(
     Raises:
         ValueError: there are fewer than two tiers, the signals or names are not as many, or a signal needs what its
             tier's provider cannot do.
+        UncalibratedSignalError: a signal has no threshold.
         TypeError: a tier is no model, the tiers answer with different things, or a signal is none.
     """
     given = tuple(tiers)
@@ -46,6 +48,7 @@ def make_plan(
         len(given), on_refused=on_refused, on_error=on_error, is_last_judged=bool(signals) and signals[-1] is not None
     )
     check_tiers(given)
+    _check_calibrated(signals)
     if names is not None and len(names) != len(given):
         msg = f"There are {len(names)} names for {len(given)} tiers: give one of each in `names`, or none at all."
         raise ValueError(msg)
@@ -90,3 +93,18 @@ def _signals(accept: AnySignal | Sequence[AnySignal] | None, tiers: int) -> tupl
         raise ValueError(msg)
     found: list[Signal | None] = [as_signal(one) for one in accept]
     return tuple(found) if len(found) == tiers else (*found, None)
+
+
+def _check_calibrated(signals: Sequence[Signal | None]) -> None:
+    """Refuse signals that cannot judge yet.
+
+    Raises:
+        UncalibratedSignalError: there is one.
+    """
+    for signal in signals:
+        if signal is not None and not signal.is_calibrated:
+            msg = (
+                f"{signal!r} has no threshold: give it one, `threshold=`, or have one found, "
+                "`Cascade.calibrated(tiers, examples, signal=...)`."
+            )
+            raise UncalibratedSignalError(msg)

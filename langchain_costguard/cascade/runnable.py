@@ -94,6 +94,7 @@ class Cascade(Runnable[Any, Any]):
         Raises:
             ValueError: there are fewer than two tiers, the signals or names are not as many, or a signal needs what its
                 tier's provider cannot do, such as log-probabilities.
+            UncalibratedSignalError: a signal has no threshold.
             TypeError: a tier is no model, the tiers answer with different kinds of things, or a signal is none.
         """
         self._plan = make_plan(tiers, accept, names=names, on_refused=on_refused, on_error=on_error, on_draft=on_draft)

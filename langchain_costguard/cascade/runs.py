@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from langchain_core.callbacks import CallbackManager, adispatch_custom_event, dispatch_custom_event
 from langchain_core.runnables.config import patch_config
 
+from langchain_costguard._worker import COUNTER
 from langchain_costguard.callbacks.scopes import SCOPE, current_views
 from langchain_costguard.callbacks.watcher import CallWatcher
 from langchain_costguard.cascade.legs import LegWatcher, recorder_of, views_of
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 DRAFT_EVENT: Final = "cascade_draft"
 """The custom event that shows a draft and what became of it."""
+
+_COUNTING_SECONDS: Final = 5.0
+"""So long an answer may wait for its tokens to be counted."""
 
 Result = TypeVar("Result")
 
@@ -108,9 +112,11 @@ class ChildRuns:
         config = self.config(leg)
         token = SCOPE.set(leg.watcher)
         try:
-            return await runnable.ainvoke(given, config, **settings)
+            answer = await runnable.ainvoke(given, config, **settings)
         finally:
             SCOPE.reset(token)
+        await _counted(leg)
+        return answer
 
     def stream(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> Iterator[Any]:
         """Run a leg, piece by piece."""
@@ -176,7 +182,9 @@ class IsolatedRuns:
         """Run a leg without holding up the event loop."""
         config, context = self.config(leg), _isolated()
         context.run(SCOPE.set, leg.watcher)
-        return await _in_context(context, partial(runnable.ainvoke, given, config, **settings))
+        answer = await _in_context(context, partial(runnable.ainvoke, given, config, **settings))
+        await _counted(leg)
+        return answer
 
     def stream(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> Iterator[Any]:
         """Run a leg, piece by piece."""
@@ -225,10 +233,17 @@ async def _apieces(context: Context, leg: Leg, begin: Callable[[], Any]) -> Asyn
             try:
                 piece = await _in_context(context, pieces.__anext__)
             except StopAsyncIteration:
+                await _counted(leg)
                 return
             yield piece
     finally:
         await _in_context(context, pieces.aclose)
+
+
+async def _counted(leg: Leg) -> None:
+    """Wait for the line of an answer without usage: its tokens are counted on a thread, and its cost is needed now."""
+    if not leg.lines and not COUNTER.is_idle:
+        await asyncio.to_thread(COUNTER.drain, _COUNTING_SECONDS)
 
 
 async def _in_context(context: Context, call: Callable[[], Awaitable[Result]]) -> Result:

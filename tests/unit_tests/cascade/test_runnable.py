@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from langchain_costguard import Cascade, init_cascade
 from langchain_costguard.cascade import Draft, NotUncertain, TokenConfidence, ValidStructure
+from langchain_costguard.exceptions import UncalibratedSignalError
 from langchain_costguard.testing import Reply, ScriptedChatModel
 
 
@@ -251,6 +252,8 @@ def test_threads_do_not_mix() -> None:
         ([ChatPromptTemplate.from_template("{x}") | model("a"), model("b")], None, TypeError, "begins with a prompt"),
         ([model("a"), model("b")], [never, never, never], ValueError, "signals"),
         ([model("a"), model("b")], NotUncertain, TypeError, "class of signals"),
+        ([model("a"), model("b")], TokenConfidence(), UncalibratedSignalError, "Cascade.calibrated"),
+        ([model("a"), model("b")], NotUncertain() & TokenConfidence(), UncalibratedSignalError, "threshold="),
     ],
 )
 def test_bad_input_is_refused_at_once(tiers: Any, accept: Any, error: type[Exception], words: str) -> None:

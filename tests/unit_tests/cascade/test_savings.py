@@ -6,9 +6,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from langchain_core.runnables import RunnableLambda
 
-from langchain_costguard import Cascade, track_costs
+from langchain_costguard import Cascade, PriceBook, per_token, track_costs
 from langchain_costguard.cascade import (
+    Calls,
     Draft,
     Example,
     NotUncertain,
@@ -20,6 +22,8 @@ from langchain_costguard.cascade import (
     Verdict,
 )
 from langchain_costguard.exceptions import InfeasibleTargetError, LosingCascadeError
+from langchain_costguard.recorder.repricing import reprice
+from langchain_costguard.stores import InMemoryStore
 from langchain_costguard.testing import Reply, ScriptedChatModel
 
 if TYPE_CHECKING:
@@ -108,6 +112,61 @@ def test_the_instruction_is_not_part_of_the_baseline() -> None:
     """The full model would not have been sent it, so it cannot have been saved."""
     record = record_of(Cascade([model("gpt-4o-mini", "Paris"), model("gpt-4o")], NotUncertain()).invoke("France?"))
     assert Decimal("0.0033") < Decimal(record["baseline_usd"]) < FULL
+
+
+async def test_an_answer_without_usage_is_counted_before_it_is_compared() -> None:
+    """An event loop has tokens counted on a thread; the escalation must not book the whole baseline meanwhile."""
+    silent = ScriptedChatModel(responses=[Reply("Paris", usage=None)], model="gpt-4o-mini", provider="openai")
+    cascade = Cascade([silent, model("gpt-4o", "Rome")], never)
+    with track_costs() as costs:
+        record = record_of(await cascade.ainvoke("What is the capital of France?"))
+    assert Decimal(record["baseline_usd"]) == FULL
+    assert Decimal(record["cost_usd"]) > FULL
+    assert [leg["cost_usd"] for leg in record["legs"]] == [f"{line.billed_cost:f}" for line in costs.entries()]
+
+
+def test_signals_that_wait_for_a_threshold_are_fitted_together_with_others() -> None:
+    """The threshold belongs to the whole of them; a part without one must not break the first question."""
+    rows = [Row(0.9, 1, 1)] * 150 + [Row(0.2, 0, 1)] * 50
+    replies = [Reply("Paris", usage=USAGE, logprobs=sure) for sure in (-0.01, -2.0)]
+    mini = ScriptedChatModel(responses=replies, model="gpt-4o-mini", provider="openai")
+    signal = NotUncertain() & TokenConfidence()
+    cascade = Cascade.calibrated([mini, model("gpt-4o", "Rome")], rows, signal=signal, mini_cost=1, full_cost=16)
+    assert [record_of(cascade.invoke("France?"))["tier"] for _ in range(2)] == [0, 1]
+
+
+def test_a_structured_sample_is_counted_as_well() -> None:
+    """What a sample used stands on the message it was read from."""
+
+    class Samples(Says):
+        def judge(self, draft: Draft) -> Verdict:
+            raw = draft.asking.ask(structured, draft.messages, purpose="sample")["raw"]
+            return Verdict(accepts=True, reason=raw.text, signal="Samples")
+
+    structured = model("gpt-4o-mini", "{}") | RunnableLambda(lambda raw: {"raw": raw, "parsed": {}})
+    record = record_of(Cascade([model("gpt-4o-mini", "Paris"), model("gpt-4o")], Samples()).invoke("France?"))
+    assert record["legs"][1] | {"run_ids": []} == {
+        "tier": 0,
+        "model": "gpt-4o-mini",
+        "purpose": "sample",
+        "input_tokens": 1000,
+        "output_tokens": 100,
+        "cost_usd": "0.00021",
+        "run_ids": [],
+    }
+
+
+def test_pricing_anew_keeps_the_baseline_that_was_booked() -> None:
+    """A difference between two calls cannot be computed from one of them; it must not become the whole price again."""
+    cascade = Cascade([model("gpt-4o-mini", "Paris", "yes"), model("gpt-4o", "Rome")], ~Calls(lambda _: True))
+    with track_costs() as costs:
+        cascade.invoke("France?")
+    with InMemoryStore() as store:
+        for line in costs.entries():
+            store.append(line)
+        reprice(store, PriceBook({"openai/gpt-4o-mini": per_token("0.30", "1.20")}))
+        assert sorted(line.billed_nano or 0 for line in store.entries()) == [420_000, 3_500_000]
+        assert sum(line.baseline_nano or 0 for line in store.entries()) == 3_500_000
 
 
 def test_a_price_that_is_not_known_is_not_zero() -> None:
