@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from concurrent.futures import Future
@@ -59,8 +60,7 @@ class Flights:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._lock = threading.Lock()
-        self._leaders: dict[Key, Future[Ending]] = {}
+        self._begin()
 
     def lead_or_follow(self, key: Key, ticket: Ticket) -> Future[Ending] | None:
         """Lead a question that nobody asks yet.
@@ -68,6 +68,8 @@ class Flights:
         Returns:
             What to wait for when somebody asks it already; `None` for who leads.
         """
+        if self._pid != os.getpid():  # in a forked child nobody asks what its parent's threads asked
+            self._begin()
         with self._lock:
             known = self._leaders.get(key)
             if known is None:
@@ -81,6 +83,11 @@ class Flights:
             leader = self._leaders.pop(key, None)
         if leader is not None:
             leader.set_result(ending)
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._pid = os.getpid()
+        self._leaders: dict[Key, Future[Ending]] = {}
 
 
 TICKET: Final[ContextVar[Ticket | None]] = ContextVar("langchain_costguard_cache_ticket", default=None)

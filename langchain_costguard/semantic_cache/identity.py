@@ -124,8 +124,8 @@ class IdentityObserver(BaseCallbackHandler):
         params = kwargs.get("invocation_params")
         shapes = {_shape(prompt) for prompt in messages}
         known = _RUNS.get()
-        if known and params is not None and known[0].params is params:  # another prompt of the same `generate`
-            known[0].shapes.update(shapes)
+        if known and metadata and known[0].params is params and known[0].metadata is metadata:
+            known[0].shapes.update(shapes)  # another prompt of the same `generate`
             return
         options = kwargs.get("options") or _NOTHING
         identity = RunIdentity(

@@ -224,6 +224,27 @@ def test_a_run_that_does_not_say_whose_it_is_is_never_answered() -> None:
     assert cache.lookup("My balance?", "a text model") is None
 
 
+class RepeatingModel(NamelessModel):
+    """A model that describes each of its requests by the same object."""
+
+    params: dict[str, Any] = {"_type": "repeating"}  # noqa: RUF012 - a pydantic field, copied for each instance
+
+    def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
+        return self.params
+
+
+def test_requests_that_are_described_by_one_object_have_their_own_tenants() -> None:
+    """Prompts of one `generate` are known by that object, but other runs may share it."""
+    cache = SemanticCache(embedder=False, store="memory", tenant="user")
+    model = RepeatingModel(name_of_model="llama", cache=cache)
+
+    for user in ("alice", "bob"):
+        model.invoke("My balance?", config={"metadata": {"user": user}})
+
+    assert len(model.calls) == 2
+    assert [row.tenant for row in cache.store.totals(now_us=0)] == ["alice", "bob"]
+
+
 def test_one_tenants_threads_do_not_see_anothers_answers() -> None:
     """Tenants are told apart per run, not per process."""
     cache = SemanticCache(embedder=False, store="memory", tenant="user")
