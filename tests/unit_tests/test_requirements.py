@@ -1,4 +1,4 @@
-"""What was asked for, line by line: part 6 of document 1 (monitoring, budgets) and document 2 (token billing).
+"""What was asked for, line by line: document 1, parts 1 and 6 (cascade, monitoring), and document 2 (billing).
 
 Each test is named after the line it proves and uses the public interface only. The rooms have tests of their own; here
 stands what a user was promised.
@@ -20,6 +20,7 @@ from langchain_costguard import (
     Budget,
     BudgetAlert,
     BudgetExceededError,
+    Cascade,
     CostCallbackHandler,
     CostReport,
     PayAsYouGo,
@@ -51,6 +52,57 @@ TEXTS = ("Why is the sky blue?", "天空为什么是蓝色的?", "def f(x):\n   
 def day(number: int) -> datetime:
     """Noon of a day of January 2026."""
     return datetime(2026, 1, number, 12, tzinfo=UTC)
+
+
+# -- document 1, part 1: model cascade --------------------------------------------------------------------------------
+
+
+def cascade_of(*answers: str) -> tuple[Cascade, ScriptedChatModel, ScriptedChatModel]:
+    """gpt-4o-mini before gpt-4o; each call uses 1,000 tokens of input and 100 of output."""
+    usage = {"input_tokens": 1000, "output_tokens": 100, "total_tokens": 1100}
+    mini, full = (
+        ScriptedChatModel(responses=[Reply(text, usage=usage)] * 3, model=name, provider="openai")
+        for text, name in zip(answers, ("gpt-4o-mini", "gpt-4o"), strict=True)
+    )
+    return Cascade([mini, full]), mini, full
+
+
+def test_doc1_part1_the_small_model_is_told_to_answer_uncertain_and_the_large_one_is_asked_then() -> None:
+    """The small model's word decides; the large one gets the user's question as it was."""
+    cascade, mini, full = cascade_of("UNCERTAIN", "It is Canberra.")
+    answer = cascade.invoke("What is the capital of Australia?")
+    assert answer.text == "It is Canberra."
+    assert "UNCERTAIN" in mini.calls[0].input[0].text
+    assert [message.text for message in full.calls[0].input] == ["What is the capital of Australia?"]
+    assert answer.response_metadata["cascade"]["model"] == "gpt-4o"
+
+
+def test_doc1_part1_a_sure_answer_of_the_small_model_is_given_and_the_large_one_not_asked() -> None:
+    """This is what saves: $0.00021 in place of $0.0035, less what the instruction would not have cost."""
+    cascade, _, full = cascade_of("Canberra.", "It is Canberra.")
+    with track_costs() as costs:
+        answer = cascade.invoke("What is the capital of Australia?")
+    assert (answer.text, len(full.calls)) == ("Canberra.", 0)
+    assert costs.total_cost == Decimal("0.00021")
+    assert Decimal("0.0030") < Decimal(answer.response_metadata["cascade"]["saved_usd"]) < Decimal("0.00329")
+
+
+def test_doc1_part1_the_marker_is_never_shown_and_talk_of_uncertainty_does_not_escalate() -> None:
+    """A user must see neither the word nor a bill for an answer that only uses it."""
+    cascade, _, full = cascade_of("Heisenberg found that position is uncertain where momentum is known.", "No.")
+    assert cascade.invoke("What did Heisenberg find?").text.startswith("Heisenberg found")
+    assert not full.calls
+    unsure, _, _ = cascade_of("UNCERTAIN", "Yes.")
+    assert "UNCERTAIN" not in "".join(piece.text for piece in unsure.stream("Is P equal to NP?"))
+
+
+def test_doc1_part1_the_cascade_takes_the_models_place_in_a_chain() -> None:
+    """`prompt | model | parser` is the shape everybody has; invoke, batch and ainvoke answer alike."""
+    cascade, _, _ = cascade_of("Canberra.", "It is Canberra.")
+    chain = ChatPromptTemplate.from_template("{question}") | cascade | StrOutputParser()
+    asked = {"question": "What is the capital of Australia?"}
+    assert chain.invoke(asked) == "Canberra."
+    assert chain.batch([asked, asked]) == ["Canberra."] * 2
 
 
 # -- document 1, part 6: monitoring ----------------------------------------------------------------------------------
