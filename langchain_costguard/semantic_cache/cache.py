@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 
@@ -190,6 +190,14 @@ class SemanticCache(PlainUse, BaseCache):
         self.store.clear(**wanted)
         self._index.forget()
         self._lately.forget()
+
+    def __copy__(self) -> Self:
+        """The cache itself: a copied model keeps it."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """The cache itself: a copied model keeps it."""
+        return self
 
     # -- inside ------------------------------------------------------------------------------------------------------
 

@@ -351,6 +351,13 @@ def test_the_package_disabled_has_no_cache(monkeypatch: pytest.MonkeyPatch) -> N
     assert cache.stats().lookups == 1
 
 
+def test_a_deep_copy_of_a_model_keeps_its_cache() -> None:
+    """Agents and tests copy models; a cache is one thing with locks and a file."""
+    model = FakeListLLM(responses=["a"], cache=near_cache())
+
+    assert model.model_copy(deep=True).cache is model.cache
+
+
 def test_an_embedding_is_made_once_for_a_miss() -> None:
     """The lookup's vector is stored with the answer: embedding twice would cost twice."""
     embeddings = WordEmbeddings()

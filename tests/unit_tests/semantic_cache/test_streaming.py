@@ -266,6 +266,24 @@ def test_it_is_a_part_of_chains_as_the_model_was() -> None:
     assert len(model.calls) == 1
 
 
+def test_an_agent_takes_it_for_a_model() -> None:
+    """Its turns are matched by their words."""
+    from langchain.agents import create_agent
+
+    def respond(messages: list[BaseMessage]) -> Reply:
+        is_first = messages[-1].type == "human"
+        return Reply(tool_calls=[("weather", {"city": "Bern"})]) if is_first else Reply("Rain.")
+
+    model = ScriptedChatModel(responses=respond)
+    agent: Any = create_agent(cached(model, memory()), tools=[weather])  # type: ignore[arg-type]
+
+    said = [agent.invoke({"messages": [HumanMessage("Weather in Bern?")]})["messages"] for _ in range(2)]
+
+    assert [messages[-1].content for messages in said] == ["Rain.", "Rain."]
+    assert [len(messages) for messages in said] == [4, 4]
+    assert len(model.calls) == 2
+
+
 def test_the_global_cache_serves_streams_where_none_is_given() -> None:
     """`set_llm_cache` once is enough."""
     from langchain_core.globals import set_llm_cache
