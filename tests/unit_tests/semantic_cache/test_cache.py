@@ -351,6 +351,21 @@ def test_the_package_disabled_has_no_cache(monkeypatch: pytest.MonkeyPatch) -> N
     assert cache.stats().lookups == 1
 
 
+def test_an_event_loop_waits_for_neither_the_file_nor_the_embedder(tmp_path: Path) -> None:
+    """One slow lookup would hold up every request of a web server."""
+    from blockbuster import blockbuster_ctx
+
+    cache = SemanticCache("local", tmp_path / "cache.db")
+    model = counted(cache=cache)
+
+    async def ask() -> list[str]:
+        with blockbuster_ctx():
+            return [str((await model.ainvoke(text)).content) for text in (RESET, OTHER, RESET)]
+
+    assert asyncio.run(ask()) == ["answer 0", "answer 1", "answer 0"]
+    assert cache.stats().failures == 0
+
+
 def test_a_deep_copy_of_a_model_keeps_its_cache() -> None:
     """Agents and tests copy models; a cache is one thing with locks and a file."""
     model = FakeListLLM(responses=["a"], cache=near_cache())
