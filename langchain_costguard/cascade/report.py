@@ -170,6 +170,10 @@ class CalibrationReport:
 
         return draw_calibration(self)
 
+    def __repr__(self) -> str:
+        """What it is a calibration to, without the curve."""
+        return f"CalibrationReport(threshold={self.threshold:.6g}, target={self.target!r}, rows={self.rows})"
+
     def __str__(self) -> str:
         """The findings in a few lines."""
         return "\n".join([*(f"{name:<17}{value}" for name, value in self._lines()), self.guarantee])
