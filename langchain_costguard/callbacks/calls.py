@@ -40,6 +40,8 @@ _MAX_CHAIN_PATH: Final = 500
 _MAX_DEPTH: Final = 32
 _POOL_THREADS: Final = "asyncio_"
 """How `asyncio` names the threads of its pool, in which LangChain runs hooks that may wait."""
+_PASSING_ON: Final = frozenset({"invoke", "ainvoke", "batch", "abatch", "generate_prompt", "agenerate_prompt"})
+"""Methods that only hand a call on, to one that a subclass may have put its own in front of."""
 _MODEL_MODULES: Final = ("langchain_core.language_models", "langchain_costguard.callbacks.embeddings")
 
 
@@ -68,15 +70,21 @@ class OpenCalls:
             call = self._presumed.get(run_id.int)
         return call
 
-    def known(self, run_id: UUID, prompt: object) -> StartedCall | None:
+    def known(self, run_id: UUID, prompt: object, params: object) -> StartedCall | None:
         """The open call of which another handler has seen the same start.
 
         Args:
-            run_id: the run's id.
-            prompt: the very object that was sent, which all handlers are given.
+            run_id: the run's id, which a caller may use again while the run goes on.
+            prompt: the very object that was sent, which all handlers are given; it may be the caller's own.
+            params: what goes with the prompt, which LangChain puts together anew for each run.
         """
+        if self._reused:
+            for call in list(self._reused.get(run_id.int, ())):
+                if call.sent is prompt and (not params or call.params is params):
+                    return call
         call = self._open.get(run_id.int)
-        return call if call is not None and call.sent is prompt else None
+        is_same = call is not None and call.sent is prompt and (not params or call.params is params)
+        return call if is_same else None
 
     def add(self, call: StartedCall) -> None:
         """Note a call that begins; every so often this also looks for calls that are gone.
@@ -281,16 +289,19 @@ def _inside_model_call() -> bool:
 
 
 def _models_at_work() -> int:
-    """How many models are at work on this thread, one inside the other."""
-    models: set[int] = set()
+    """How many calls of models are at work on this thread, one inside the other, even if they are of one model.
+
+    LangChain's frames of one call stand together; where code of somebody else comes between, another call begins.
+    """
+    entries, is_counted = 0, False
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the way to a caller's module
     while frame is not None:
-        if frame.f_globals.get("__name__", "").startswith(_MODEL_MODULES):
-            model = frame.f_locals.get("self")
-            if model is not None:
-                models.add(id(model))
+        if not frame.f_globals.get("__name__", "").startswith(_MODEL_MODULES):
+            is_counted = False
+        elif not is_counted and frame.f_code.co_name not in _PASSING_ON:
+            entries, is_counted = entries + 1, True
         frame = frame.f_back
-    return len(models)
+    return entries
 
 
 def _presumed_outcome(call: StartedCall, now: int, here: tuple[object, int] | None) -> Outcome | None:

@@ -23,6 +23,8 @@ _NOTHING_USED: Final = TokenUsage()
 _REFUSED: Final = range(400, 500)
 _MAYBE_BILLED: Final = frozenset({408, 499})
 _NEVER_CONNECTED: Final = frozenset({"ConnectError", "ConnectTimeout", "ConnectionRefusedError", "gaierror"})
+_MAYBE_SENT: Final = frozenset({"ReadTimeout", "WriteTimeout", "ReadError", "WriteError", "RemoteProtocolError"})
+"""Errors of a connection that stood: what lies behind them says nothing about whether the call was billed."""
 _MAX_CAUSES: Final = 8
 _ABSURD_USD: Final = 1_000_000
 """No single call costs so much: a provider's figure beyond it is not believed."""
@@ -162,14 +164,15 @@ def reported_cost(raw: Mapping[str, Any]) -> Decimal | None:
 
 
 def _was_not_billed(error: BaseException) -> bool:
+    """Whether nothing can have been billed; only declared causes count, the context may be of another call."""
     code = getattr(error, "status_code", None)
     if isinstance(code, int):
         return code in _REFUSED and code not in _MAYBE_BILLED
     cause: BaseException | None = error
     for _ in range(_MAX_CAUSES):
-        if cause is None:
+        if cause is None or type(cause).__name__ in _MAYBE_SENT:
             return False
         if type(cause).__name__ in _NEVER_CONNECTED:
             return True
-        cause = cause.__cause__ or cause.__context__
+        cause = cause.__cause__
     return False

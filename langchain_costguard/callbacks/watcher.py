@@ -99,7 +99,7 @@ class CallWatcher(BaseCallbackHandler):
                 CALLS.enter_chain(run_id, parent_run_id, _name(serialized, kwargs, "model"))
                 return
             sent = messages[0] if messages else None
-            call = CALLS.known(run_id, sent)
+            call = CALLS.known(run_id, sent, params)
             is_new = call is None
             if call is None:
                 call = StartedCall(run_id, "chat", ChatPrompt(sent or (), params), chat_text)
@@ -131,10 +131,10 @@ class CallWatcher(BaseCallbackHandler):
             if not views:
                 return
             sent = prompts[0] if prompts else ""
-            call = CALLS.known(run_id, sent)
+            params = kwargs.get("invocation_params")
+            call = CALLS.known(run_id, sent, params)
             is_new = call is None
             if call is None:
-                params = kwargs.get("invocation_params")
                 call = StartedCall(run_id, "llm", sent, plain_text)
                 call.sent = sent
                 describe_call(call, serialized, params, parent_run_id, tags, metadata)
