@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from sqlalchemy.exc import DBAPIError
 
 from langchain_costguard.exceptions import StoreError
+from langchain_costguard.stores.fair_lock import OWN_THREADS_SECONDS, FairLock
 from langchain_costguard.stores.forks import watch_forks
-from langchain_costguard.stores.sql_budgets_queue import FairLock
 from langchain_costguard.stores.sql_budgets_step import Done, Step
 from langchain_costguard.stores.statements import statements_for
 from langchain_costguard.stores.versions import ensure_version
@@ -98,6 +98,10 @@ class Connections:
     def step(self, step: Step[_T], *, wait_seconds: float) -> Done[_T]:
         """Run one step on the budgets as one transaction; threads come in the order in which they asked.
 
+        A step that is to wait for less than `OWN_THREADS_SECONDS` is one that an event loop waits for: it comes before
+        the others. It waits so long for this process's own threads, and then as long as it was asked to for other
+        processes.
+
         Args:
             step: what to do.
             wait_seconds: how long to wait for this process's other threads, and for other processes.
@@ -108,13 +112,17 @@ class Connections:
         Raises:
             StoreError: it could not be done in time; nothing was changed.
         """
+        is_urgent = wait_seconds < OWN_THREADS_SECONDS
+        queueing_seconds = max(wait_seconds, OWN_THREADS_SECONDS)
         deadline = time.monotonic() + wait_seconds
-        if not self._writing.acquire(max(0.0, wait_seconds)):
+        if not self._writing.acquire(queueing_seconds, is_urgent=is_urgent):
             msg = (
-                f"The ledger {self._place} was in use by other threads for more than {wait_seconds:g} seconds: make "
-                "fewer calls at once, or wait longer with SQLStore(..., timeout_seconds=)"
+                f"The ledger {self._place} was in use by other threads for more than {queueing_seconds:g} seconds: "
+                "make fewer calls at once, or wait longer with SQLStore(..., timeout_seconds=)"
             )
             raise StoreError(msg)
+        if is_urgent:
+            deadline = time.monotonic() + wait_seconds
         try:
             with self._explained(wait_seconds):
                 return self._attempt(step, deadline)

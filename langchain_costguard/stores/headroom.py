@@ -20,6 +20,7 @@ from weakref import finalize
 from langchain_costguard.budgets.claims import PPM, Admission, Reservation, Settled
 from langchain_costguard.exceptions import StoreError
 from langchain_costguard.stores.budget_base import BudgetStore
+from langchain_costguard.stores.fair_lock import OWN_THREADS_SECONDS
 from langchain_costguard.stores.headroom_leases import Leases
 from langchain_costguard.stores.headroom_pools import Hold, end, take
 
@@ -216,9 +217,14 @@ class HeadroomStore(BudgetStore):
             return self._leases.told()
 
     def _acquire(self, wait_seconds: float | None) -> None:
-        if not self._leases.lock.acquire(timeout=-1 if wait_seconds is None else wait_seconds):
+        """Wait for this process's own threads; a call that an event loop waits for comes before the others."""
+        if wait_seconds is None:
+            self._leases.lock.acquire()
+            return
+        seconds = max(wait_seconds, OWN_THREADS_SECONDS)
+        if not self._leases.lock.acquire(seconds, is_urgent=wait_seconds < OWN_THREADS_SECONDS):
             msg = (
-                f"Another thread of this process has been waiting for {self.location} for more than {wait_seconds:g} "
+                f"Another thread of this process has been waiting for {self.location} for more than {seconds:g} "
                 "seconds: check the store, or wait longer"
             )
             raise StoreError(msg)

@@ -12,11 +12,12 @@ from weakref import ref
 
 from langchain_costguard.budgets.claims import PPM, Admission, Charge, Refusal, Reservation, Settlement
 from langchain_costguard.exceptions import StoreError
+from langchain_costguard.stores.fair_lock import FairLock
 from langchain_costguard.stores.forks import watch_forks
 from langchain_costguard.stores.headroom_pools import Hold, Part, Pool, take
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from langchain_costguard.budgets.claims import Claim, Crossing
     from langchain_costguard.stores.budget_base import BudgetStore
@@ -43,7 +44,7 @@ class Leases:
     def __init__(self, inner: BudgetStore, *, chunk_ppm: int, flush_seconds: float) -> None:
         """Nothing is leased yet."""
         self.inner = inner
-        self.lock = threading.Lock()
+        self.lock = FairLock()
         self.pools: dict[PoolKey, Pool] = {}
         self.retired: list[Pool] = []
         self.open: dict[str, list[Hold]] = {}
@@ -154,7 +155,7 @@ class Leases:
         if os.getpid() == self._pid:
             return
         self._pid = os.getpid()
-        self.lock = threading.Lock()
+        self.lock = FairLock()
         self.pools, self.retired, self.open, self.crossings = {}, [], {}, []
         self._outbox, self._owed, self._unanswered, self._thread = deque(), deque(), set(), None
         self._stopping = threading.Event()

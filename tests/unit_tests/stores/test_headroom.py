@@ -434,3 +434,11 @@ def test_a_charge_that_nobody_reserved_goes_to_the_store_behind(store: HeadroomS
     """Spending that was recorded afterwards is not lent out."""
     store.charge([Charge(_claim(0), 130)])
     assert held(inner) == (130, 0)
+
+
+def test_a_call_on_an_event_loop_waits_a_little_for_other_threads_and_then_says_so() -> None:
+    """Five milliseconds are for other processes; our own threads are getting on, and are not waited for without end."""
+    store = HeadroomStore(InMemoryStore())
+    with store._leases.lock, pytest.raises(StoreError, match=r"more than 0\.05 seconds"):
+        store.reserve(make_reservation(make_claim(1)), wait_seconds=0.005)
+    assert store.reserve(make_reservation(make_claim(1)), wait_seconds=0.005).is_admitted

@@ -10,9 +10,17 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from types import TracebackType
 
+OWN_THREADS_SECONDS: Final = 0.05
+"""The least that a budget's step waits for threads of its own process, even one that an event loop waits for.
+
+Each of them is done in a fraction of a millisecond, or in some milliseconds when a file's log is moved into it; with a
+thousand calls at once, the interpreter takes longer than that to let them go on. For other processes a step waits as
+long as it was asked to.
+"""
+
 
 class FairLock:
-    """One holder at a time; a holder hands over to who has waited longest.
+    """One holder at a time; a holder hands over to who has waited longest, the urgent before the others.
 
     A child of a fork holds it if the forking thread did, and has none of the parent's waiters.
     """
@@ -22,13 +30,15 @@ class FairLock:
         self._guard = Lock()
         self._is_held: bool = False
         self._waiting: Final[deque[Lock]] = deque()
+        self._urgent: Final[deque[Lock]] = deque()
         self._pid = os.getpid()
 
-    def acquire(self, timeout: float = -1) -> bool:
+    def acquire(self, timeout: float = -1, *, is_urgent: bool = False) -> bool:
         """Wait for one's turn.
 
         Args:
             timeout: how many seconds to wait at most; negative for ever.
+            is_urgent: whether to come before those that are not, as what an event loop waits for does.
 
         Returns:
             Whether the lock is held now.
@@ -39,22 +49,24 @@ class FairLock:
                 return True
             turn = Lock()
             turn.acquire()
-            self._waiting.append(turn)
+            queue = self._urgent if is_urgent else self._waiting
+            queue.append(turn)
         if turn.acquire(timeout=timeout):
             return True
         with self._guard:
-            if turn not in self._waiting:
+            if turn not in queue:
                 return True  # it was handed over at the last moment
-            self._waiting.remove(turn)
+            queue.remove(turn)
         return False
 
     def release(self) -> None:
-        """Hand over to who has waited longest."""
+        """Hand over to who has waited longest among the urgent, else among all."""
         if self._pid != os.getpid():
             self._forget_parent()
         with self._guard:
-            if self._waiting:
-                self._waiting.popleft().release()
+            queue = self._urgent or self._waiting
+            if queue:
+                queue.popleft().release()
             else:
                 self._is_held = False
 
@@ -72,3 +84,4 @@ class FairLock:
         """The threads that waited live in the parent, and one of them may have been queueing up while it forked."""
         self._guard, self._pid = Lock(), os.getpid()
         self._waiting.clear()
+        self._urgent.clear()
