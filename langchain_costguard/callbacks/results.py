@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_costguard.callbacks.prompts import content_text
+from langchain_costguard.guard.attempts import retries_taken
 from langchain_costguard.pricing.names import undo_repetition
 from langchain_costguard.recorder import Outcome, StartedCall
 from langchain_costguard.usage import TokenUsage, is_replayed, read_usage
@@ -97,7 +98,8 @@ def read_failure(call: StartedCall, error: BaseException, response: LLMResult | 
     """What an error says: how it ended, what had arrived by then, and whether anything can have been billed.
 
     A provider bills neither what it refused (4xx) nor what never reached it. A timeout, a 5xx and a broken stream may
-    be billed, so their input, and what had arrived of the answer, is counted.
+    be billed, so their input, and what had arrived of the answer, is counted. So may be the attempts before the one
+    that failed last, of which the error says how many there were, if it says so.
     """
     status: CallStatus = "error"
     if isinstance(error, GeneratorExit | asyncio.CancelledError | KeyboardInterrupt):
@@ -107,12 +109,14 @@ def read_failure(call: StartedCall, error: BaseException, response: LLMResult | 
         partial = read_answer(call, response)
     name = type(error).__name__
     carried = _carried_usage(error)
+    retries = retries_taken(error)
     if carried is not None:
-        return carried._replace(status=status, error=name)
+        return carried._replace(status=status, error=name, retries=retries)
     unbilled = partial is None and status == "error" and _was_not_billed(error)
     if partial is None or (partial.usage is None and not partial.output_text):
-        return Outcome(status, error=name, is_unbilled=unbilled or (_was_not_billed(error) and status == "error"))
-    return partial._replace(status=status, error=name)
+        is_unbilled = unbilled or (_was_not_billed(error) and status == "error")
+        return Outcome(status, error=name, is_unbilled=is_unbilled, retries=retries)
+    return partial._replace(status=status, error=name, retries=retries)
 
 
 def _carried_usage(error: BaseException) -> Outcome | None:

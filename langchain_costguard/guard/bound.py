@@ -13,6 +13,7 @@ tier is a dearer one, a workspace whose default region is.
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
@@ -88,7 +89,7 @@ class CallBound(NamedTuple):
     attempts: int = 1
     """How many requests the client may send: one, and its retries."""
     timeout_seconds: float | None = None
-    """How long the client waits for one attempt; `None` if that is not known."""
+    """How long the client waits for one attempt, see `attempts_of`; `None` if that is not known."""
     method: str = "bytes"
     """How the input was bounded: `"bytes"`, the vocabulary it was counted with, or `"window"`."""
     reason: BoundReason | None = None
@@ -302,7 +303,7 @@ def _bound_by_hours(bound: CallBound, rates: DearestRates, request: CallRequest)
     Clients apply their timeout to the wait for the next bytes, so that a stream may take longer than it says.
     """
     timeout = bound.timeout_seconds
-    if timeout is None:
+    if timeout is None or not 0 < timeout < math.inf:
         problem = f"{request.model} is priced by the GPU-hour, and how long a call may take is not known: set timeout="
         return bound._replace(reason="unbounded", problem=problem)
     seconds = bound.attempts * timeout + (bound.attempts - 1) * _LONGEST_PAUSE_SECONDS

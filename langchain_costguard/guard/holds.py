@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from langchain_costguard.budgets.claims import Charge, Settlement
@@ -32,6 +33,8 @@ class Ending(NamedTuple):
     output_bytes: int
     """The length of the answer's text."""
     latency_ns: int
+    retries: int | None = None
+    """How many attempts the client made before the one that ended so; `None` if it does not say."""
 
 
 class Hold:
@@ -169,11 +172,14 @@ class Hold:
         return _tokens_of(entry) if ending.is_reported else None
 
     def _hidden_attempts(self, ending: Ending) -> int:
-        """How many requests may have timed out, and been billed, before the one that is known."""
+        """How many requests may have failed, and been billed, before the one that is known."""
+        hidden = self.bound.attempts - 1
+        if ending.retries is not None:
+            return min(hidden, ending.retries)
         timeout = self.bound.timeout_seconds
-        if self.bound.attempts <= 1 or timeout is None:
+        if not hidden or timeout is None or timeout == math.inf:
             return 0
-        return min(self.bound.attempts - 1, ending.latency_ns // max(1, round(timeout * _NS_PER_SECOND)))
+        return min(hidden, ending.latency_ns // max(1, round(timeout * _NS_PER_SECOND)))
 
     def _most(self, claim: Claim, ending: Ending) -> int:
         """The most that a call can have used whose usage is not known."""
@@ -182,7 +188,7 @@ class Hold:
             known = self.bound.answered(ending.output_bytes)
             if known is not None:
                 return min(attempt, known[0] if claim.unit == "usd" else known[1])
-        if ending.status in _NOT_TOLD or ending.has_output:
+        if ending.status in _NOT_TOLD or ending.has_output or ending.retries is not None:
             return attempt
         return claim.amount
 

@@ -69,9 +69,11 @@ class StartedCall:
     busy: dict[int, Any] | None = None
     """For each recorder that meters it, the clock and its token; afterwards `None` and the share in nanoseconds."""
     task: Any = None
-    """A weak reference to the task the call runs in, `None` outside an event loop."""
+    """What gives the task that the call is made in, and `None` once that is gone; `None` outside an event loop."""
     thread = 0
     """The thread the call runs in, 0 in an event loop."""
+    worker: Any = None
+    """A weak reference to that thread, `None` in an event loop."""
     batch_group: object = None
     """The same object for all prompts of one `generate`."""
     is_root_known = True
@@ -182,3 +184,5 @@ class Outcome(NamedTuple):
     """How many calls it stands for."""
     cost: Cost | None = None
     """What it costs, where the caller of `record()` said so; `None` has it priced."""
+    retries: int | None = None
+    """How many attempts its client made before the one that ended so; `None` if it does not say."""

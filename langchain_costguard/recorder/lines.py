@@ -87,7 +87,7 @@ class LineMaker:
             busy_ns: its share of the busy time of a GPU, in nanoseconds.
         """
         status, usage, response_model, service_tier, output_text, reported_usd, error, is_unbilled, calls, cost = (
-            outcome
+            outcome[:10]
         )
         entry = self._frame(call, status)
         if call.is_timed:

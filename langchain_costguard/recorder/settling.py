@@ -117,6 +117,7 @@ def ending_of(call: StartedCall, outcome: Outcome, ended_ns: int, entry: LedgerE
         has_output=bool(outcome.output_text) or call.first_token_ns is not None,
         output_bytes=len(outcome.output_text.encode("utf-8", "surrogatepass")),
         latency_ns=ended_ns - call.started_ns,
+        retries=outcome.retries,
     )
 
 

@@ -8,6 +8,7 @@ import random
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import openai
 import pytest
 from langchain_core.caches import InMemoryCache
@@ -168,6 +169,33 @@ def test_a_provider_that_bills_and_answers_too_late_is_paid_within_the_limit(
     assert len(provider.requests) > 2
     assert provider.billed <= spent <= limit
     assert reserved == Decimal(0)
+
+
+def test_attempts_that_timed_out_before_the_answer_are_charged_however_the_timeout_was_given(
+    provider: LoopbackProvider,
+) -> None:
+    """They were billed, and nothing in the answer says that they were made."""
+    late = Behaviour(latency_seconds=1, text=WORDS)
+    provider.script(late, late, Behaviour(text=WORDS))
+    model = chat(provider, timeout=httpx.Timeout(0.3), max_retries=2)
+    with track_costs(budgets=[Budget(1)], budget_store="memory") as costs:
+        model.invoke("hello")
+        spent, reserved = standing(costs)
+    assert len(provider.requests) == 3
+    assert reserved == 0
+    assert spent >= provider.billed > 0
+
+
+def test_an_attempt_that_was_billed_before_a_refused_one_is_charged(provider: LoopbackProvider) -> None:
+    """The connection was dropped after the provider had begun, and the client's retries met its rate limit."""
+    refused = Behaviour(status=429, retry_after_seconds=0.01)
+    provider.script(Behaviour(drop_after_chunks=0, text=WORDS), refused, refused)
+    with track_costs(budgets=[Budget(1)], budget_store="memory") as costs:
+        assert fail(lambda: chat(provider, max_retries=2).invoke("hello"))
+        spent, reserved = standing(costs)
+    assert len(provider.requests) == 3
+    assert reserved == 0
+    assert spent >= provider.billed > 0
 
 
 def test_a_cancellation_storm_leaves_nothing_reserved(provider: LoopbackProvider) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import anthropic
+import httpx
 import openai
 import pytest
 from langchain_anthropic import ChatAnthropic
 from langchain_core.load import dumpd
 from langchain_openai import AzureChatOpenAI, ChatOpenAI, OpenAI, OpenAIEmbeddings
 
-from langchain_costguard.guard.attempts import CLIENTS, attempts_of
+from langchain_costguard.guard.attempts import CLIENTS, attempts_of, retries_taken
 
 
 def shown(model: Any) -> tuple[int, float | None]:
@@ -71,3 +73,70 @@ def test_a_model_that_shows_no_retries_sends_one_request(serialized: dict[str, A
 def test_what_the_run_says_wins_over_the_client() -> None:
     """`bind(timeout=...)` changes one run."""
     assert attempts_of({"timeout": 3}, {"id": ["ChatOpenAI"], "kwargs": {"request_timeout": 60.0}}) == (3, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "seconds"),
+    [
+        (httpx.Timeout(0.2), 0.2),
+        (httpx.Timeout(30, read=5), 5.0),
+        (httpx.Timeout(30, read=None), math.inf),
+        (httpx.Timeout(None), math.inf),
+        ((30.0, 0.5), 0.5),
+    ],
+)
+def test_the_timeout_for_reading_is_found_where_langchain_shows_a_timeout_by_its_text(
+    timeout: Any, seconds: float
+) -> None:
+    """Taken for the default of ten minutes, attempts that timed out and were billed are never charged."""
+    assert shown(ChatOpenAI(model="gpt-4o", api_key="none", timeout=timeout)) == (3, seconds)
+    assert attempts_of({"timeout": timeout}, dumpd(ChatOpenAI(model="gpt-4o", api_key="none"))) == (3, seconds)
+
+
+@pytest.mark.parametrize(
+    ("shown_as", "seconds"),
+    [
+        ("request_timeout=Timeout(timeout=2)", 2.0),
+        ("request_timeout=7.5", 7.5),
+        ("timeout=(1, 9)", 9.0),
+        ("request_timeout=None", 600.0),
+        ("request_timeout=<Waiting>", 0.0),
+    ],
+)
+def test_a_client_that_is_only_text_shows_its_timeout(shown_as: str, seconds: float) -> None:
+    """Embeddings of OpenAI are not serializable."""
+    serialized = {"id": ["OpenAIEmbeddings"], "repr": f"OpenAIEmbeddings(stream_chunk_timeout=1.0, {shown_as}, n=1)"}
+    assert attempts_of({}, serialized) == (3, seconds)
+
+
+@pytest.mark.parametrize(
+    "timeout", ["soon", True, {"lc": 1, "type": "not_implemented", "repr": "Patience()"}, object()]
+)
+def test_a_timeout_that_cannot_be_read_counts_as_none_too_short(timeout: Any) -> None:
+    """Then any time may hold every retry, which is charged; the default of the client would charge none."""
+    assert attempts_of({}, {"id": ["ChatOpenAI"], "kwargs": {"request_timeout": timeout}}) == (3, 0.0)
+
+
+def failure(retries: str | None) -> openai.APIStatusError:
+    """A 429 of OpenAI's client, after so many retries."""
+    headers = {} if retries is None else {"x-stainless-retry-count": retries}
+    request = httpx.Request("POST", "https://example.org", headers=headers)
+    response = httpx.Response(429, request=request)
+    return openai.RateLimitError("slow down", response=response, body=None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("header", "retries"), [("2", 2), ("0", 0), (None, None), ("many", None)])
+def test_an_error_says_how_many_attempts_came_before_it(header: str | None, retries: int | None) -> None:
+    """The last of them was refused and costs nothing; those before it may have been billed."""
+    error = failure(header)
+    wrapped = ValueError("wrapped")
+    wrapped.__cause__ = error
+    assert retries_taken(error) == retries_taken(wrapped) == retries
+
+
+def test_an_error_met_while_another_was_handled_says_nothing_of_that_one() -> None:
+    """A backup that is called in an `except` block has its own attempts."""
+    error = ValueError("of the backup")
+    error.__context__ = failure("2")
+    assert retries_taken(error) is None
+    assert retries_taken(httpx.ReadTimeout("no request was noted")) is None
