@@ -1,12 +1,14 @@
 """How often a provider may run its own tools while it answers, and what each use costs beside the tokens.
 
 Only tools whose uses the request itself can limit are known here. OpenAI's web search is not: one call of it may make
-several searches, each of which is billed.
+several searches, each of which is billed. Nor are Gemini's tools, for which a request can set no limit.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from langchain_costguard.tokens.schemas import server_tool_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -16,8 +18,8 @@ _FEES: Final = (
     ("web_fetch_20", 0),
 )
 """By the beginning of Anthropic's tool types, nano-USD for one use: $10 for a thousand searches, nothing but tokens for
-a fetch. Read in November 2026: https://platform.claude.com/docs/en/agents-and-tools/tool-use/web-search-tool and
-https://platform.claude.com/docs/en/agents-and-tools/tool-use/web-fetch-tool"""
+a fetch. Only these two figures were looked up, once, in November 2026, in Anthropic's documentation of the web search
+tool and of the web fetch tool (platform.claude.com); no bill was compared with them."""
 
 
 class Uses(NamedTuple):
@@ -40,7 +42,7 @@ def uses_of(tools: Iterable[Mapping[str, Any]]) -> Uses:
     turns = nano_usd = 0
     unbounded = []
     for tool in tools:
-        kind = str(tool.get("type"))
+        kind = server_tool_name(tool)
         fee = next((fee for start, fee in _FEES if kind.startswith(start)), None)
         most = tool.get("max_uses")
         if fee is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from langchain_costguard.tokens.image_sizes import Size, size_of
 from langchain_costguard.tokens.images import Image
-from langchain_costguard.tokens.schemas import as_json, is_server_tool, schema_json, tool_json
+from langchain_costguard.tokens.schemas import as_json, is_server_tool, schema_json, server_tool_name, tool_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +63,7 @@ class Contents:
             self._add_message(message)
         for tool in tools or ():
             if is_server_tool(tool):
-                self.unbounded.append(f"tool {tool.get('type')}: the provider runs it and adds what it finds")
+                self.unbounded.append(f"tool {server_tool_name(tool)}: the provider runs it and adds what it finds")
             self._note_caching(tool)
             self.schemas.append(tool_json(tool))
         if response_format is not None:

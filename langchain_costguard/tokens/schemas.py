@@ -8,6 +8,14 @@ from typing import Any, Final
 
 _SENT_WITH_A_SCHEMA: Final = frozenset({"function", "custom"})
 _SCHEMA_KEYS: Final = frozenset({"function", "parameters", "input_schema", "json_schema", "properties"})
+_SERVED_BY_KEY: Final = frozenset(
+    {
+        *("google_search", "google_search_retrieval", "google_maps", "url_context", "code_execution", "file_search"),
+        *("googleSearch", "googleSearchRetrieval", "googleMaps", "urlContext", "codeExecution", "fileSearch"),
+        *("enterprise_web_search", "enterpriseWebSearch", "retrieval"),
+    }
+)
+"""Gemini's own tools, which stand as keys of a tool, without a type."""
 _BYTES_PER_OBJECT: Final = 48
 """What strict mode adds to each object of a schema: `"additionalProperties": false`, and an entry in `required`."""
 
@@ -33,7 +41,14 @@ def is_server_tool(tool: Any) -> bool:  # noqa: ANN401 - as above
     """Whether a provider runs the tool itself, so that the request does not hold what it will add to the input."""
     if not isinstance(tool, Mapping):
         return False
+    if "type" not in tool and not _SERVED_BY_KEY.isdisjoint(tool):
+        return True
     return tool.get("type", "function") not in _SENT_WITH_A_SCHEMA and _SCHEMA_KEYS.isdisjoint(tool)
+
+
+def server_tool_name(tool: Mapping[str, Any]) -> str:
+    """What a tool that the provider runs is called: its type, or for Gemini's the key it stands under."""
+    return str(tool.get("type") or next((key for key in tool if key in _SERVED_BY_KEY), "without a type"))
 
 
 def schema_bound(text: str) -> int:

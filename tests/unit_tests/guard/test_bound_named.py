@@ -133,3 +133,23 @@ def test_mcp_servers_of_a_client_are_seen_though_their_addresses_are_secret() ->
     serialized = {"id": ["ChatAnthropic"], "kwargs": {"mcp_servers": {"lc": 1, "type": "secret", "id": ["X"]}}}
     request = CallRequest("chat", [HumanMessage("hello")], {"max_tokens": 10}, serialized, "claude-sonnet-4-5")
     assert bound_call(request, BOOK).reason == "unbounded"
+
+
+@pytest.mark.parametrize(
+    "name", ["google_search", "google_search_retrieval", "google_maps", "url_context", "code_execution", "file_search"]
+)
+def test_geminis_own_tools_are_refused_by_name_although_they_have_no_type(name: str) -> None:
+    """Each search is billed, and what a tool finds is input: as functions of the user's they would be a few tokens."""
+    camel = name.split("_", maxsplit=1)[0] + "".join(map(str.capitalize, name.split("_")[1:]))
+    for key in (name, camel):
+        bounded = bound("gemini-2.5-flash", "google_genai", tools=[{key: {}}])
+        assert (bounded.nano_usd, bounded.reason) == (None, "unbounded")
+        assert f"tool {key}: the provider runs it" in (bounded.problem or "")
+
+
+def test_a_function_of_the_users_own_may_be_called_like_a_tool_of_gemini() -> None:
+    """It is the key that makes the provider run it, not the name."""
+    function = {"type": "function", "function": {"name": "google_search", "parameters": {}}}
+    declared = {"function_declarations": [{"name": "google_search", "parameters": {}}]}
+    assert bound("gemini-2.5-flash", "google_genai", tools=[function]).reason is None
+    assert bound("gemini-2.5-flash", "google_genai", tools=[declared]).reason is None
