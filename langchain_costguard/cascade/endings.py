@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from langchain_costguard._refusals import LONGEST, REFUSALS, plain
 from langchain_costguard.cascade.judging import LocalSignal
 from langchain_costguard.cascade.wording import text_of
 
@@ -17,57 +17,6 @@ if TYPE_CHECKING:
 
     from langchain_costguard.cascade.verdicts import Draft, Verdict
 
-REFUSALS: Final = (
-    "i'm sorry, but i can't",
-    "i'm sorry, but i cannot",
-    "i'm sorry, but i'm unable",
-    "i'm sorry, i can't",
-    "i'm sorry, i cannot",
-    "i am sorry, but i can't",
-    "i am sorry, but i cannot",
-    "sorry, but i can't",
-    "sorry, but i cannot",
-    "sorry, i can't",
-    "sorry, i cannot",
-    "i apologize, but i can't",
-    "i apologize, but i cannot",
-    "i can't help with",
-    "i can't assist with",
-    "i can't provide",
-    "i can't answer",
-    "i cannot help with",
-    "i cannot assist with",
-    "i cannot provide",
-    "i cannot answer",
-    "i cannot fulfill",
-    "i'm unable to",
-    "i am unable to",
-    "i'm not able to",
-    "i am not able to",
-    "i won't be able to",
-    "as an ai language model, i can",
-    "as an ai, i can",
-    "unfortunately, i can't",
-    "unfortunately, i cannot",
-    "抱歉,我无法",
-    "抱歉,我不能",
-    "很抱歉,我无法",
-    "很抱歉,我不能",
-    "对不起,我无法",
-    "对不起,我不能",
-    "非常抱歉,我无法",
-    "非常抱歉,我不能",
-    "我无法回答",
-    "我不能回答",
-    "我无法提供",
-    "我不能提供",
-    "我无法协助",
-    "我无法帮助",
-    "作为一个人工智能,我无法",
-    "作为ai,我无法",
-)
-"""How refusals begin, in English and Chinese."""
-_SHORT: Final = 400
 _REFUSED: Final = {"content_filter", "refusal", "safety", "recitation", "blocklist", "prohibited_content", "spii"}
 _TRUNCATED: Final = {
     "length",
@@ -93,7 +42,7 @@ class NotRefused(LocalSignal):
     """
 
     phrases: tuple[str, ...] = REFUSALS
-    short: int = _SHORT
+    short: int = LONGEST
 
     def __post_init__(self) -> None:
         """Refuse a single text, whose letters would be taken for phrases."""
@@ -113,7 +62,7 @@ class NotRefused(LocalSignal):
         ended = next((end for end in _ends(answer) if end in _REFUSED), None)
         if ended is not None:
             return f"the provider ended the answer with {ended}"
-        text = _plain(text_of(answer).strip())
+        text = plain(text_of(answer).strip())
         if answer.tool_calls or len(text) > self.short:
             return None
         said = next((phrase for phrase in _plain_phrases(self.phrases) if text.startswith(phrase)), None)
@@ -157,10 +106,4 @@ def _has_refusal_block(answer: AIMessage) -> bool:
 
 @lru_cache(maxsize=32)
 def _plain_phrases(phrases: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(map(_plain, phrases))
-
-
-def _plain(text: str) -> str:
-    """A text in small letters, with plain apostrophes and commas."""
-    plain = unicodedata.normalize("NFKC", text).casefold().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
-    return plain.replace("、", ",").lstrip("*_\"'#> ")
+    return tuple(map(plain, phrases))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.load import dumps, loads
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, Generation
+
+from langchain_costguard._refusals import LONGEST, REFUSALS, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -16,35 +17,6 @@ if TYPE_CHECKING:
 ALLOWED_CLASSES: Final = (ChatGeneration, Generation, AIMessage, AIMessageChunk)
 """What an entry may be made of; anything else in it drops the entry."""
 
-REFUSALS: Final = (
-    "i'm sorry, but i c",
-    "i'm sorry, i c",
-    "i am sorry, but i c",
-    "sorry, but i c",
-    "sorry, i c",
-    "i apologize, but i c",
-    "i can't help with",
-    "i can't assist with",
-    "i cannot help with",
-    "i cannot assist with",
-    "i cannot provide",
-    "i'm unable to",
-    "i am unable to",
-    "i'm not able to",
-    "i am not able to",
-    "as an ai language model, i c",
-    "抱歉,我无法",
-    "抱歉,我不能",
-    "很抱歉,我无法",
-    "很抱歉,我不能",
-    "对不起,我无法",
-    "对不起,我不能",
-    "我无法回答",
-    "我无法提供",
-)
-"""How refusals begin, in English and Chinese."""
-
-_SHORT: Final = 400
 _ENDS: Final = ("finish_reason", "stop_reason", "done_reason", "stopReason")
 _GOOD_ENDS: Final = frozenset(
     {
@@ -184,8 +156,7 @@ def _why_not_text(text: str, message: AIMessage | None = None) -> str | None:
     if not text.strip():
         has_more = message is not None and not isinstance(message.content, str) and _has_block(message, "image")
         return None if has_more else "it is empty"
-    start = _plain(text)
-    if len(text) <= _SHORT and start.startswith(REFUSALS):
+    if len(text) <= LONGEST and plain(text).startswith(REFUSALS):
         return "it begins as refusals do"
     return None
 
@@ -224,12 +195,6 @@ def _calls_tools(message: AIMessage) -> bool:
 def _has_block(message: AIMessage, kind: str) -> bool:
     blocks = message.content if isinstance(message.content, list) else ()
     return any(isinstance(block, dict) and str(block.get("type", "")).startswith(kind) for block in blocks)
-
-
-def _plain(text: str) -> str:
-    """A text in small letters, with plain apostrophes and commas."""
-    plain = unicodedata.normalize("NFKC", text).casefold().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
-    return plain.replace("、", ",").lstrip("*_\"'#> \n")
 
 
 def _without_ids(generation: Generation) -> Generation:

@@ -10,8 +10,8 @@ from langchain_core.tools import tool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, Field
 
+from langchain_costguard._refusals import REFUSALS
 from langchain_costguard.cascade import NotRefused, NotTruncated, ValidStructure
-from langchain_costguard.cascade.endings import REFUSALS
 from langchain_costguard.testing import ScriptedChatModel
 
 if TYPE_CHECKING:
