@@ -18,6 +18,7 @@ from langchain_costguard.semantic_cache.finding import Finder, Found, now_us
 from langchain_costguard.semantic_cache.flights import TICKET, Flights, await_for, wait_for
 from langchain_costguard.semantic_cache.identity import OBSERVER
 from langchain_costguard.semantic_cache.keeping import Keeper, KeepingRules
+from langchain_costguard.semantic_cache.keys import label
 from langchain_costguard.semantic_cache.lately import Lately
 from langchain_costguard.semantic_cache.learning import Learning
 from langchain_costguard.semantic_cache.meaning import NO_EMBEDDER, Matching
@@ -62,7 +63,8 @@ class SemanticCache(PlainUse, BaseCache):
         tenant: the metadata key that says whose run it is, such as `"user"`. Tenants never see each other's answers,
             and a run that does not say whose it is is neither answered nor stored; text LLMs cannot say it.
         namespace: a name that keeps this cache's answers apart from others in the same store.
-        threshold: the similarity from which another wording is a hit, in [0, 1]; by default the embedder's own.
+        threshold: the similarity from which another wording is a hit, in [0, 1]; by default the embedder's own, which
+            is a stricter one where not every built-in guard is asked.
         guards: whether texts are compared for what changes the answer; or the guards themselves.
         verifier: asked last about a near entry: a function of the stored and the asked text.
         ttl_seconds: how long an answer is served, from when it was stored, however often it is used; `None` for ever.
@@ -102,17 +104,17 @@ class SemanticCache(PlainUse, BaseCache):
 
         _check(threshold=threshold, ttl_seconds=ttl_seconds, max_entries=max_entries, max_bytes=max_bytes)
         self.store: CacheStore = open_cache_store(Path(store) if isinstance(store, os.PathLike) else store)
-        self.namespace = namespace
+        self.namespace = label(namespace) or ""
         self.tenant = tenant
         self.shadow = shadow
         self._index = index_for(self.store)
         self._uses = CacheUses(self.store)
         self._faults = Faults()
-        self._learning = Learning(self.store, namespace)
+        self._learning = Learning(self.store, self.namespace)
         self._matching = Matching(embedder, self.store, threshold, guards, verifier, self._learning)
         self._asking = Asking(tenant, namespace, max_temperature)
         self._finder = Finder(self.store, self._index, self._matching.meaning, self._matching.decide)
-        rules = KeepingRules(namespace, ttl_seconds, CacheLimits(max_entries, max_bytes), prices)
+        rules = KeepingRules(self.namespace, ttl_seconds, CacheLimits(max_entries, max_bytes), prices)
         self._keeper = Keeper(self.store, self._index, self._matching.meaning, rules)
         self._flights = Flights()
         self._lately = Lately()
@@ -182,7 +184,7 @@ class SemanticCache(PlainUse, BaseCache):
             StoreError: the store cannot be written.
             TypeError: there are other arguments.
         """
-        wanted = {"namespace": self.namespace, **kwargs}
+        wanted = {"namespace": self.namespace, **{name: label(value) for name, value in kwargs.items()}}
         if not wanted.keys() <= {"namespace", "tenant"}:
             msg = f"clear() takes tenant= and namespace=, not {', '.join(sorted(kwargs))}"
             raise TypeError(msg)

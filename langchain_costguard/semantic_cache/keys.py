@@ -139,8 +139,8 @@ def chat_question(
         _digest(prompt.words),
         prompt.asked if why is None else None,
         why,
-        tenant,
-        None if identity is None else identity.model,
+        label(tenant),
+        None if identity is None else label(identity.model),
         is_chat=True,
     )
 
@@ -157,8 +157,21 @@ def text_question(prompt: str, llm_string: str, *, tenant: str | None = None, na
     partition = _digest([FORMAT, "text", namespace, tenant, llm_string])
     why = why_text_exact(prompt)
     model = _TEXT_LLM_MODEL.search(llm_string)
-    named = None if model is None else model.group(1)
-    return Question(partition, _digest([prompt]), prompt if why is None else None, why, tenant, named)
+    named = None if model is None else label(model.group(1))
+    return Question(partition, _digest([prompt]), prompt if why is None else None, why, label(tenant), named)
+
+
+def label(name: str | None) -> str | None:
+    """A tenant's, namespace's or model's name as every store can keep it, halves of surrogate pairs spelled out.
+
+    Partitions are told apart by the name itself.
+
+    Args:
+        name: the name; `None` for nobody's.
+    """
+    if name is None or (name.isprintable() and name.isascii()):
+        return name
+    return name.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
 def _why_exact(prompt: ChatPrompt, identity: RunIdentity | None, max_temperature: float | None) -> str | None:

@@ -47,7 +47,8 @@ class Matching:
     Args:
         embedder: what makes vectors: see `SemanticCache`.
         store: what knows the embedder's fingerprint and threshold.
-        threshold: the similarity from which on texts are compared; `None` for the embedder's own.
+        threshold: the similarity from which on texts are compared; `None` for the embedder's own, which is a stricter
+            one where not every guard is asked.
         guards: see `SemanticCache`.
         verifier: asked last.
         learning: what users have said of the cache's hits.
@@ -117,7 +118,7 @@ class Matching:
     def _recognised(self) -> Meaning:
         if self._embedder is None:
             self._embedder = as_embedder(LOCAL)
-        known = recognise(self._embedder, self._store)
+        known = recognise(self._embedder, self._store, is_guarded=self.guards.are_all)
         wanted = known.threshold if self._threshold is None else self._threshold
         raised = self._learning.raised_threshold(known.fingerprint)
         return Meaning(self._embedder, known.fingerprint, max(wanted, raised))

@@ -33,7 +33,7 @@ class Recognised(NamedTuple):
     """Whether the threshold was measured for this model; else it is a strict one."""
 
 
-def recognise(embedder: Embedder, store: CacheStore) -> Recognised:
+def recognise(embedder: Embedder, store: CacheStore, *, is_guarded: bool = True) -> Recognised:
     """Find an embedder among those a store has seen, by what it makes of one sentence.
 
     A model that was changed behind its name is a new embedder: entries of the old one are found by their words only
@@ -42,13 +42,16 @@ def recognise(embedder: Embedder, store: CacheStore) -> Recognised:
     Args:
         embedder: it embeds a short sentence, once.
         store: what it finds new is noted there.
+        is_guarded: whether every guard is asked; else the embedder's default is its stricter one. A threshold that the
+            store keeps stays as it was kept.
 
     Raises:
         StoreError: the store cannot be read or written.
     """
     fingerprint = _fingerprint_in(store, embedder)
+    default = embedder.default_threshold if is_guarded else embedder.unguarded_threshold
     kept = store.note(_threshold_key(fingerprint))
-    threshold = embedder.default_threshold if kept is None else float(kept)
+    threshold = default if kept is None else float(kept)
     _tell(embedder, store, fingerprint, is_calibrated=kept is not None or embedder.is_calibrated)
     return Recognised(fingerprint, threshold, kept is not None or embedder.is_calibrated)
 

@@ -146,6 +146,11 @@ class Guards:
         """The names of all guards asked, in their order."""
         return (*self.names, *(name for name, _ in self.custom))
 
+    @property
+    def are_all(self) -> bool:
+        """Whether every built-in guard is asked, of languages found as built in: what default thresholds rest on."""
+        return self.language is None and set(BUILT_IN) <= set(self.names)
+
     def vetoes(self, stored: str, asked: str) -> tuple[Veto, ...]:
         """What speaks against serving the answer to one question for another, none if nothing does.
 

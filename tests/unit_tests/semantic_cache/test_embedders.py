@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
 
-from langchain_costguard import track_costs
+from langchain_costguard import SemanticCache, track_costs
 from langchain_costguard.exceptions import OptionalDependencyError
 from langchain_costguard.semantic_cache import recognition
 from langchain_costguard.semantic_cache.embedders import (
@@ -20,11 +20,13 @@ from langchain_costguard.semantic_cache.embedders import (
     LangChainEmbedder,
     as_embedder,
 )
+from langchain_costguard.semantic_cache.guards import Guards
 from langchain_costguard.semantic_cache.local_embedders import OnnxEmbedder, WordLlamaEmbedder
 from langchain_costguard.semantic_cache.recognition import keep_threshold, recognise, reembed
 from langchain_costguard.stores.cache_memory import InMemoryCacheStore
 from tests.unit_tests.semantic_cache.cache_entries import make_entry
 from tests.unit_tests.semantic_cache.tiny_onnx import write_encoder
+from tests.unit_tests.semantic_cache.word_embeddings import WordEmbeddings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,7 +100,8 @@ def test_wordllama_needs_no_network_and_knows_words(encoder: Path) -> None:
     assert odd is not None
     assert float(question @ same) > 0.9
     assert float(question @ other) < 0.3
-    assert (embedder.default_threshold, embedder.is_calibrated, embedder.is_quick) == (0.9, True, True)
+    assert (embedder.default_threshold, embedder.unguarded_threshold) == (0.78, 0.9)
+    assert (embedder.is_calibrated, embedder.is_quick) == (True, True)
 
 
 def test_an_onnx_encoder_pools_as_its_folder_says(encoder: Path) -> None:
@@ -125,7 +128,7 @@ def test_an_onnx_encoder_takes_name_and_window_from_its_settings(encoder: Path) 
     )
     (encoder / "tokenizer_config.json").write_text(json.dumps({"model_max_length": 4}))
     embedder = as_embedder(str(encoder))
-    assert (embedder.name, embedder.max_tokens, embedder.default_threshold) == ("BAAI_bge-small-en", 4, 0.95)
+    assert (embedder.name, embedder.max_tokens, embedder.default_threshold) == ("BAAI_bge-small-en", 4, 0.85)
     assert embedder.embed(["cat cat cat cat"])[0] is not None
     assert embedder.embed(["cat cat cat cat cat"])[0] is None
 
@@ -209,6 +212,36 @@ def test_an_unknown_model_is_strict_and_says_so_once(
         known = recognise(LangChainEmbedder(Counted("my-own-model")), store)
         assert (known.threshold, known.is_calibrated) == (STRICT_THRESHOLD, False)
     assert caplog.text.count("calibrate()") == 1
+
+
+def test_a_lower_threshold_holds_only_where_every_guard_is_asked() -> None:
+    """At 0.8 opposites and traps are similar enough: without the guards they would be served."""
+    store, embedder = InMemoryCacheStore(), LangChainEmbedder(Counted("all-MiniLM-L6-v2"))
+    assert recognise(embedder, store).threshold == 0.78
+    assert recognise(embedder, store, is_guarded=False).threshold == 0.9
+    keep_threshold(store, recognise(embedder, store).fingerprint, 0.83)
+    assert recognise(embedder, store, is_guarded=False).threshold == 0.83
+
+
+@pytest.mark.parametrize(
+    ("guards", "threshold"),
+    [
+        (True, 0.78),
+        (Guards.default(), 0.78),
+        (Guards.default().with_guard("house", lambda *_: None), 0.78),
+        (False, 0.9),
+        (Guards.none(), 0.9),
+        (Guards.lenient(), 0.9),
+        (Guards.default().without("tense"), 0.9),
+        (Guards.default().with_language(lambda _: "de"), 0.9),
+    ],
+)
+def test_a_cache_without_some_guards_is_stricter(guards: Guards | bool, threshold: float) -> None:
+    """Whoever switches a guard off must not find the similarity doing its work at a level chosen for both."""
+    embeddings = WordEmbeddings()
+    embeddings.model = "all-MiniLM-L6-v2"
+    cache = SemanticCache(embeddings, "memory", guards=guards)
+    assert cache.match("cats", "dogs").reason.endswith(f"is below {threshold:.3f}")
 
 
 def test_a_calibrated_threshold_is_kept_with_its_embedder() -> None:

@@ -125,6 +125,30 @@ def test_tenants_are_kept_apart() -> None:
     assert not cache.set(RESET, "for nobody")
 
 
+@pytest.mark.parametrize("odd", ["half a pair \ud800", "null\0character"], ids=["surrogate", "null"])
+def test_names_that_no_database_takes_are_names_all_the_same(cache_place: str, odd: str) -> None:
+    """Names come from outside; one that broke the store would turn its owner's cache off for good."""
+    cache = SemanticCache(embedder=False, store=cache_place, tenant="user", namespace=f"help {odd}")
+    other = SemanticCache(embedder=False, store=cache_place, tenant="user", namespace="help")
+    cache.set(RESET, "for the odd one", tenant=odd)
+
+    assert (cache.get(RESET, tenant=odd), cache.get(RESET, tenant="odd")) == ("for the odd one", None)
+    assert other.get(RESET, tenant=odd) is None
+    stats = cache.stats()
+    assert (stats.entries, stats.exact, stats.misses, stats.failures) == (1, 1, 1, 0)
+    cache.clear(tenant=odd)
+    assert (cache.get(RESET, tenant=odd), cache.stats().entries) == (None, 0)
+    cache.store.close()
+    other.store.close()
+
+
+def test_names_that_are_spelled_out_alike_share_nothing() -> None:
+    """A tenant whose name imitates how another's is kept must not get at its answers."""
+    cache = SemanticCache(embedder=False, store="memory", tenant="user")
+    cache.set(RESET, "theirs", tenant="\ud800")
+    assert cache.get(RESET, tenant="\\ud800") is None
+
+
 def test_an_entry_has_a_time_to_live_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """A price list is good for a day, a definition for ever."""
     now = [1_000_000]

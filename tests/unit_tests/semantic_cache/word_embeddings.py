@@ -15,6 +15,7 @@ class WordEmbeddings(Embeddings):
     """One direction for each word that says something; fillers are left out, so that paraphrases are close."""
 
     def __init__(self) -> None:
+        self.model: str | None = None
         self.asked: list[str] = []
 
     def embed_query(self, text: str) -> list[float]:
