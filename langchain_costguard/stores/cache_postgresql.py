@@ -61,7 +61,7 @@ class PostgreSQLCacheStore(CacheStore, VectorSearch):
 
     def __init__(self, location: Location, *, timeout_seconds: float = _TIMEOUT_SECONDS) -> None:
         """Connect, and make the tables where they are missing."""
-        self._database = PostgreSQLDatabase(location, durable=False, timeout_seconds=timeout_seconds)
+        self._database = PostgreSQLDatabase(location, durable=False, timeout_seconds=timeout_seconds, holds="cache")
         self._name = str(location)
         self._begin()
         self._next_count: float = 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import zlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from sqlalchemy import JSON, String, cast, create_engine, func, literal
@@ -67,15 +67,19 @@ class PostgreSQLDatabase(Backend):
         durable: whether a line survives a crash of the server, at the price of a disk flush each; without it the
             server may lose the last fraction of a second.
         timeout_seconds: how long to wait for the server, and for another process's lock.
+        holds: what it holds, as errors name it.
 
     Raises:
         OptionalDependencyError: psycopg is not installed.
         StoreError: the URL cannot be understood.
     """
 
-    def __init__(self, location: Location, *, durable: bool, timeout_seconds: float) -> None:
+    def __init__(
+        self, location: Location, *, durable: bool, timeout_seconds: float, holds: Literal["ledger", "cache"] = "ledger"
+    ) -> None:
         """Note where and how; nothing is opened yet."""
-        self._psycopg: ModuleType = require("psycopg", extra="postgres", purpose="A ledger in PostgreSQL")
+        self._psycopg: ModuleType = require("psycopg", extra="postgres", purpose=f"A {holds} in PostgreSQL")
+        self._holds: str = holds
         self.errors: tuple[type[Exception], ...] = (self._psycopg.Error,)
         self._name = str(location)
         self._timeout_seconds = timeout_seconds
@@ -195,8 +199,9 @@ class PostgreSQLDatabase(Backend):
         """What PostgreSQL's error means for the user."""
         seconds = self._timeout_seconds if waited_seconds is None else waited_seconds
         state = getattr(error, "sqlstate", None) or _state_from_text(str(error))
+        place = {"name": self._name, "holds": self._holds, "store": _CLASSES[self._holds], "schema": SCHEMA}
         meaning = next(text for beginning, text in _MEANINGS if state.startswith(beginning))
-        return StoreError(meaning.format(name=self._name, seconds=seconds, state=state, schema=SCHEMA))
+        return StoreError(meaning.format(seconds=seconds, state=state, **place))
 
     def each_string(self, column: ColumnElement[str], name: str) -> tuple[FromClause, ColumnElement[str]]:
         """The strings of a JSON list, through `json_array_elements_text`."""
@@ -269,17 +274,18 @@ def _address(text: str) -> tuple[str, str]:
     return unquote(host.strip("[]")), port
 
 
+_CLASSES: Final = {"ledger": "SQLStore", "cache": "PostgreSQLCacheStore"}
 _MEANINGS: Final = tuple(
     {
         "28": "PostgreSQL at {name} refused the user name or the password ({state}): correct them in the URL",
         "3D": "PostgreSQL at {name} has no such database ({state}): make it with `createdb`, or correct the URL",
         "42501": "The PostgreSQL user of {name} may not do this ({state}): let the database's owner run "
         "`CREATE SCHEMA {schema} AUTHORIZATION <user>`",
-        "55P03": "The ledger in {name} was locked for more than {seconds:g} seconds: end what holds it, or wait longer "
-        "with SQLStore(..., timeout_seconds=)",
+        "55P03": "The {holds} in {name} was locked for more than {seconds:g} seconds: end what holds it, or wait "
+        "longer with {store}(..., timeout_seconds=)",
         "53100": "PostgreSQL at {name} has no room left on its disk ({state}): free some",
         "53": "PostgreSQL at {name} has no resources left ({state}): raise max_connections, or close other clients",
-        "42": "The tables of the ledger in {name} are not as they were made ({state}): give another database, or "
+        "42": "The tables of the {holds} in {name} are not as they were made ({state}): give another database, or "
         "another search_path in the URL's options",
         "": "PostgreSQL at {name} cannot be reached, or failed ({state}): check host and port in the URL, and that the "
         "server is running",

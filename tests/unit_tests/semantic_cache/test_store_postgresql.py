@@ -54,6 +54,20 @@ def test_a_server_that_is_not_there_is_an_error_with_a_way_out() -> None:
         open_cache_store("postgresql://tester@127.0.0.1:1/nothing")
 
 
+def test_an_error_names_the_cache_and_not_the_ledger(postgresql_url: str) -> None:
+    """Both may be on one server; whoever reads the log must look at the right tables."""
+    import psycopg
+
+    from langchain_costguard.stores.postgresql import SCHEMA
+
+    store = open_cache_store(postgresql_url)
+    with psycopg.connect(postgresql_url, autocommit=True) as connection:
+        connection.execute(f"DROP SCHEMA {SCHEMA} CASCADE")
+    with pytest.raises(StoreError, match="The tables of the cache in") as caught:
+        store.size()
+    assert "ledger" not in str(caught.value)
+
+
 def test_pgvector_in_another_schema_is_found(postgresql_url: str) -> None:
     """Many servers have it in `public` or in a schema for extensions, where our search path does not lead."""
     import psycopg
