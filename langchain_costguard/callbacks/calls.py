@@ -8,21 +8,25 @@ each of their pieces may be asked for in a task of its own: once something has a
 
 from __future__ import annotations
 
-import asyncio
 import os
-import sys
 import threading
 import time
-import weakref
 from collections import OrderedDict
 from itertools import count
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
+from langchain_costguard.callbacks.whereabouts import (
+    failed_at_start,
+    has_ended,
+    here,
+    is_inside_model_call,
+    models_at_work,
+    place_of,
+)
 from langchain_costguard.recorder import Outcome
 
 if TYPE_CHECKING:
-    from types import FrameType
     from uuid import UUID
 
     from langchain_costguard.exceptions import CostGuardError
@@ -38,11 +42,10 @@ _MAX_FINISHED: Final = 10_000
 _MAX_CHAIN_RUNS: Final = 20_000
 _MAX_CHAIN_PATH: Final = 500
 _MAX_DEPTH: Final = 32
-_POOL_THREADS: Final = "asyncio_"
-"""How `asyncio` names the threads of its pool, in which LangChain runs hooks that may wait."""
-_PASSING_ON: Final = frozenset({"invoke", "ainvoke", "batch", "abatch", "generate_prompt", "agenerate_prompt"})
-"""Methods that only hand a call on, to one that a subclass may have put its own in front of."""
-_MODEL_MODULES: Final = ("langchain_core.language_models", "langchain_costguard.callbacks.embeddings")
+_CANCELLED: Final = Outcome("cancelled", error="CancelledError")
+
+NEVER_SENT: Final = Outcome("cancelled", error="never sent", is_unbilled=True)
+"""What becomes of a call that was announced, and kept from being sent by somebody else."""
 
 
 class OpenCalls:
@@ -78,13 +81,13 @@ class OpenCalls:
             prompt: the very object that was sent, which all handlers are given; it may be the caller's own.
             params: what goes with the prompt, which LangChain puts together anew for each run.
         """
+        calls = [self._open.get(run_id.int)]
         if self._reused:
-            for call in list(self._reused.get(run_id.int, ())):
-                if call.sent is prompt and (not params or call.params is params):
-                    return call
-        call = self._open.get(run_id.int)
-        is_same = call is not None and call.sent is prompt and (not params or call.params is params)
-        return call if is_same else None
+            calls += self._reused.get(run_id.int, ())
+        for call in calls:
+            if call is not None and call.sent is prompt and (not params or call.params is params):
+                return call
+        return None
 
     def add(self, call: StartedCall) -> None:
         """Note a call that begins; every so often this also looks for calls that are gone.
@@ -99,12 +102,6 @@ class OpenCalls:
             call.run_id = uuid4()
             with self._lock:
                 self._reused.setdefault(key, []).append(call)
-        loop = asyncio._get_running_loop()  # noqa: SLF001 - exported for this; the public twin raises instead
-        if loop is None:
-            call.thread = threading.get_ident()
-        else:
-            task = asyncio.current_task(loop)
-            call.task = None if task is None else weakref.ref(task)
         if not next(self._starts) % _SWEEP_EVERY:
             self.sweep(own=False)
 
@@ -140,11 +137,6 @@ class OpenCalls:
     def of_group(self, group: object) -> list[StartedCall]:
         """The open calls of one `generate`, in the order they began."""
         return [other for other in list(self._open.values()) if other.batch_group is group]
-
-    def leave_to_time(self, call: StartedCall) -> None:
-        """Tell nothing from the thread a call was noted in: an event loop had it noted by a thread of its pool."""
-        if threading.current_thread().name.startswith(_POOL_THREADS):
-            call.thread = 0
 
     # -- prompts that are sent together --------------------------------------------------------------------------
 
@@ -185,9 +177,9 @@ class OpenCalls:
         if not self._open:
             return
         now = time.perf_counter_ns()
-        here = _here() if own and not _inside_model_call() else None
+        place = here() if own and not is_inside_model_call() else None
         for call in list(self._open.values()):
-            outcome = _presumed_outcome(call, now, here)
+            outcome = _presumed_outcome(call, now, place)
             if outcome is not None:
                 self.give_up(call, outcome)
 
@@ -201,11 +193,11 @@ class OpenCalls:
         """
         before = len(self._open)
         now = time.perf_counter_ns()
-        here = None if _models_at_work() > 1 else _here()
+        place = None if models_at_work() > 1 else place_of(call)
         for other in list(self._open.values()):
             if other is call or (call.batch_group is not None and other.batch_group is call.batch_group):
                 continue  # the call itself, of which another handler was told before, or one that is sent with it
-            outcome = _presumed_outcome(other, now, here)
+            outcome = _presumed_outcome(other, now, place)
             if outcome is not None:
                 self.give_up(other, outcome)
         return len(self._open) < before
@@ -240,7 +232,13 @@ class OpenCalls:
         """Close the calls under a run that was cancelled: LangChain does not report their end."""
         for call in list(self._open.values()):
             if run_id in self._ancestors(call.parent_run_id):
-                self.give_up(call, Outcome("cancelled", error="CancelledError"))
+                self.give_up(call, _CANCELLED)
+
+    def drop_unsent_below(self, run_id: UUID, error: BaseException) -> None:
+        """Close the calls under a run that failed which the error kept from being sent: nobody reports their end."""
+        for call in list(self._open.values()):
+            if run_id in self._ancestors(call.parent_run_id) and failed_at_start(call, error):
+                self.give_up(call, NEVER_SENT)
 
     def place(self, call: StartedCall) -> None:
         """Fill in the path of names around a call, and its outermost run."""
@@ -273,54 +271,32 @@ def close_call(call: StartedCall, outcome: Outcome) -> None:
         recorder.finish(call, outcome)
 
 
-def _here() -> tuple[object, int]:
-    loop = asyncio._get_running_loop()  # noqa: SLF001 - exported for this; the public twin raises instead
-    return (None if loop is None else asyncio.current_task(loop)), threading.get_ident()
-
-
-def _inside_model_call() -> bool:
-    """Whether the running code was called by a model that is at work, as a model that wraps another one is."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the way to a caller's module
-    while frame is not None:
-        if frame.f_globals.get("__name__", "").startswith(_MODEL_MODULES):
-            return True
-        frame = frame.f_back
-    return False
-
-
-def _models_at_work() -> int:
-    """How many calls of models are at work on this thread, one inside the other, even if they are of one model.
-
-    LangChain's frames of one call stand together; where code of somebody else comes between, another call begins.
-    """
-    entries, is_counted = 0, False
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the way to a caller's module
-    while frame is not None:
-        if not frame.f_globals.get("__name__", "").startswith(_MODEL_MODULES):
-            is_counted = False
-        elif not is_counted and frame.f_code.co_name not in _PASSING_ON:
-            entries, is_counted = entries + 1, True
-        frame = frame.f_back
-    return entries
-
-
-def _presumed_outcome(call: StartedCall, now: int, here: tuple[object, int] | None) -> Outcome | None:
+def _presumed_outcome(call: StartedCall, now: int, place: tuple[object, int] | None) -> Outcome | None:
     """How a call ended that did not say so; `None` while it may still be at work."""
     if now - max(call.started_ns, call.last_sign_ns) > LOST_AFTER_SECONDS * 10**9:
         return Outcome("lost")
     if call.task is not None:
-        task = call.task()
-        if task is not None and task.done() and task.cancelled():
-            return Outcome("cancelled", error="CancelledError")
-        if call.first_token_ns is not None:
-            return None
-        if task is None or task.done() or (here is not None and task is here[0]):
-            return Outcome("cancelled", error="CancelledError")
-    elif here is not None and call.thread == here[1] and here[0] is None and call.first_token_ns is None:
+        return _presumed_of_task(call, place)
+    if call.first_token_ns is not None:
+        return None
+    is_here = place is not None and call.thread == place[1] and place[0] is None
+    if is_here or has_ended(call):
         # Without an event loop every call that was sent reports its end, but for the prompts of one `generate`.
-        if call.batch_group is None:
-            return Outcome("cancelled", error="never sent", is_unbilled=True)
-        return Outcome("lost")
+        return NEVER_SENT if call.batch_group is None else Outcome("lost")
+    return None
+
+
+def _presumed_of_task(call: StartedCall, place: tuple[object, int] | None) -> Outcome | None:
+    """The same of a call in an event loop; one that was cancelled may have been sent, and is taken to be."""
+    task = call.task()
+    if task is not None and task.done() and task.cancelled():
+        return _CANCELLED
+    if call.first_token_ns is not None:
+        return None
+    if call.task.never_sent(call):
+        return NEVER_SENT
+    if task is None or task.done() or (place is not None and task is place[0]):
+        return _CANCELLED
     return None
 
 

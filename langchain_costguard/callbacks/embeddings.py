@@ -15,6 +15,7 @@ from langchain_costguard.callbacks.gate import admit_call
 from langchain_costguard.callbacks.results import read_failure
 from langchain_costguard.callbacks.scopes import current_views, may_run_inline
 from langchain_costguard.callbacks.watcher import endpoint_provider_of
+from langchain_costguard.callbacks.whereabouts import locate
 from langchain_costguard.recorder import Outcome, StartedCall
 from langchain_costguard.usage import TokenUsage
 
@@ -129,6 +130,7 @@ class TrackedEmbeddings(Embeddings):
             (str(value) for name in _MODEL_FIELDS if (value := getattr(self.embeddings, name, None))), None
         )
         _place(call)
+        locate(call, is_inline=True)
         admit_call(call, views, _constructor_of(self.embeddings))
         for recorder in call.watch(views):
             recorder.begin(call)

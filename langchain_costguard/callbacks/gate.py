@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from langchain_costguard._worker import WORKER
 from langchain_costguard.budgets.facts import CallFacts
 from langchain_costguard.callbacks.calls import CALLS, close_call
+from langchain_costguard.callbacks.whereabouts import locate
 from langchain_costguard.exceptions import BudgetExceededError, BudgetStoreError
 from langchain_costguard.recorder import Outcome
 from langchain_costguard.stores.budget_base import JointStore
@@ -50,11 +51,11 @@ def begin_call(
         BudgetStoreError: a hard budget cannot be checked; nothing is booked or reserved.
     """
     views = _in_force(views, is_inline=is_inline)
+    if is_new:
+        locate(call, is_inline=is_inline)
     admit_call(call, views, serialized, is_new=is_new)
     if is_new:
         CALLS.add(call)
-        if not is_inline:
-            CALLS.leave_to_time(call)
     for recorder in call.watch(views):
         recorder.begin(call)
     if not is_inline and call.batch_group is not None and CALLS.is_refused(call.batch_group):

@@ -13,7 +13,7 @@ from langchain_costguard.budgets.contradictions import check_together
 from langchain_costguard.callbacks.afterwards import charge_unreserved
 from langchain_costguard.callbacks.calls import CALLS
 from langchain_costguard.callbacks.manual import adjustment, record_call
-from langchain_costguard.callbacks.scopes import current_views
+from langchain_costguard.callbacks.scopes import current_views, note_askers
 from langchain_costguard.callbacks.watcher import CallWatcher
 from langchain_costguard.exceptions import StoreError
 from langchain_costguard.guard.guard import BudgetGuard
@@ -115,6 +115,8 @@ class CostCallbackHandler(CallWatcher):
             if kept_in is not None:
                 self._recorder.deliver(kept_in)
             self.run_inline: bool = not self.guard.is_remote
+            if self.guard.is_remote:
+                note_askers()
         if not self.is_disabled:
             self.prices.warm()
         self.is_closed: bool = False

@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from langchain_costguard.callbacks.watcher import CallWatcher
+from langchain_costguard.callbacks.whereabouts import note_asker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +55,8 @@ class Installed(CallWatcher):
         self.run_inline: bool = True
         self.is_registered: bool = False
         """Whether LangChain knows of the hooks."""
+        self.notes_askers: bool = False
+        """Whether some watcher's hooks are called in other threads than the calls are made in."""
 
     @property
     def views(self) -> Sequence[CallView]:
@@ -61,7 +64,9 @@ class Installed(CallWatcher):
         return self._views
 
     def get(self) -> Installed | None:
-        """What LangChain's configure loop asks for; shaped like `ContextVar.get`."""
+        """What LangChain's configure loop asks for, where the run is configured; shaped like `ContextVar.get`."""
+        if self.notes_askers:
+            note_asker()
         if not self._views:
             return None
         scope = SCOPE.get()
@@ -102,6 +107,12 @@ def register_hooks() -> None:
         register_configure_hook(SCOPE, inheritable=True)
         register_configure_hook(cast("ContextVar[Any]", INSTALLED), inheritable=True)
         INSTALLED.is_registered = True
+
+
+def note_askers() -> None:
+    """From here on, have noted for each run which task asks for it: somebody watches from other threads."""
+    INSTALLED.notes_askers = True
+    register_hooks()
 
 
 def enter_scope(view: CallView) -> None:

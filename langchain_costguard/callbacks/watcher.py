@@ -232,6 +232,8 @@ class CallWatcher(BaseCallbackHandler):
         try:
             if type(error).__name__ == "CancelledError":
                 CALLS.cancel_below(run_id)
+            elif len(CALLS):
+                CALLS.drop_unsent_below(run_id, error)
             CALLS.leave_chain(run_id)
         except Exception as fault:  # noqa: BLE001 - tracking never breaks the chain
             self._note_fault(fault)

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.runnables import RunnableLambda
 from langchain_openai import ChatOpenAI
 
 from langchain_costguard import Budget, BudgetExceededError, CostCallbackHandler, track_costs
+from langchain_costguard.stores import InMemoryStore
 
 if TYPE_CHECKING:
     from langchain_costguard.testing import LoopbackProvider
@@ -27,6 +30,25 @@ def chat(provider: LoopbackProvider, **settings: Any) -> ChatOpenAI:
 def unreachable() -> ChatOpenAI:
     """A model whose endpoint refuses every connection."""
     return ChatOpenAI(model="gpt-4o-mini", base_url=_NOBODY_LISTENS, api_key="x", max_tokens=50, max_retries=0)
+
+
+class Remote(InMemoryStore):
+    """Counters that are asked in another thread than the event loop's, as those across a network are."""
+
+    @property
+    def is_remote(self) -> bool:
+        """As across a network."""
+        return True
+
+
+class Raising(BaseCallbackHandler):
+    """Somebody else's guard rail, which keeps every call from being sent."""
+
+    raise_error = True
+
+    def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
+        """Refuse."""
+        raise RuntimeError("guard rail")
 
 
 def standing(costs: CostCallbackHandler) -> tuple[Any, Any]:
@@ -114,3 +136,148 @@ def test_a_run_id_used_at_once_by_several_threads_lets_nothing_past(provider: Lo
         assert costs.calls == 2
     assert len(refused) == 2
     assert len(provider.requests) == 2
+
+
+@pytest.mark.parametrize("attached", ["block", "config"])
+@pytest.mark.parametrize("how", ["task", "timeout"])
+def test_a_cancelled_call_is_settled_where_the_store_is_across_a_network(
+    provider: LoopbackProvider, attached: str, how: str
+) -> None:
+    """The hooks run in another thread, and still know whose call it is: nothing stays reserved for an hour."""
+    model = chat(provider)
+
+    async def cancelled(config: Any) -> None:
+        provider.next(latency_seconds=5, text="ok")
+        sent = len(provider.requests)
+        if how == "timeout":
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await model.ainvoke("hello", config)
+        else:
+            task = asyncio.create_task(model.ainvoke("hello", config))
+            while len(provider.requests) == sent:
+                await asyncio.sleep(0.01)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    async def run(costs: CostCallbackHandler, config: Any) -> None:
+        await model.ainvoke("hello", config)
+        await cancelled(config)
+        await costs.aflush()
+        spent, reserved = costs.budgets()[0].spent, costs.budgets()[0].reserved
+        assert reserved == 0
+        assert spent > Decimal("0.00003")  # the answered call, and what the other may have cost
+        await model.ainvoke("hello", config)
+
+    budget, store = Budget("0.0001"), Remote()
+    if attached == "block":
+        with track_costs(budgets=[budget], budget_store=store) as costs:
+            asyncio.run(run(costs, None))
+    else:
+        costs = CostCallbackHandler(budgets=[budget], budget_store=store)
+        asyncio.run(run(costs, {"callbacks": [costs]}))
+    assert costs.calls == 3
+
+
+def test_a_reader_in_another_thread_leaves_calls_under_way_alone(provider: LoopbackProvider) -> None:
+    """What is noted of a task follows its context into threads, where it must not pass for the one that calls."""
+    model = chat(provider)
+
+    async def run(costs: CostCallbackHandler) -> Any:
+        await model.ainvoke("hello")
+        spent = costs.budgets()[0].spent
+        provider.next(latency_seconds=0.5, text="ok")
+        reading = asyncio.create_task(asyncio.to_thread(read, costs))
+        await model.ainvoke("hello")
+        return spent, await reading
+
+    def read(costs: CostCallbackHandler) -> Any:
+        while len(provider.requests) < 2:
+            pass
+        costs.flush()
+        return costs.budgets()[0]
+
+    with track_costs(budgets=[Budget("1.00")], budget_store=Remote()) as costs:
+        spent, row = asyncio.run(run(costs))
+        assert row.spent == spent
+        assert row.reserved > 0
+        assert costs.calls == 2
+
+
+@pytest.mark.parametrize("store", [InMemoryStore, Remote])
+@pytest.mark.parametrize("shape", ["task", "gather", "group", "chain"])
+def test_a_neighbour_that_raises_on_an_event_loop_leaves_nothing_charged(
+    provider: LoopbackProvider, store: type[InMemoryStore], shape: str
+) -> None:
+    """Nothing was sent, and LangChain reports no end: its budgets must neither charge it nor keep it reserved."""
+    model = chat(provider)
+    costs = CostCallbackHandler(budgets=[Budget("0.0001")], budget_store=store())
+    # a neighbour beside non-inline hooks may be faster than they are: then the call ends up in the same place
+    config: Any = {"callbacks": [costs, Raising()]}
+
+    async def caught() -> None:
+        chain = RunnableLambda(lambda text: text) | model
+        with pytest.raises(RuntimeError, match="guard rail"):
+            await chain.ainvoke("hello", config)
+
+    async def run() -> None:
+        for _ in range(4):
+            if shape == "task":
+                with pytest.raises(RuntimeError):
+                    await asyncio.create_task(model.ainvoke("hello", config))
+            elif shape == "gather":
+                found = await asyncio.gather(*[model.ainvoke("hello", config)], return_exceptions=True)
+                assert isinstance(found[0], RuntimeError)
+            elif shape == "group":
+                with pytest.raises(ExceptionGroup):
+                    async with asyncio.TaskGroup() as group:
+                        group.create_task(model.ainvoke("hello", config))
+            else:
+                await caught()
+            await asyncio.sleep(0.1)
+            await costs.aflush()
+
+    asyncio.run(run())
+    assert standing(costs) == (Decimal(0), Decimal(0))
+    assert not provider.requests
+
+
+def test_a_call_that_timed_out_stays_charged_although_its_task_fails_later(provider: LoopbackProvider) -> None:
+    """An error that has nothing to do with the call does not show that it was never sent."""
+    model = chat(provider)
+
+    async def work() -> None:
+        provider.next(latency_seconds=5, text="ok")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await model.ainvoke("hello")
+        raise ValueError
+
+    async def run() -> None:
+        with pytest.raises(ValueError):  # noqa: PT011 - the one above
+            await asyncio.create_task(work())
+
+    with track_costs(budgets=[Budget("1.00")], budget_store="memory") as costs:
+        asyncio.run(run())
+        spent, reserved = standing(costs)
+    assert len(provider.requests) == 1
+    assert spent > Decimal("0.00003")
+    assert reserved == 0
+
+
+def test_a_neighbour_that_raises_in_a_thread_that_ended_leaves_nothing_reserved(provider: LoopbackProvider) -> None:
+    """A thread that is gone reports nothing any more: what it had begun was never sent."""
+    model = chat(provider)
+    costs = CostCallbackHandler(budgets=[Budget("0.0001")], budget_store="memory")
+
+    def work() -> None:
+        with pytest.raises(RuntimeError, match="guard rail"):
+            model.invoke("hello", {"callbacks": [costs, Raising()]})
+
+    for _ in range(4):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    assert standing(costs) == (Decimal(0), Decimal(0))
+    assert not provider.requests
