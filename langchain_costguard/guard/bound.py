@@ -1,11 +1,11 @@
 """The most one model call can cost: all its attempts, at the dearest rates it can meet.
 
 What makes it a bound: the input by its bytes, or tokens, with tools, schemas and images; the dearest rate the request
-can meet (the tiers it allows, long context, writing to a prompt cache); the output limit it sets, else the model's own,
-never the context window; every answer of `n`; and every attempt of a client that retries, because a request that timed
-out may be billed. What the request only names (an earlier response, files, image addresses) can fill the context window
-and no more; tools that the provider runs ask the model again after each use. Where one of these is not known there is
-no bound, and the reason says which argument gives one.
+can meet (the tiers it allows, long context, writing to a prompt cache, every model it names); the output limit it sets,
+else the model's own, never the context window; every answer of `n`; and every attempt of a client that retries, because
+a request that timed out may be billed. What the request only names (an earlier response, files, image addresses) can
+fill the context window and no more; tools that the provider runs ask the model again after each use. Where one of these
+is not known there is no bound, and the reason says which argument gives one.
 
 It does not hold where an account's own settings make a request dearer than the request says: a project whose default
 tier is a dearer one, a workspace whose default region is.
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from langchain_costguard.guard.attempts import attempts_of, class_name
 from langchain_costguard.guard.prompts import bound_beside, bound_prompt
@@ -50,6 +50,7 @@ _TYPICAL_SHARE: Final = 4
 _TYPICAL_OUTPUT: Final = 256
 _FRAME_TOKENS: Final = 64
 """More than what stands around an answer: its end, its role, the name of a tool's channel."""
+_FIGURES: Final = ("nano_usd", "nano_usd_per_attempt", "tokens", "tokens_per_attempt", "input_tokens", "output_tokens")
 _ESCAPED: Final = 3
 """So many times longer than in UTF-8 is a character that JSON escapes."""
 
@@ -165,6 +166,40 @@ def bound_call(request: CallRequest, prices: PriceBook, *, tight: bool = False) 
         The bound. That there is none is never raised: `problem` and `tokens_problem` say so.
     """
     settings = read_settings(request)
+    if settings.models or settings.unknown_models:
+        return _dearest(request, settings, prices, tight=tight)
+    return _bound_model(request, settings, prices, tight=tight)
+
+
+def _dearest(request: CallRequest, settings: Settings, prices: PriceBook, *, tight: bool) -> CallBound:
+    """The bound of a call that any of several models may answer: the most of each figure."""
+    if settings.unknown_models:
+        problem = (
+            f"no bound for {request.model}: {' and '.join(settings.unknown_models)} may name other models and cannot "
+            "be read: leave it out of the call"
+        )
+        return CallBound(reason="unbounded", problem=problem, tokens_problem=problem)
+    named = {
+        model: _bound_model(request._replace(model=model), settings, prices, tight=tight)
+        for model in (request.model, *settings.models)
+    }
+    bounds = [bound for model, bound in named.items() if not _is_only_a_label(model, bound, request)]
+    worst = next((bound for bound in bounds if bound.problem is not None), bounds[0])
+    if worst.problem is not None or len(bounds) == 1:
+        return worst
+    found = {name: [getattr(bound, name) for bound in bounds] for name in _FIGURES}
+    most: dict[str, Any] = {name: None if None in figures else max(figures) for name, figures in found.items()}
+    without = next((bound.tokens_problem for bound in bounds if bound.tokens_problem is not None), None)
+    return bounds[0]._replace(**most, tokens_problem=without, work=None)
+
+
+def _is_only_a_label(model: str | None, bound: CallBound, request: CallRequest) -> bool:
+    """Whether a name has no price and is no model of its own: a deployment's, beside that of the model it serves."""
+    return bound.reason == "unpriced" and model != request.model and model == request.params.get("model")
+
+
+def _bound_model(request: CallRequest, settings: Settings, prices: PriceBook, *, tight: bool) -> CallBound:
+    """The bound of a call that its model answers, and no other."""
     attempts, timeout = attempts_of(request.params, request.serialized)
     try:
         prompt = bound_prompt(request, tight=tight)

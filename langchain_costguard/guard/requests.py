@@ -55,6 +55,10 @@ _ROLES: Final[dict[str, str]] = {
     # what the provider does by itself while it answers
     **dict.fromkeys(("web_search_options", "mcp_servers", "plugins", "search_parameters", "builtin_tools"), "acts"),
     "context_management": "compaction",
+    # other models that may answer instead
+    **dict.fromkeys(("models", "fallbacks"), "models"),
+    # whether the client sends the last answer's id instead of the messages up to it
+    "use_previous_response_id": "recalls",
     # the rest that matters
     "service_tier": "tier",
     "serviceTier": "tier",
@@ -99,6 +103,10 @@ class Settings(NamedTuple):
     """Whether the answer may be audio or images."""
     has_long_context: bool
     """Whether a beta of the provider makes the context window longer than the model's usual one."""
+    models: tuple[str, ...] = ()
+    """Other models than the requested one that are named, and may answer."""
+    unknown_models: tuple[str, ...] = ()
+    """Settings that name models in a form that cannot be read."""
 
 
 _Found = dict[str, list[Any]]
@@ -116,7 +124,7 @@ def read_settings(request: CallRequest) -> Settings:
     if request.serialized is not None:
         for role, said in _constructed(request.serialized).items():
             found.setdefault(role, said)
-    if not sent and not request.service_tier and (not found or (len(found) == 1 and "limit" in found)):
+    if not sent and not request.service_tier and found.keys() <= _PLAIN_ROLES and _is_the_one(request):
         return _PLAIN._replace(limit=_limit(request, found))
     return Settings(
         limit=_limit(request, found),
@@ -124,7 +132,7 @@ def read_settings(request: CallRequest) -> Settings:
         thinking=_largest(found.get("thinking")),
         predicted=sum(byte_bound(as_json(value)) for _, value in found.get("prediction", ()) if value),
         tiers=_tiers(request, found),
-        named=tuple(key for key, value in found.get("named", ()) if value),
+        named=tuple([key for key, value in found.get("named", ()) if value] + _recalled(request, found)),
         acts=tuple(
             [key for key, value in found.get("acts", ()) if value]
             + [key for key, value in found.get("compaction", ()) if "compact" in str(value)]
@@ -133,26 +141,35 @@ def read_settings(request: CallRequest) -> Settings:
         caching=_caching(found, sent),
         speaks=any(_is_not_text(value) for _, value in found.get("audio", ())),
         has_long_context="context-1m" in str(found.get("betas", "")),
+        models=_others(request, found),
+        unknown_models=tuple(key for key, value in found.get("models", ()) if value and not _models_in(value)),
     )
 
 
 _NO_NAMES: Final[frozenset[str]] = frozenset()
 _PLAIN: Final = Settings(None, 1, None, 0, _NO_NAMES, (), (), (), _NO_NAMES, speaks=False, has_long_context=False)
+_PLAIN_ROLES: Final = frozenset({"limit"})
+_MODEL_KEYS: Final = ("model", "model_name")
 _SMALL: Final = frozenset({int, float, bool, type(None)})
-_CONSTRUCTED: Final = frozenset({"limit", "answers", "acts", "compaction", "tier", "thinking", "betas", "audio"})
+_CONSTRUCTED: Final = frozenset(
+    {"limit", "answers", "acts", "compaction", "tier", "thinking", "betas", "audio", "models", "recalls"}
+)
 """What is asked of the constructor where `invocation_params` do not say it."""
 
 
-def _read(settings: Mapping[str, Any], found: _Found, sent: list[tuple[str, Any]]) -> None:
-    """Sort the settings by their roles, those within others included; what has none is sent to the model."""
+def _read(settings: Mapping[str, Any], found: _Found, sent: list[tuple[str, Any]], *, is_nested: bool = False) -> None:
+    """Sort the settings by their roles, those within others included; what has none is sent to the model.
+
+    A model that is named within other settings, as in `extra_body`, replaces the one the client was made with.
+    """
     for key, value in settings.items():
-        role = _ROLES.get(key)
+        role = "models" if is_nested and key in _MODEL_KEYS else _ROLES.get(key)
         if role is None:
             if type(value) not in _SMALL:
                 sent.append((key, value))
         elif role == "nested":
             if value and hasattr(value, "items"):
-                _read(value, found, sent)
+                _read(value, found, sent, is_nested=True)
         elif role != "skipped":
             found.setdefault(role, []).append((key, value))
 
@@ -173,6 +190,38 @@ def _constructed(serialized: Mapping[str, Any]) -> _Found:
         _known.clear()
     _known[id(serialized)] = (serialized, found)
     return found
+
+
+def _is_the_one(request: CallRequest) -> bool:
+    """Whether the model that is sent is the one whose name the run bears."""
+    return bool(request.params.get("model", request.model) == request.model)
+
+
+def _others(request: CallRequest, found: Mapping[str, list[Any]]) -> tuple[str, ...]:
+    """Every other model that is named: what the run calls its model may not be what is sent."""
+    named = [model for _, value in found.get("models", ()) for model in _models_in(value)]
+    named += _models_in(request.params.get("model"))
+    return tuple(dict.fromkeys(model for model in named if model != request.model))
+
+
+def _models_in(value: object) -> list[str]:
+    """The models that a setting names: one, a list of them, or mappings that each name one; empty if any is not."""
+    if isinstance(value, str):
+        return [value] if value else []
+    parts = value if isinstance(value, list | tuple) else [value]
+    names = [part.get("model") if isinstance(part, dict) else part for part in parts]
+    return [name for name in names if isinstance(name, str)] if all(isinstance(name, str) for name in names) else []
+
+
+def _recalled(request: CallRequest, found: Mapping[str, list[Any]]) -> list[str]:
+    """An earlier response that the client names by itself: the last in the prompt that OpenAI's Responses API gave."""
+    if not any(value for _, value in found.get("recalls", ())) or isinstance(request.prompt, str):
+        return []
+    for message in request.prompt:
+        metadata = getattr(message, "response_metadata", None)
+        if metadata and str(metadata.get("id") or "").startswith("resp_"):
+            return ["an earlier response, because of use_previous_response_id"]
+    return []
 
 
 def _limit(request: CallRequest, found: Mapping[str, list[Any]]) -> int | None:
