@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from langchain_costguard.exceptions import StoreError
 from langchain_costguard.stores.fair_lock import OWN_THREADS_SECONDS, FairLock
 from langchain_costguard.stores.forks import watch_forks
-from langchain_costguard.stores.sql_budgets_step import Done, Step
+from langchain_costguard.stores.sql_budgets_step import Done, Step, UnansweredError
 from langchain_costguard.stores.statements import statements_for
 from langchain_costguard.stores.versions import ensure_version
 
@@ -58,6 +58,7 @@ class Connections:
         self._reading = Lock()
         self._writer: RawConnection | None = None
         self._pid = os.getpid()
+        self._is_in_doubt: bool = False
         self.statements: Statements = statements_for(backend.dialect())
         self.digest_key: bytes = b""
         watch_forks(self)
@@ -111,6 +112,7 @@ class Connections:
 
         Raises:
             StoreError: it could not be done in time; nothing was changed.
+            UnansweredError: it failed at its end; it was done in whole or not at all.
         """
         is_urgent = wait_seconds < OWN_THREADS_SECONDS
         queueing_seconds = max(wait_seconds, OWN_THREADS_SECONDS)
@@ -126,6 +128,10 @@ class Connections:
         try:
             with self._explained(wait_seconds):
                 return self._attempt(step, deadline)
+        except StoreError as error:
+            if self._is_in_doubt:
+                raise UnansweredError(str(error)) from error.__cause__
+            raise
         finally:
             self._writing.release()
 
@@ -187,6 +193,7 @@ class Connections:
     def _attempt(self, step: Step[_T], deadline: float) -> Done[_T]:
         """Run a step, again after a conflict, and once again over a new connection if the old one was lost."""
         may_reconnect = True
+        self._is_in_doubt = False
         for conflicts_left in range(_CONFLICTS_BORNE, -1, -1):
             writer = self._ready_writer()
             is_ending = False
@@ -202,10 +209,12 @@ class Connections:
                 return Done(outcome.result, ())
             except self._backend.errors as error:
                 lost = self._backend.is_disconnect(writer, error)
+                is_conflict = self._backend.is_conflict(error)
+                self._is_in_doubt = self._is_in_doubt or (is_ending and not is_conflict)
                 self._leave_transaction(writer)
                 if lost and may_reconnect and (step.is_repeatable or not is_ending):
                     may_reconnect = False
-                elif not conflicts_left or not self._backend.is_conflict(error):
+                elif not conflicts_left or not is_conflict:
                     raise
             except BaseException:
                 self._leave_transaction(writer)

@@ -15,6 +15,12 @@ from sqlalchemy.pool import QueuePool
 from langchain_costguard._optional import require
 from langchain_costguard.exceptions import StoreError
 from langchain_costguard.stores.backends import Backend
+from langchain_costguard.stores.postgresql_patience import (
+    answering_within,
+    connection_class,
+    has_given_up,
+    is_no_answer,
+)
 from langchain_costguard.stores.sql_budgets_statements import Statement
 
 if TYPE_CHECKING:
@@ -49,6 +55,8 @@ _LOGIN_REFUSALS: Final = {
 }
 _MIN_CONNECT_SECONDS: Final = 2
 _MS_PER_SECOND: Final = 1000
+_ABANDONED_MS: Final = 60_000
+"""When the server ends a transaction of which it hears nothing any more, and frees the counters that it locks."""
 _BEGIN: Final = Statement("BEGIN ISOLATION LEVEL READ COMMITTED")
 """Each question sees what was committed before it, so what is asked after the locks is what they guard."""
 _COMMIT: Final = Statement("COMMIT")
@@ -86,7 +94,10 @@ class PostgreSQLDatabase(Backend):
         self._arguments = _arguments(location, timeout_seconds)
         self._server_ahead_ns: int = 0
         self._clock_read_ns: int = 0
-        self._settings = [f"SET lock_timeout = {int(timeout_seconds * _MS_PER_SECOND)}"]
+        self._settings = [
+            f"SET lock_timeout = {int(timeout_seconds * _MS_PER_SECOND)}",
+            f"SET idle_in_transaction_session_timeout = {_ABANDONED_MS}",
+        ]
         if not durable:
             self._settings.append("SET synchronous_commit = off")
         self.begin_change = "BEGIN ISOLATION LEVEL REPEATABLE READ"
@@ -97,11 +108,12 @@ class PostgreSQLDatabase(Backend):
 
     def connect(self) -> RawConnection:
         """Log in."""
-        connection: Any = self._psycopg.connect(**self._arguments, autocommit=True)
+        connection: Any = connection_class().connect(**self._arguments, autocommit=True)
         try:
-            for setting in self._settings:
-                connection.execute(setting)
-            self._read_clock(connection)
+            with answering_within(connection, self._timeout_seconds):
+                for setting in self._settings:
+                    connection.execute(setting)
+                self._read_clock(connection)
         except BaseException:
             connection.close()
             raise
@@ -137,7 +149,8 @@ class PostgreSQLDatabase(Backend):
 
     def write(self, connection: RawConnection, sql: str, row: Sequence[Any]) -> int:
         """Run one statement, in one round trip."""
-        return connection.execute(sql, row).rowcount
+        with answering_within(connection, self._timeout_seconds):
+            return connection.execute(sql, row).rowcount
 
     def begin(
         self, connection: RawConnection, locks: Sequence[str], reads: Sequence[Statement], *, wait_seconds: float
@@ -149,19 +162,27 @@ class PostgreSQLDatabase(Backend):
         if locks:
             numbers = sorted({zlib.crc32(lock.encode("utf-8", "surrogatepass")) - _BIT_31 for lock in locks})
             opening.append(Statement(_LOCK_COUNTERS, (_LOCK_CLASS, numbers)))
-        if time.monotonic_ns() - self._clock_read_ns > _CLOCK_AGES_NS:
-            self._read_clock(connection)
-        answers = self._pipelined(connection, [*opening, *reads])[len(opening) :]
-        return [answer.fetchall() for answer in answers]
+        with answering_within(connection, wait_seconds):
+            if time.monotonic_ns() - self._clock_read_ns > _CLOCK_AGES_NS:
+                self._read_clock(connection)
+            answers = self._pipelined(connection, [*opening, *reads])[len(opening) :]
+            return [answer.fetchall() for answer in answers]
 
     def ask(self, connection: RawConnection, reads: Sequence[Statement]) -> list[Sequence[Any]]:
         """Ask more, in one round trip."""
-        return [answer.fetchall() for answer in self._pipelined(connection, reads)]
+        with answering_within(connection, self._timeout_seconds):
+            return [answer.fetchall() for answer in self._pipelined(connection, reads)]
 
     def commit(self, connection: RawConnection, writes: Sequence[Statement]) -> list[int]:
         """Run the statements and commit, in one round trip."""
-        *answers, _ = self._pipelined(connection, [*writes, _COMMIT])
-        return [answer.rowcount for answer in answers]
+        with answering_within(connection, self._timeout_seconds):
+            *answers, _ = self._pipelined(connection, [*writes, _COMMIT])
+            return [answer.rowcount for answer in answers]
+
+    def roll_back(self, connection: RawConnection) -> None:
+        """End the transaction that has begun, if it has, and change nothing."""
+        with answering_within(connection, self._timeout_seconds):
+            connection.execute("ROLLBACK")
 
     def _pipelined(self, connection: Any, statements: Sequence[Statement]) -> list[RawCursor]:  # noqa: ANN401 - psycopg's own
         with connection.pipeline():
@@ -181,8 +202,8 @@ class PostgreSQLDatabase(Backend):
         return getattr(error, "sqlstate", None) == _UNDEFINED_TABLE
 
     def is_disconnect(self, connection: RawConnection, error: Exception) -> bool:  # noqa: ARG002 - the backend's interface
-        """Whether the server hung up."""
-        return bool(getattr(connection, "closed", False))
+        """Whether the server hung up; one that does not answer would not answer a new connection either."""
+        return bool(getattr(connection, "closed", False)) and not has_given_up(connection)
 
     def is_conflict(self, error: Exception) -> bool:
         """Whether the server could not put two transactions one after the other."""
@@ -198,6 +219,11 @@ class PostgreSQLDatabase(Backend):
     def explain(self, error: Exception, *, waited_seconds: float | None = None) -> StoreError:
         """What PostgreSQL's error means for the user."""
         seconds = self._timeout_seconds if waited_seconds is None else waited_seconds
+        if is_no_answer(error):
+            return StoreError(
+                f"PostgreSQL at {self._name} did not answer within {seconds:g} seconds: check the server and the way "
+                "to it, or wait longer with SQLStore(..., timeout_seconds=)"
+            )
         state = getattr(error, "sqlstate", None) or _state_from_text(str(error))
         place = {"name": self._name, "holds": self._holds, "store": _CLASSES[self._holds], "schema": SCHEMA}
         meaning = next(text for beginning, text in _MEANINGS if state.startswith(beginning))

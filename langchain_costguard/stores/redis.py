@@ -123,11 +123,18 @@ class RedisBudgetStore(BudgetStore):
             raise
 
     def settle(self, settlement: Settlement) -> Settled:
-        """End a reservation; see `BudgetStore.settle`."""
+        """End a reservation; see `BudgetStore.settle`.
+
+        One that is ended with no charge is released later if it cannot be now.
+        """
         claims = [charge.claim for charge in settlement.charges]
-        is_applied, crossings = self._run(
-            "settle", settlement.reservation_id, wire.write_claims(claims), wire.write_amounts(settlement.charges)
-        )
+        ask = (settlement.reservation_id, wire.write_claims(claims), wire.write_amounts(settlement.charges))
+        try:
+            is_applied, crossings = self._run("settle", *ask)
+        except StoreError:
+            if not any(charge.amount for charge in settlement.charges):
+                self._doubtful.append(settlement.reservation_id)
+            raise
         return Settled(is_applied == 1, wire.read_crossings(crossings, claims))
 
     def charge(self, charges: Sequence[Charge]) -> tuple[Crossing, ...]:

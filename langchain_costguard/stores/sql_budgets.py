@@ -6,15 +6,17 @@ import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from langchain_costguard.budgets.claims import Reservation
+from langchain_costguard.exceptions import StoreError
 from langchain_costguard.stores.budget_base import JointStore, OutboxStore
 from langchain_costguard.stores.outbox import from_text, to_text
 from langchain_costguard.stores.owners import Owner, is_gone, this_process
 from langchain_costguard.stores.rows import clean_text, to_row
 from langchain_costguard.stores.sql_budgets_admission import Asked, admitting, gone
 from langchain_costguard.stores.sql_budgets_counters import Counters
+from langchain_costguard.stores.sql_budgets_doubts import Doubt, doubt_of, releasing
 from langchain_costguard.stores.sql_budgets_ends import charging, claims_of, expiring, held_by, settling
 from langchain_costguard.stores.sql_budgets_statements import Statement, budget_statements_for, keyed
-from langchain_costguard.stores.sql_budgets_step import Outcome, Step
+from langchain_costguard.stores.sql_budgets_step import Outcome, Step, UnansweredError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,6 +71,7 @@ class SQLBudgets(JointStore, OutboxStore):
         self._lost_after_seconds = lost_after_seconds
         self._clock = clock or backend.now_us
         self._budget_sql = budget_statements_for(backend.dialect().name)
+        self._doubts: dict[str, Doubt] = {}
 
     @property
     def is_remote(self) -> bool:
@@ -84,15 +87,18 @@ class SQLBudgets(JointStore, OutboxStore):
         return self._clock()
 
     def reserve(self, reservation: Reservation, *, wait_seconds: float | None = None) -> Admission:
-        """Reserve every claim, or none; see `BudgetStore.reserve`."""
-        return self._reserve(reservation, (), wait_seconds)
+        """Reserve every claim, or none; see `BudgetStore.reserve`.
+
+        When the database does not say whether it has reserved, the reservation is released as soon as it answers again:
+        with the next step of this process, or when it renews its leases.
+        """
+        return self._reserve(reservation, None, wait_seconds)
 
     def reserve_opening(
         self, reservation: Reservation, opening: LedgerEntry, *, wait_seconds: float | None = None
     ) -> Admission:
         """`reserve`, and if it is admitted `open_call`, in one transaction."""
-        note = Statement(self._connections.statements.open_call, (*to_row(opening), *this_process()))
-        return self._reserve(reservation, (note,), wait_seconds)
+        return self._reserve(reservation, to_row(opening), wait_seconds)
 
     def extend(self, reservation_id: str, claims: Sequence[Claim]) -> Admission:
         """Reserve more under an open reservation; see `BudgetStore.extend`.
@@ -102,8 +108,16 @@ class SQLBudgets(JointStore, OutboxStore):
         return self._admit(Asked(reservation_id, claims, self.now_us(), _LEASE_US, extends=True), None)
 
     def settle(self, settlement: Settlement) -> Settled:
-        """End a reservation; see `BudgetStore.settle`."""
-        return self._step(settling(settlement, self._budget_sql))
+        """End a reservation; see `BudgetStore.settle`.
+
+        One that is ended with no charge is released later if it cannot be now.
+        """
+        try:
+            return self._step(settling(settlement, self._budget_sql))
+        except StoreError:
+            if not any(charge.amount for charge in settlement.charges):
+                self._doubt(doubt_of(settlement.reservation_id, (charge.claim for charge in settlement.charges)))
+            raise
 
     def append_settled(self, entry: LedgerEntry, settlement: Settlement) -> Settled:
         """`append` and `settle` in one transaction."""
@@ -209,7 +223,10 @@ class SQLBudgets(JointStore, OutboxStore):
         taken = Statement(self._budget_sql.take_from_outbox, (keyed(reservation_id),))
         self._step(Step((), (), lambda _answers, _ask: Outcome(None, (taken,))))
 
-    def _reserve(self, reservation: Reservation, opening: Sequence[Statement], wait_seconds: float | None) -> Admission:
+    def _reserve(self, reservation: Reservation, line: Sequence[Any] | None, wait_seconds: float | None) -> Admission:
+        """Reserve, and open a line with it; what is in doubt afterwards is not given to the caller, and released."""
+        open_call = self._connections.statements.open_call
+        opening = () if line is None else (Statement(open_call, (*line, *this_process())),)
         asked = Asked(
             reservation.id,
             reservation.claims,
@@ -218,7 +235,12 @@ class SQLBudgets(JointStore, OutboxStore):
             opening,
             is_tentative=reservation.is_tentative,
         )
-        return self._admit(asked, wait_seconds)
+        try:
+            return self._admit(asked, wait_seconds)
+        except BaseException as error:  # an interruption leaves the same doubt as a lost answer
+            if isinstance(error, UnansweredError) or not isinstance(error, Exception):
+                self._doubt(doubt_of(reservation.id, reservation.claims, None if line is None else line[0]))
+            raise
 
     def _admit(self, asked: Asked, wait_seconds: float | None) -> Admission:
         """Reserve; where the reservations of a process that is gone are in the way, expire them and try once more."""
@@ -247,7 +269,24 @@ class SQLBudgets(JointStore, OutboxStore):
 
     def _step(self, step: Step[_T], wait_seconds: float | None = None) -> _T:
         wait = self._timeout_seconds if wait_seconds is None else wait_seconds
+        self._release_doubts(wait)
         return self._connections.step(step, wait_seconds=wait).result
+
+    def _doubt(self, doubt: Doubt) -> None:
+        self._doubts[doubt.reservation_id] = doubt
+
+    def _release_doubts(self, wait_seconds: float) -> None:
+        """Release what the database may hold of calls that were not made; what it does not answer waits on."""
+        while self._doubts:
+            try:
+                _, doubt = self._doubts.popitem()
+            except KeyError:
+                return  # another thread was faster
+            try:
+                self._connections.step(releasing(doubt, self._budget_sql), wait_seconds=wait_seconds)
+            except StoreError:
+                self._doubt(doubt)
+                raise
 
     @staticmethod
     def _delivers(owner: Owner, *, was_written_long_ago: bool) -> bool:

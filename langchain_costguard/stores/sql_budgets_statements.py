@@ -52,6 +52,7 @@ class BudgetStatements(NamedTuple):
     set_frozen: str
     unfreeze_counters: str
     keep_change: str
+    forget_opening: str
     put_in_outbox: str
     take_from_outbox: str
 
@@ -115,6 +116,8 @@ _TEXTS: Final = BudgetStatements(
         "INSERT INTO budget_changes (number, budget, action, at_us, changed_by, limit_amount, note) "
         "VALUES ((SELECT COALESCE(MAX(number), 0) + 1 FROM budget_changes), ?, ?, ?, ?, ?, ?)"
     ),
+    # run id
+    forget_opening="DELETE FROM ledger WHERE run_id = ? AND status = 'open'",
     # reservation id, location, settlement, time, the owner
     put_in_outbox=(
         "INSERT INTO outbox "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from langchain_costguard.exceptions import StoreError
 from langchain_costguard.stores.sql_budgets_statements import Statement
 
 T = TypeVar("T")
@@ -13,6 +14,10 @@ Answers = Sequence[Sequence[Sequence[Any]]]
 """Per question its rows."""
 Ask = Callable[[Sequence[Statement]], Answers]
 """Asks more in the same transaction."""
+
+
+class UnansweredError(StoreError):
+    """A step failed while the database committed it, so that nobody knows whether it was done."""
 
 
 class Outcome(NamedTuple, Generic[T]):

@@ -229,6 +229,24 @@ def test_a_reservation_that_was_not_answered_is_released_when_the_server_answers
         store.reserve(reservation)
 
 
+def test_a_release_that_was_not_answered_is_made_up_for(
+    store: RedisBudgetStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that was never made must not hold its budget because the server was away for a moment."""
+
+    def not_sent(**_: Any) -> None:
+        raise redis.ConnectionError
+
+    reservation = admit(store, make_claim(100))
+    with monkeypatch.context() as patch:
+        patch.setitem(store._scripts, "settle", not_sent)
+        with pytest.raises(StoreError, match="cannot be reached"):
+            store.settle(settlement(reservation, 0))
+    assert store.renew(60_000_000) == 0
+    assert held(store) == (0, 0)
+    assert not store.settle(settlement(reservation, 0)).is_applied
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_has_a_connection_and_reservations_of_its_own(store: RedisBudgetStore) -> None:
