@@ -204,14 +204,24 @@ class OpenCalls:
 
     def give_up(self, call: StartedCall, outcome: Outcome) -> None:
         """Close a call that will not report; a late report still finds it."""
-        key = next((key for key, other in list(self._open.items()) if other is call), None)
-        if key is None or self._open.pop(key, None) is None:
+        key = self._remove(call)
+        if key is None:
             return
         close_call(call, outcome)
         with self._lock:
             self._presumed[key] = call
             if len(self._presumed) > _MAX_PRESUMED:
                 self._presumed.popitem(last=False)
+
+    def withdraw(self, call: StartedCall, outcome: Outcome) -> None:
+        """Take back a call that was announced and refused before it was sent; nobody will report its end."""
+        self._remove(call)
+        withdraw_call(call, outcome)
+
+    def _remove(self, call: StartedCall) -> int | None:
+        """Take a call out of those that are open; the key it had, `None` if it was not open."""
+        key = next((key for key, other in list(self._open.items()) if other is call), None)
+        return None if key is None or self._open.pop(key, None) is None else key
 
     # -- the runs around calls ------------------------------------------------------------------------------------
 
@@ -298,6 +308,12 @@ def _presumed_of_task(call: StartedCall, place: tuple[object, int] | None) -> Ou
     if task is None or task.done() or (place is not None and task is place[0]):
         return _CANCELLED
     return None
+
+
+def withdraw_call(call: StartedCall, outcome: Outcome = NEVER_SENT) -> None:
+    """Have every recorder of a call take it back."""
+    for recorder in call.recorders:
+        recorder.withdraw(call, outcome)
 
 
 CALLS: Final = OpenCalls()

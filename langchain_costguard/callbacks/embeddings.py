@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -10,7 +11,7 @@ from langchain_core.callbacks import BaseCallbackManager
 from langchain_core.embeddings import Embeddings
 from langchain_core.runnables.config import var_child_runnable_config
 
-from langchain_costguard.callbacks.calls import CALLS, close_call
+from langchain_costguard.callbacks.calls import CALLS, close_call, withdraw_call
 from langchain_costguard.callbacks.gate import admit_call
 from langchain_costguard.callbacks.results import read_failure
 from langchain_costguard.callbacks.scopes import current_views, may_run_inline
@@ -141,7 +142,12 @@ class TrackedEmbeddings(Embeddings):
         views = current_views(*(() if self.handler is None else (self.handler,)))
         if may_run_inline(views):
             return self._begin(texts)
-        return await asyncio.to_thread(self._begin, texts)
+        handover = _Handover()
+        try:
+            return await asyncio.to_thread(lambda: handover.offer(self._begin(texts)))
+        except asyncio.CancelledError:
+            handover.decline()
+            raise
 
     def _end(self, call: StartedCall | None) -> None:
         if call is not None:
@@ -151,6 +157,32 @@ class TrackedEmbeddings(Embeddings):
     def _fail(self, call: StartedCall | None, error: BaseException) -> None:
         if call is not None:
             close_call(call, read_failure(call, error, None))
+
+
+class _Handover:
+    """A call that a thread begins for a task, which may be cancelled before it gets it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._call: StartedCall | None = None
+        self._is_declined = False
+
+    def offer(self, call: StartedCall | None) -> StartedCall | None:
+        """Hand a call over, or take it back if nobody wants it any more."""
+        with self._lock:
+            self._call = call
+            is_declined = self._is_declined
+        if is_declined and call is not None:
+            withdraw_call(call)
+        return call
+
+    def decline(self) -> None:
+        """Take the call back, now or when it has begun."""
+        with self._lock:
+            self._is_declined = True
+            call = self._call
+        if call is not None:
+            withdraw_call(call)
 
 
 def _place(call: StartedCall) -> None:

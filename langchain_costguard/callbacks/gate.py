@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from langchain_costguard._worker import WORKER
 from langchain_costguard.budgets.facts import CallFacts
-from langchain_costguard.callbacks.calls import CALLS, close_call
+from langchain_costguard.callbacks.calls import CALLS
 from langchain_costguard.callbacks.whereabouts import locate
 from langchain_costguard.exceptions import BudgetExceededError, BudgetStoreError
 from langchain_costguard.recorder import Outcome
@@ -60,7 +60,7 @@ def begin_call(
         recorder.begin(call)
     if not is_inline and call.batch_group is not None and CALLS.is_refused(call.batch_group):
         refusal = CALLS.refusal_of(call.batch_group)  # of a sibling, on another thread, while this one was admitted
-        CALLS.give_up(call, _never_sent(refusal))
+        CALLS.withdraw(call, _never_sent(refusal))
         raise refusal
 
 
@@ -182,11 +182,10 @@ def _refuse(call: StartedCall, error: CostGuardError, *, is_new: bool) -> None:
     """Undo what was done for a refused call and for those that were to be sent with it."""
     outcome = _never_sent(error)
     if not is_new:  # an earlier watcher has noted it already
-        CALLS.take(call.run_id)
-        close_call(call, outcome)
+        CALLS.withdraw(call, outcome)
     if call.batch_group is not None:
         for sibling in CALLS.refuse_group(call.batch_group, error):
-            CALLS.give_up(sibling, outcome)
+            CALLS.withdraw(sibling, outcome)
 
 
 def _on_event_loop() -> bool:

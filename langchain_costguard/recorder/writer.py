@@ -115,6 +115,19 @@ class Recorder:
         else:
             self.book(call, outcome, ended_ns, busy_ns)
 
+    def withdraw(self, call: StartedCall, outcome: Outcome) -> None:
+        """Take back the beginning of a call that was never sent: nothing is booked, and what it held is free.
+
+        A durable store was told of the beginning, and keeps the line it was told; there it ends as `outcome` says.
+        """
+        if self.store is not None and self.store.is_durable:
+            self.finish(call, outcome)
+            return
+        if call.busy is not None:
+            self._end_busy(call, time.perf_counter_ns())
+        held = [hold for hold in call.holds if hold.recorder is self and hold.reservation_id and hold.charged is None]
+        self.settle_now([Due(hold, hold.release()) for hold in held])
+
     def book(self, call: StartedCall, outcome: Outcome, ended_ns: int, busy_ns: int | None = None) -> LedgerEntry:
         """Make the line of a call that has ended, show it to the call's views, and write it.
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableLambda
 from langchain_openai import ChatOpenAI
 
 from langchain_costguard import Budget, BudgetExceededError, CostCallbackHandler, track_costs
+from langchain_costguard.callbacks import track_embeddings
 from langchain_costguard.stores import InMemoryStore
 
 if TYPE_CHECKING:
@@ -32,6 +35,12 @@ def unreachable() -> ChatOpenAI:
     return ChatOpenAI(model="gpt-4o-mini", base_url=_NOBODY_LISTENS, api_key="x", max_tokens=50, max_retries=0)
 
 
+def await_requests(provider: LoopbackProvider, wanted: int) -> None:
+    """Wait until the provider has got so many requests."""
+    while len(provider.requests) < wanted:
+        time.sleep(0.01)
+
+
 class Remote(InMemoryStore):
     """Counters that are asked in another thread than the event loop's, as those across a network are."""
 
@@ -41,6 +50,22 @@ class Remote(InMemoryStore):
         return True
 
 
+class Slow(Remote):
+    """Counters that are asked when the test says so."""
+
+    def __init__(self) -> None:
+        """Wait to be told."""
+        super().__init__()
+        self.may_answer: threading.Event = threading.Event()
+        self.is_asked: threading.Event = threading.Event()
+
+    def reserve(self, *args: Any, **kwargs: Any) -> Any:
+        """Reserve when told."""
+        self.is_asked.set()
+        assert self.may_answer.wait(20)
+        return super().reserve(*args, **kwargs)
+
+
 class Raising(BaseCallbackHandler):
     """Somebody else's guard rail, which keeps every call from being sent."""
 
@@ -48,7 +73,8 @@ class Raising(BaseCallbackHandler):
 
     def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
         """Refuse."""
-        raise RuntimeError("guard rail")
+        msg = "guard rail"
+        raise RuntimeError(msg)
 
 
 def standing(costs: CostCallbackHandler) -> tuple[Any, Any]:
@@ -155,8 +181,7 @@ def test_a_cancelled_call_is_settled_where_the_store_is_across_a_network(
                     await model.ainvoke("hello", config)
         else:
             task = asyncio.create_task(model.ainvoke("hello", config))
-            while len(provider.requests) == sent:
-                await asyncio.sleep(0.01)
+            await asyncio.to_thread(await_requests, provider, sent + 1)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -193,8 +218,7 @@ def test_a_reader_in_another_thread_leaves_calls_under_way_alone(provider: Loopb
         return spent, await reading
 
     def read(costs: CostCallbackHandler) -> Any:
-        while len(provider.requests) < 2:
-            pass
+        await_requests(provider, 2)
         costs.flush()
         return costs.budgets()[0]
 
@@ -280,4 +304,67 @@ def test_a_neighbour_that_raises_in_a_thread_that_ended_leaves_nothing_reserved(
         thread.start()
         thread.join()
     assert standing(costs) == (Decimal(0), Decimal(0))
+    assert not provider.requests
+
+
+@pytest.mark.parametrize("does_loop_go_on", [True, False])
+def test_embeddings_cancelled_while_their_budget_is_asked_reserve_nothing(
+    provider: LoopbackProvider, does_loop_go_on: bool
+) -> None:
+    """The thread that asks cannot be cancelled: what it reserves for nobody is given back."""
+    embeddings = track_embeddings(provider.embeddings(model="text-embedding-3-small", max_retries=0))
+    store = Slow()
+
+    async def run() -> None:
+        task = asyncio.create_task(embeddings.aembed_query("hello"))
+        await asyncio.to_thread(store.is_asked.wait, 20)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        store.may_answer.set()
+        if does_loop_go_on:
+            assert len(await embeddings.aembed_query("hello")) > 0
+
+    with track_costs(budgets=[Budget("1.00")], budget_store=store) as costs:
+        asyncio.run(run())
+        assert costs.calls == (1 if does_loop_go_on else 0)
+        assert standing(costs)[1] == 0
+        assert (standing(costs)[0] > 0) is does_loop_go_on
+    assert len(provider.requests) == costs.calls
+
+
+def test_embeddings_cancelled_at_the_provider_are_charged(provider: LoopbackProvider) -> None:
+    """They were sent: what they may have cost is spent, and nothing stays reserved."""
+    embeddings = track_embeddings(provider.embeddings(model="text-embedding-3-small", max_retries=0))
+
+    async def run() -> None:
+        provider.next(latency_seconds=5)
+        task = asyncio.create_task(embeddings.aembed_query("hello"))
+        await asyncio.to_thread(await_requests, provider, 1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with track_costs(budgets=[Budget("1.00")], budget_store=Remote()) as costs:
+        asyncio.run(run())
+        spent, reserved = standing(costs)
+    assert spent > 0
+    assert reserved == 0
+
+
+@pytest.mark.parametrize("kind", ["chat", "text"])
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("store", [InMemoryStore, Remote])
+def test_a_refused_generate_books_nothing_for_its_other_prompts(
+    provider: LoopbackProvider, kind: str, is_async: bool, store: type[InMemoryStore]
+) -> None:
+    """None of them was sent, so no call was made."""
+    settings: dict[str, Any] = {"max_tokens": 50, "max_retries": 0}
+    model: Any = provider.text_model(**settings) if kind == "text" else provider.chat_model(**settings)
+    prompts: Any = ["hi", "ho", "hu"] if kind == "text" else [[HumanMessage(text)] for text in ("hi", "ho", "hu")]
+    with track_costs(budgets=[Budget(calls=2)], budget_store=store()) as costs:
+        with pytest.raises(BudgetExceededError):
+            asyncio.run(model.agenerate(prompts)) if is_async else model.generate(prompts)
+        assert standing(costs) == (0, 0)
+        assert costs.calls == 0
     assert not provider.requests
