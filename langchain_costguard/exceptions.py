@@ -125,9 +125,9 @@ class BudgetStoreError(StoreError, ModelError):
     """A hard budget could not be checked, because its store did not answer; the call was not made."""
 
 
-RefusedFor = Literal["limit", "frozen", "unpriced", "unbounded", "identity"]
+RefusedFor = Literal["limit", "frozen", "unpriced", "unbounded", "identity", "contradiction"]
 """Why a call was refused: it does not fit, the budget is frozen, the model's price or the call's largest cost is not
-known, or the run does not say whose counter is meant."""
+known, the run does not say whose counter is meant, or budgets of two handlers keep one counter by different rules."""
 
 
 class BudgetExceededError(CostGuardError, ModelError):

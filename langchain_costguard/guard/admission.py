@@ -12,13 +12,14 @@ from langchain_costguard.budgets.claims import Reservation
 from langchain_costguard.budgets.identity import MissingIdentityError
 from langchain_costguard.exceptions import StoreError
 from langchain_costguard.guard.bound import bound_call
+from langchain_costguard.guard.contradictions import contradict
 from langchain_costguard.guard.holds import Hold
 from langchain_costguard.guard.leases import LEASE_SECONDS, LEASES
-from langchain_costguard.guard.wording import no_bound, no_identity, not_admitted, store_failed
+from langchain_costguard.guard.wording import contradicting, no_bound, no_identity, not_admitted, store_failed
 from langchain_costguard.stores.budget_base import JointStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from langchain_costguard.budgets import Budget
     from langchain_costguard.budgets.claims import Admission, Claim, Refusal
@@ -64,10 +65,14 @@ def admit(candidate: Candidate, guards: Iterable[BudgetGuard], held: Collection[
         What is reserved, one hold per guard and store.
 
     Raises:
-        BudgetExceededError: a budget refuses; nothing is reserved.
+        BudgetExceededError: a budget refuses, or two that are kept under one key contradict; nothing is reserved.
         BudgetStoreError: a hard budget cannot be checked; nothing is reserved.
     """
-    taken = {(_place(hold.store), claim.budget) for hold in held for claim in hold.claims}
+    taken = {
+        (_place(hold.store), claim.budget): budget
+        for hold in held
+        for claim, budget in zip(hold.claims, hold.budgets, strict=True)
+    }
     groups = _grouped(candidate.facts, guards, taken)
     holds: list[Hold] = []
     try:
@@ -96,7 +101,7 @@ def _place(store: BudgetStore) -> object:
 
 
 def _grouped(
-    facts: CallFacts, guards: Iterable[BudgetGuard], taken: Collection[tuple[object, str]]
+    facts: CallFacts, guards: Iterable[BudgetGuard], taken: Mapping[tuple[object, str], Budget]
 ) -> list[list[Watching]]:
     """The budgets that mean a call, by store, those that cost least to ask first; of equal ones the strictest."""
     strictest: dict[tuple[object, str], Watching] = {}
@@ -107,8 +112,14 @@ def _grouped(
             store = guard.store_of(budget)
             key = (_place(store), budget.key)
             known = strictest.get(key)
-            is_held = any((key[0], name) in taken for name in budget.keys)
-            if not is_held and (known is None or _strictness(budget) > _strictness(known.budget)):
+            other = next((taken[key[0], name] for name in budget.keys if (key[0], name) in taken), None)
+            if other is None and known is not None:
+                other = known.budget
+            if other is None:
+                strictest[key] = Watching(guard, budget, store)
+            elif contradict(other, budget):
+                _refuse_either(other, budget, guard)
+            elif known is not None and _strictness(budget) > _strictness(known.budget):
                 strictest[key] = Watching(guard, budget, store)
     if len(strictest) == 1:
         return [list(strictest.values())]
@@ -116,6 +127,13 @@ def _grouped(
     for (place, _), watching in strictest.items():
         groups.setdefault(place, []).append(watching)
     return sorted(groups.values(), key=lambda group: (group[0].store.is_durable, group[0].store.is_remote))
+
+
+def _refuse_either(first: Budget, second: Budget, guard: BudgetGuard) -> None:
+    """Refuse where either of two budgets that contradict each other insists; else only the first one watches."""
+    if first.refuses or second.refuses:
+        raise contradicting(first, second)
+    guard.unchecked += 1
 
 
 def _strictness(budget: Budget) -> tuple[bool, int]:
@@ -162,7 +180,7 @@ def _attempt(
         claims = tuple(option[index] for option, index in zip(options, chosen, strict=True))
         hold = Hold(
             group[0].guard, group[0].store, uuid4().hex, claims,
-            tuple(watching.budget.on_unknown == "reserved" for watching in group), bound,
+            tuple(watching.budget for watching in group), bound,
         )  # fmt: skip
         is_last = all(index + 1 >= len(option) for option, index in zip(options, chosen, strict=True))
         admission = _ask(candidate, group, hold, is_tentative=is_tentative or not is_last)

@@ -33,7 +33,8 @@ class BudgetGuard:
         prices: what bounds are made with.
         on_store_error: what happens to a call that a hard budget watches when the store does not answer: `"block"` or
             `"allow"`.
-        unchecked: how many calls were let through without a check, because the store did not answer.
+        unchecked: how many calls were let through without a check, because the store did not answer, or because a
+            budget that refuses nothing contradicts one of another handler that is kept under the same key.
         recorder: who settles what this guard reserves; set by the handler.
     """
 

@@ -10,6 +10,7 @@ from langchain_costguard.budgets.claims import Charge, Settlement
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from langchain_costguard.budgets import Budget
     from langchain_costguard.budgets.claims import Claim
     from langchain_costguard.guard.bound import CallBound
     from langchain_costguard.guard.guard import BudgetGuard
@@ -45,6 +46,7 @@ class Hold:
         store: where.
         reservation_id: its id there; empty if the store did not answer and the guard lets calls through.
         claims: what is reserved.
+        budgets: for each claim, whose it is.
         charges_unknown: for each claim, whether what is not known is charged as reserved (or as estimated).
         bound: what the claims were made from.
         charged: what was charged for each claim; `None` while the call is open.
@@ -55,6 +57,7 @@ class Hold:
 
     __slots__ = (
         "bound",
+        "budgets",
         "carried",
         "charged",
         "charges_unknown",
@@ -72,7 +75,7 @@ class Hold:
         store: BudgetStore,
         reservation_id: str,
         claims: tuple[Claim, ...],
-        charges_unknown: tuple[bool, ...],
+        budgets: tuple[Budget, ...],
         bound: CallBound,
     ) -> None:
         """Note what was reserved."""
@@ -80,7 +83,8 @@ class Hold:
         self.store = store
         self.reservation_id = reservation_id
         self.claims = claims
-        self.charges_unknown = charges_unknown
+        self.budgets = budgets
+        self.charges_unknown = tuple(budget.on_unknown == "reserved" for budget in budgets)
         self.bound = bound
         self.charged: tuple[int, ...] | None = None
         self.siblings: Sequence[Hold] = ()

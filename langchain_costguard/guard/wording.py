@@ -75,6 +75,16 @@ def no_identity(budget: Budget, error: MissingIdentityError) -> BudgetExceededEr
     return BudgetExceededError(msg, budget=_name(budget), reason="identity", unit=budget.unit, limit=budget.limit)
 
 
+def contradicting(first: Budget, second: Budget) -> BudgetExceededError:
+    """The error of a call that two handlers' budgets mean, which would keep one counter by different rules."""
+    msg = (
+        f"{first!r} and {second!r}, of two handlers that see this call, contradict: both are kept under "
+        f"{second.key!r}, where only their limits, modes and alerts may differ: give one of them another name="
+    )
+    strict = second if second.refuses else first
+    return BudgetExceededError(msg, budget=_name(strict), reason="contradiction", unit=strict.unit, limit=strict.limit)
+
+
 def not_checked(budget: Budget, fault: Exception) -> BudgetExceededError:
     """The error of a call that could not be checked because checking itself failed."""
     msg = (

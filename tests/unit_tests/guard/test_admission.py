@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from langchain_costguard import Budget, BudgetAlert, BudgetExceededError, PriceBook, track_costs
+from langchain_costguard.budgets import Scope
 from langchain_costguard.guard import admission
 from langchain_costguard.guard.bound import CallRequest, bound_call
 from langchain_costguard.stores import InMemoryStore
@@ -135,3 +136,47 @@ def test_a_call_that_fits_by_its_tokens_is_no_refusal() -> None:
     assert status.refused == 0
     assert status.spent is not None
     assert status.spent > 0
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner"),
+    [
+        (Budget("0.01", name="team"), Budget(calls=1000, name="team")),
+        (Budget(1, per="day", name="team"), Budget(1, per="month", name="team")),
+        (Budget(1, per="day", name="team"), Budget(1, per="day", tz="Asia/Tokyo", name="team")),
+        (Budget(1, name="team"), Budget(1, each="user", on_missing="shared", name="team")),
+        (Budget(1, name="team"), Budget(9, scope=~Scope.tag("x"), name="team")),
+        (Budget(1, name="team"), Budget(tokens=10**6, name="team", mode="observe")),
+        (Budget(1, name="team"), Budget(2, name="team", on_unknown="estimate")),
+    ],
+)
+def test_budgets_of_two_handlers_that_share_a_counter_and_not_its_rules_refuse_the_call(
+    outer: Budget, inner: Budget
+) -> None:
+    """Only one of them could be in force, and nobody would learn which."""
+    store, asked = InMemoryStore(), model()
+    for first, second in ((outer, inner), (inner, outer)):
+        with track_costs(store, budgets=[first]) as costs, track_costs(store, budgets=[second]):
+            with pytest.raises(BudgetExceededError, match=r"under 'team'.*name=") as caught:
+                asked.invoke("hello")
+            assert caught.value.reason == "contradiction"
+            assert [(row.spent, row.reserved) for row in costs.budgets()] in ([], [(0, 0)])
+    assert not asked.calls
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner"),
+    [
+        (Budget(1, name="team"), Budget(2, name="team", mode="soft", alerts_at=[0.1])),
+        (Budget(1, tz="Asia/Tokyo"), Budget(1)),
+        (Budget(1, name="team", mode="soft"), Budget(calls=5, name="team", mode="soft")),
+    ],
+)
+def test_budgets_that_count_the_same_or_refuse_nothing_let_calls_through(outer: Budget, inner: Budget) -> None:
+    """A limit, a mode and alerts may differ, and a time zone where it says nothing; the last are not both counted."""
+    store = InMemoryStore()
+    with track_costs(store, budgets=[outer]) as first, track_costs(store, budgets=[inner]) as second:
+        model().invoke("hello")
+        assert first.guard is not None
+        assert second.guard is not None
+        assert first.guard.unchecked + second.guard.unchecked == (1 if outer.unit != inner.unit else 0)

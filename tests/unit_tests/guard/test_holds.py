@@ -33,7 +33,7 @@ def charged(bound: CallBound = BOUND, budget: Budget | None = None, entry: Any =
     guard = BudgetGuard(budget, store, BOOK)
     amount = bound.nano_usd if budget.unit == "usd" else bound.tokens
     assert amount is not None
-    hold = Hold(guard, store, "call", budget.claims(CallFacts(), amount, 0), (budget.on_unknown == "reserved",), bound)
+    hold = Hold(guard, store, "call", budget.claims(CallFacts(), amount, 0), (budget,), bound)
     how: dict[str, Any] = {"status": "error", "is_unbilled": False, "is_reported": False, "has_output": False}
     line = LedgerEntry(run_id=UUID(int=1), started_at_us=0, kind="chat", status="ok", **(entry or {}))
     step = hold.settlement(line, Ending(**{**how, "output_bytes": 0, "latency_ns": SECOND, **ending}))
