@@ -69,8 +69,8 @@ def read_answer(call: StartedCall, response: LLMResult) -> Outcome:
         if usage is None and message is None and generations:
             info: Mapping[str, Any] = generations[0].generation_info or _EMPTY
             usage, model = TokenUsage.from_provider(info), model or info.get("model")
-        if usage is None:
-            text = "\n".join(_generation_text(generation) for generation in generations)
+    if status == "ok" and (usage is None or (usage is not _NOTHING_USED and usage.output_tokens <= 0)):
+        text = "\n".join(_generation_text(generation) for generation in generations)
     if usage is not None and "usage" in metadata:
         usage = _with_server_tools(usage, metadata["usage"])
     reported_usd = reported_cost(raw) if type(raw) is dict and "cost" in raw else None

@@ -158,6 +158,8 @@ class Hold:
         if claim.unit == "calls":
             return 0 if ending.is_unbilled else entry.calls
         used = self._used(claim, entry, ending)
+        if used is not None and charges_unknown and not ending.is_unbilled:
+            used = self._believable(claim, entry, ending, used)
         hidden = self._hidden_attempts(ending) * -(-claim.amount // self.bound.attempts) if charges_unknown else 0
         if used is not None:
             return used + hidden
@@ -174,6 +176,20 @@ class Hold:
             is_known = ending.is_reported or entry.reported_nano is not None
             return entry.billed_nano if is_known else None
         return _tokens_of(entry) if ending.is_reported else None
+
+    def _believable(self, claim: Claim, entry: LedgerEntry, ending: Ending, used: int) -> int | None:
+        """What was used, unless the report denies what is plainly there; `None` if nothing of it is to be believed.
+
+        An answer is not made of no tokens, and a cost of nothing stands for usage only where its price is nothing.
+        """
+        usage = entry.usage
+        if claim.unit == "usd" and entry.reported_nano == 0 and entry.list_nano != 0:
+            if not ending.is_reported or usage is None or entry.list_nano is None:
+                return None
+            used = max(used, entry.list_nano)
+        if ending.output_bytes and ending.is_reported and usage is not None and usage.output_tokens <= 0:
+            return max(used, self._most(claim, ending))
+        return used
 
     def _hidden_attempts(self, ending: Ending) -> int:
         """How many requests may have failed, and been billed, before the one that is known."""

@@ -70,3 +70,29 @@ def test_every_timeout_that_fits_into_the_time_may_have_been_an_attempt(
     bound = BOUND._replace(timeout_seconds=timeout_seconds)
     answered: dict[str, Any] = {"status": "ok", "is_reported": True, "has_output": True, "entry": ANSWER}
     assert charged(bound, **answered) == 112_500 + hidden * ATTEMPT
+
+
+SILENT = {"usage": TokenUsage(uncached_input=5), "billed_nano": 12_500, "list_nano": 12_500}
+ANSWERED: dict[str, Any] = {"status": "ok", "is_reported": True, "has_output": True, "latency_ns": 0}
+
+
+def test_an_answer_that_is_reported_as_no_tokens_is_charged_by_its_length() -> None:
+    """Some servers count nothing; a budget that believed them would never end."""
+    most = BOUND.answered(20)
+    assert most is not None
+    assert charged(entry=SILENT, **ANSWERED, output_bytes=20) == most[0] > 12_500
+    assert charged(budget=Budget(tokens=10**6), entry=SILENT, **ANSWERED, output_bytes=20) == most[1]
+    assert charged(entry=SILENT, **ANSWERED, output_bytes=0) == 12_500
+    assert charged(budget=Budget(1, on_unknown="estimate"), entry=SILENT, **ANSWERED, output_bytes=20) == 12_500
+
+
+def test_a_cost_of_nothing_is_believed_only_of_what_has_a_price_of_nothing() -> None:
+    """A gateway that writes 0 where it does not know would make every call free."""
+    denied = {**ANSWER, "billed_nano": 0, "reported_nano": 0, "list_nano": 112_500}
+    assert charged(entry=denied, **ANSWERED) == 112_500
+    assert charged(entry={**denied, "list_nano": 0}, **ANSWERED) == 0
+    assert charged(budget=Budget(1, on_unknown="estimate"), entry=denied, **ANSWERED) == 0
+    unknown = {**ANSWERED, "is_reported": False, "output_bytes": 20}
+    most = BOUND.answered(20)
+    assert most is not None
+    assert charged(entry=denied, **unknown) == most[0]
