@@ -30,8 +30,8 @@ class BudgetStore(ABC):
 
     Every method is one atomic step over all counters it names. At every instant, for a counter that refuses, the spent
     and reserved amounts of its slots from `since_us` on are at most its limit, plus what was charged above what had
-    been reserved. A reservation is `open`, then settled once, or expired (charged or released) and then, if it was
-    charged, still settled once.
+    been reserved. A reservation is `open`, then settled once, or expired (charged or released) and then still settled
+    once: what it was charged is replaced by what was used, and what it used is charged if it was released.
 
     Methods that touch a database raise `StoreError`; nothing was changed then, or the step was done in whole and its
     repetition changes nothing.
@@ -73,7 +73,8 @@ class BudgetStore(ABC):
             wait_seconds: how long to wait for other processes' steps; `None` for the store's own patience.
 
         Raises:
-            StoreError: the store cannot be reached in time; nothing is reserved.
+            StoreError: the store cannot be reached in time, or a counter of this name counts in another unit; nothing
+                is reserved.
         """
 
     @abstractmethod
@@ -93,6 +94,7 @@ class BudgetStore(ABC):
 
         Raises:
             LookupError: the reservation is not open.
+            StoreError: as `reserve`.
         """
 
     @abstractmethod

@@ -15,6 +15,7 @@ from langchain_costguard.budgets.claims import (
     Settled,
 )
 from langchain_costguard.stores.slots import Counter
+from langchain_costguard.stores.units import check_unit
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -187,8 +188,14 @@ class Counters:
         return sorted(found, key=lambda change: change.at_us)
 
     def _admit(self, claims: Sequence[Claim], *, is_tentative: bool = False) -> tuple[Admission, list[_Hold] | None]:
-        """Hold every claim; or none, and count those that were refused."""
+        """Hold every claim; or none, and count those that were refused.
+
+        Raises:
+            StoreError: a counter counts in another unit.
+        """
         holds = [(claim, self._slot(claim)) for claim in claims]
+        for claim in claims:
+            check_unit(claim, self._counters[claim.counter].unit)
         lacking: list[tuple[_Hold, Refusal]] = []
         for hold in holds:
             refusal = self._test(*hold)

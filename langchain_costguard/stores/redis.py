@@ -14,6 +14,7 @@ from langchain_costguard.stores.budget_base import BudgetStore
 from langchain_costguard.stores.owners import is_gone, this_process
 from langchain_costguard.stores.redis_clock import ServerClock
 from langchain_costguard.stores.redis_scripts import script
+from langchain_costguard.stores.units import check_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -44,7 +45,7 @@ class RedisBudgetStore(BudgetStore):
     snapshots alone the minutes since the last one, and with a failover what its replica had not received. A budget
     that must not lose a cent keeps `appendfsync always`, or PostgreSQL.
 
-    Amounts are exact in 64 bits. A late settlement corrects what was charged for a lost reservation for 90 days.
+    Amounts are exact in 64 bits. A late settlement of a lost reservation counts for 90 days.
 
     It is a synchronous client: a step is one round trip (a refusal may take two), never to be made on an event loop.
 
@@ -205,6 +206,9 @@ class RedisBudgetStore(BudgetStore):
             answer = self._run(*ask, "1", *_judged(answer[-1]), tentative)
         if answer[0] == "decided" or (answer[0] == "open" and not extends):
             return wire.read_admission(answer, claims)
+        if answer[0] == "unit":
+            number, counted = answer[1]
+            check_unit(claims[int(number)], counted)
         msg = f"The reservation {key!r} is not open ({answer[0]}): reserve before you extend"
         raise LookupError(msg)
 

@@ -166,8 +166,8 @@ reservations: Final = Table(
 )
 """The claims of reservations that have not ended, one row per counter.
 
-The state is `open`, or `charged` for one whose owner is gone and that a late settlement may still correct. What was
-settled or released has no row.
+The state is `open`, or `charged` or `released` for one whose owner is gone, and which a late settlement may still
+correct. What was settled has no row.
 """
 
 budget_settings: Final = Table(

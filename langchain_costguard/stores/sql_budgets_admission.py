@@ -44,6 +44,7 @@ def admitting(asked: Asked, sql: BudgetStatements, *, may_wait_for_expiry: bool)
 
     Raises:
         LookupError: an extension's reservation is not open; raised by the step.
+        StoreError: a counter counts in another unit; raised by the step.
     """
     key = keyed(asked.reservation_id)
     known = Statement(sql.is_open if asked.extends else sql.is_reserved, (key,))
@@ -55,6 +56,7 @@ def admitting(asked: Asked, sql: BudgetStatements, *, may_wait_for_expiry: bool)
         if answers[0] and not asked.extends:
             return Outcome(Admission(), asked.opening)
         counters.read(answers[1:])
+        counters.check_units(asked.claims)
         unfit = [refusal for refusal in map(counters.refusal, asked.claims) if refusal is not None]
         refusals = tuple(refusal for refusal in unfit if refusal.claim.refuses)
         if refusals and may_wait_for_expiry and gone(ask([Statement(sql.owners)])[0], asked.now_us):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from langchain_costguard.budgets.claims import OVERRUN_NOTE, PPM, Crossing, Refusal
 from langchain_costguard.exceptions import StoreError
 from langchain_costguard.stores.sql_budgets_statements import Statement, keyed
+from langchain_costguard.stores.units import check_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -67,7 +68,7 @@ class Slot:
 
     def read(self, row: Sequence[Any]) -> None:
         """Take over what the row holds."""
-        _, _, self.spent, self.reserved, self.overrun, self.refused, self.frozen, crossed = row
+        _, _, self.unit, self.spent, self.reserved, self.overrun, self.refused, self.frozen, crossed = row
         self.crossed = tuple(crossed.split(",")) if crossed else ()
 
     def tell(self, what: str) -> None:
@@ -131,6 +132,15 @@ class Counters:
         if claim.slot_us not in slots:
             slots[claim.slot_us] = Slot(claim)
         return slots[claim.slot_us]
+
+    def check_units(self, claims: Iterable[Claim]) -> None:
+        """Refuse claims in another unit than their counter's.
+
+        Raises:
+            StoreError: there is one.
+        """
+        for claim in claims:
+            check_unit(claim, self.slot(claim).unit)
 
     def limit(self, claim: Claim) -> int:
         """The limit in force."""

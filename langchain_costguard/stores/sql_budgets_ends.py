@@ -98,8 +98,7 @@ def expiring(claims: Sequence[Claim], question: Statement, sql: BudgetStatements
         found = [_read(row) for row in answers[0]]
         unknown = {held.id for held in found if (held.claim.counter, held.claim.slot_us) not in known}
         found = [held for held in found if held.id not in unknown]
-        late = {held.id for held in found if held.claim.charges_lost}
-        writes = [_mark(held, late, sql) for held in found]
+        writes = [_mark(held, sql) for held in found]
         crossings = tuple(crossing for held in found for crossing in _expire(held, counters))
         return Outcome(crossings, [*counters.writes(), *writes])
 
@@ -124,12 +123,10 @@ def _expire(held: HeldClaim, counters: Counters) -> Iterator[Crossing]:
     return counters.thresholds(claim) if charged else iter(())
 
 
-def _mark(held: HeldClaim, late: set[str], sql: BudgetStatements) -> Statement:
-    """What becomes of the row: it stays for as long as a late settlement may still correct a charge."""
-    place = (held.id, keyed(held.claim.counter), held.claim.slot_us)
-    if held.id not in late:
-        return Statement(sql.drop_claim, place)
-    return Statement(sql.mark, ("charged" if held.claim.charges_lost else "released", *place))
+def _mark(held: HeldClaim, sql: BudgetStatements) -> Statement:
+    """What becomes of the row: it stays for as long as a late settlement may still tell what was used."""
+    state = "charged" if held.claim.charges_lost else "released"
+    return Statement(sql.mark, (state, held.id, keyed(held.claim.counter), held.claim.slot_us))
 
 
 def _read(row: Sequence[Any]) -> HeldClaim:

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 _UNSAFE: Final = re.compile("[\\\\\x00\ud800-\udfff]")
 _ESCAPE: Final = re.compile(r"\\([0-9a-f]{4})")
-_COUNTER_COLUMNS: Final = "counter, slot_us, spent, reserved, overrun, refused, frozen, crossed"
+_COUNTER_COLUMNS: Final = "counter, slot_us, unit, spent, reserved, overrun, refused, frozen, crossed"
 _CLAIM_COLUMNS: Final = "counter, slot_us, since_us, budget, unit, amount, limit_amount, refuses, charges_lost, alerts"
 _MINE: Final = "state = 'open' AND owner_host = ? AND owner_pid = ? AND COALESCE(owner_started, '') = ?"
 
@@ -44,7 +44,6 @@ class BudgetStatements(NamedTuple):
     add_told: str
     hold: str
     drop: str
-    drop_claim: str
     mark: str
     renew: str
     count_open: str
@@ -91,8 +90,6 @@ _TEXTS: Final = BudgetStatements(
     ),
     # id
     drop="DELETE FROM reservations WHERE id = ?",
-    # id, counter, slot
-    drop_claim="DELETE FROM reservations WHERE id = ? AND counter = ? AND slot_us = ?",
     # state, id, counter, slot
     mark="UPDATE reservations SET state = ? WHERE id = ? AND counter = ? AND slot_us = ?",
     # the end of the lease; the owner

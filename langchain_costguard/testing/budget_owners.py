@@ -73,6 +73,18 @@ class OwnerSuite:
         assert not budget_store.settle(settlement(reservation, 20, 10)).is_applied
         assert held(budget_store) == (20, 0)
 
+    def test_a_late_settlement_charges_what_was_released(
+        self, budget_store: BudgetStore, another_process_store: tuple[str, str]
+    ) -> None:
+        """A soft budget forgives a lost call; what the provider billed for it is spent all the same."""
+        reservation = make_reservation(make_claim(60, refuses=False, charges_lost=False))
+        _kill_one_that_held(another_process_store, reservation)
+        budget_store.expire()
+        assert held(budget_store) == (0, 0)
+        assert budget_store.settle(settlement(reservation, 20)).is_applied
+        assert not budget_store.settle(settlement(reservation, 20)).is_applied
+        assert (held(budget_store), state(budget_store).unsettled) == ((20, 0), 0)
+
     def test_what_was_expired_is_not_extended(
         self, budget_store: BudgetStore, another_process_store: tuple[str, str]
     ) -> None:

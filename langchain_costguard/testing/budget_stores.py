@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from langchain_costguard.budgets.claims import Charge, Settlement
+from langchain_costguard.exceptions import StoreError
 from langchain_costguard.testing.budget_crossings import CrossingSuite
 from langchain_costguard.testing.budget_operators import OperatorSuite
 from langchain_costguard.testing.budget_owners import OwnerSuite
@@ -316,6 +317,22 @@ class BudgetStoreSuite(CrossingSuite, OperatorSuite):
             applied = [settled.is_applied for settled in threads.map(lambda _: budget_store.settle(end), range(16))]
         assert sorted(applied) == [False] * 15 + [True]
         assert held(budget_store) == (30, 0)
+
+    # -- units -------------------------------------------------------------------------------------------------------
+
+    def test_a_counter_of_another_unit_is_refused_with_what_mends_it(self, budget_store: BudgetStore) -> None:
+        """Two budgets of one name that count dollars and tokens would add them up."""
+        reservation = admit(budget_store, make_claim(10))
+        tokens = make_claim(1, unit="tokens", refuses=False)
+        with pytest.raises(StoreError, match=r"counts usd.*counts tokens.*another name="):
+            ask(budget_store, tokens)
+        with pytest.raises(StoreError, match="another name="):
+            ask(budget_store, make_claim(1, "new"), make_claim(1, "new", unit="calls"))
+        with pytest.raises(StoreError, match="another name="):
+            budget_store.extend(reservation.id, [tokens])
+        assert budget_store.settle(settlement(reservation, 10)).is_applied
+        assert held(budget_store) == (10, 0)
+        assert held(budget_store, "new") == (0, 0)
 
     # -- awkward values ----------------------------------------------------------------------------------------------
 

@@ -8,6 +8,14 @@ local state = redis.call('HGET', reservation, 'state')
 if state ~= (extends and 'open') then
   return {time[1], time[2], state or 'unknown', refusals, exceeded, crossings, {}}
 end
+local claims, units = parse(text), {}
+for number, claim in ipairs(claims) do
+  local unit = units[claim.key] or redis.call('HGET', claim.key, 'unit') or claim.unit
+  if unit ~= claim.unit then
+    return {time[1], time[2], 'unit', {whole(number - 1), unit}, exceeded, crossings, {}}
+  end
+  units[claim.key] = unit
+end
 if is_final then
   expire(gone, living, crossings)
 end
@@ -28,7 +36,6 @@ local function count_refusal(claim, found)
   redis.call('HINCRBY', claim.key, 'refused', 1)
 end
 
-local claims = parse(text)
 local refused, admitted_anyway = {}, {}
 for number, claim in ipairs(claims) do
   local found = window(claim)

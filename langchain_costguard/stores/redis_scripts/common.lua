@@ -19,7 +19,7 @@ local ROOT = KEYS[1]
 local PPM = 1000000
 local HALF = 1000000000
 local LARGEST_UPPER = 9000000000
-local CHARGED_SECONDS = 90 * 86400
+local LATE_SECONDS = 90 * 86400
 local time = redis.call('TIME')
 local NOW_US = time[1] * 1000000 + time[2]
 
@@ -187,12 +187,8 @@ local function lose(id, crossings)
     end
   end
   close(id, row[3])
-  if is_charged then
-    redis.call('HSET', reservation, 'state', 'charged')
-    redis.call('EXPIRE', reservation, CHARGED_SECONDS)
-  else
-    redis.call('DEL', reservation)
-  end
+  redis.call('HSET', reservation, 'state', is_charged and 'charged' or 'released')
+  redis.call('EXPIRE', reservation, LATE_SECONDS)
 end
 
 -- Lose what owners hold who are gone, and what has no lease any more and no owner who is known to live.

@@ -4,14 +4,14 @@ local id, amounts = ARGV[1], cjson.decode(ARGV[3])
 local reservation = ROOT .. ':reservation:' .. id
 local crossings, held = {}, {}
 local row = redis.call('HMGET', reservation, 'state', 'claims', 'owner')
-if row[1] ~= 'open' and row[1] ~= 'charged' then
+if row[1] ~= 'open' and row[1] ~= 'charged' and row[1] ~= 'released' then
   return {time[1], time[2], 0, crossings}
 end
 for _, claim in ipairs(parse(row[2])) do
   held[claim.key] = plus(held[claim.key] or ZERO, claim.amount)
   if row[1] == 'open' then
     add(claim, 'reserved', negative(claim.amount))
-  elseif claim.charges_lost then
+  elseif row[1] == 'charged' and claim.charges_lost then
     add(claim, 'spent', negative(claim.amount))
     add(claim, 'unsettled', negative(claim.amount))
   end
