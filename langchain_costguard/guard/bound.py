@@ -99,6 +99,8 @@ class CallBound(NamedTuple):
     """The same for the user, ending in the argument that mends it."""
     tokens_problem: str | None = None
     """Why there is no bound on the tokens, for the user, ending in the argument that mends it."""
+    named: tuple[str, ...] = ()
+    """What the request only names, so that the context window was taken for its input."""
     work: _Work | None = None
 
     @property
@@ -233,6 +235,7 @@ def _bound_model(request: CallRequest, settings: Settings, prices: PriceBook, *,
         attempts,
         timeout,
         prompt.method if given == held else "window",
+        named=(*settings.named, *prompt.named),
         work=work,
     )
     is_priced = nano is not None and (rates.prices_output or not output)

@@ -38,7 +38,7 @@ def not_admitted(refusal: Refusal, budget: Budget, bound: CallBound, request: Ca
         f"reserved {_shown(refusal.reserved, claim.unit)}; the call reserves {_shown(claim.amount, claim.unit)}"
         f"{_typically(typical)}"
     )
-    msg += f": {_remedy(refusal, bound, waiting_helps=waiting_helps)}"
+    msg += f": {_remedy(refusal, budget, bound, waiting_helps=waiting_helps)}"
     if resets_at is not None:
         msg += f"; the window ends {resets_at:%Y-%m-%d %H:%M} UTC"
     return BudgetExceededError(
@@ -107,7 +107,7 @@ def _name(budget: Budget) -> str:
     return budget.name or budget.key
 
 
-def _remedy(refusal: Refusal, bound: CallBound, *, waiting_helps: bool) -> str:
+def _remedy(refusal: Refusal, budget: Budget, bound: CallBound, *, waiting_helps: bool) -> str:
     if refusal.reason == "frozen":
         return (
             f"it is frozen ({refusal.note}): `langchain-costguard budgets unfreeze {refusal.claim.budget}` "
@@ -119,7 +119,20 @@ def _remedy(refusal: Refusal, bound: CallBound, *, waiting_helps: bool) -> str:
     fitting = bound.output_that_fits(left) if refusal.claim.unit == "usd" else None
     if fitting:
         return f"set max_tokens={fitting} or less on the model, or raise the limit"
-    return "raise the limit, or wait for the next window"
+    if bound.named and refusal.claim.unit != "calls":
+        return (
+            f"the request only names {'; '.join(bound.named)}, for which the context window was taken "
+            f"({bound.input_tokens:,} tokens): leave that out of the call, or raise the limit"
+        )
+    return f"raise the limit{_or_wait(refusal, budget)}"
+
+
+def _or_wait(refusal: Refusal, budget: Budget) -> str:
+    """Whether a later window has room; a total has none, nor is a run's budget ever filled again."""
+    if budget.per in {"total", "run"} or refusal.claim.amount > refusal.limit:
+        return ""
+    is_rolling = budget.window_of(refusal.claim.slot_us)[2] is None
+    return ", or wait until earlier spending has left the window" if is_rolling else ", or wait for the next window"
 
 
 def _of_counter(budget: Budget, refusal: Refusal) -> str:
