@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import unicodedata
 from abc import ABC, abstractmethod
 from functools import cached_property
 from threading import Lock
@@ -35,6 +36,7 @@ class Thresholds(NamedTuple):
     """Where guards are left out, so that similarity decides more."""
 
 
+NO_VECTOR: Final = "the text is too long for the embedder, or in letters that it cannot read"
 DEFAULT_WINDOW: Final = 256
 """Tokens, for embedders that do not say: the window of the smallest sentence encoders in use."""
 
@@ -81,6 +83,14 @@ class Embedder(ABC):
         if self.is_quick and len(texts) == 1:
             return self.embed(texts)
         return await asyncio.to_thread(self.embed, texts)
+
+    def reads(self, text: str) -> bool:
+        """Whether the model knows the letters of a text.
+
+        The measured models are English ones: words in other scripts are all the same unknown word to some of them, so
+        that any two such texts are as close as can be.
+        """
+        return self._measured is None or text.isascii() or all(map(_is_latin, filter(str.isalpha, text)))
 
     @property
     def is_calibrated(self) -> bool:
@@ -220,6 +230,10 @@ def _named(name: str) -> Embedder:
 
     embeddings = require("langchain.embeddings", extra="agents", purpose="An embedder by its name")
     return LangChainEmbedder(embeddings.init_embeddings(name))
+
+
+def _is_latin(letter: str) -> bool:
+    return letter.isascii() or unicodedata.name(letter, "").startswith("LATIN")
 
 
 def _window_of(name: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from langchain_costguard._progress import watched
-from langchain_costguard.semantic_cache.embedders import as_embedder
+from langchain_costguard.semantic_cache.embedders import NO_VECTOR, as_embedder
 from langchain_costguard.semantic_cache.guards import Guards
 from langchain_costguard.semantic_cache.matching import Match, decide
 from langchain_costguard.semantic_cache.recognition import recognise
@@ -45,14 +45,14 @@ def nearest_questions(
     """
     meant = as_embedder(embedder)
     threshold = recognise(meant, store).threshold
-    asked = meant.embed([text])[0]
+    asked = meant.embed([text])[0] if meant.reads(text) else None
     if asked is None:
-        msg = "the text does not fit into the embedder's window: give a shorter one"
+        msg = f"{NO_VECTOR}: give a shorter one, or a multilingual embedder"
         raise ValueError(msg)
     found: dict[str, float] = {}
     for portion in watched(_texts(store), "comparing questions"):
         for stored, vector in zip(portion, meant.embed(portion), strict=True):
-            if vector is not None:
+            if vector is not None and meant.reads(stored):
                 found[stored] = float(vector @ asked)
         best = sorted(found.items(), key=lambda item: -item[1])[:top]
         found = dict(best)

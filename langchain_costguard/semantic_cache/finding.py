@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from langchain_costguard.semantic_cache.answers import load_answer
+from langchain_costguard.semantic_cache.embedders import NO_VECTOR
 from langchain_costguard.semantic_cache.stats import Explanation
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Finder:
             return Found("miss", why="there is no embedder")
         vector = meaning.embed(question.text)
         if vector is None:
-            return Found("miss", why="the text does not fit into the embedder's window")
+            return Found("miss", why=NO_VECTOR)
         refused: Found | None = None
         at = now_us()
         near = self._index.nearest(question.partition, meaning.fingerprint, vector, k=CANDIDATES, now_us=at)

@@ -6,7 +6,7 @@ import threading
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from langchain_costguard.semantic_cache.embedders import Embedder, as_embedder
+from langchain_costguard.semantic_cache.embedders import NO_VECTOR, Embedder, as_embedder
 from langchain_costguard.semantic_cache.guards import Guards
 from langchain_costguard.semantic_cache.keys import why_text_exact
 from langchain_costguard.semantic_cache.matching import Match, decide
@@ -37,8 +37,8 @@ class Meaning(NamedTuple):
     threshold: float
 
     def embed(self, text: str) -> NDArray[np.float32] | None:
-        """The vector of a text, of length 1; `None` for a text beyond the embedder's window."""
-        return self.embedder.embed([text])[0]
+        """The vector of a text, of length 1; `None` for one that is too long, or in letters that cannot be read."""
+        return self.embedder.embed([text])[0] if self.embedder.reads(text) else None
 
 
 class Matching:
@@ -110,9 +110,9 @@ class Matching:
         why = why_text_exact(stored) or why_text_exact(asked) or ("there is no embedder" if meaning is None else None)
         if why is not None or meaning is None:
             return Match(0.0, (), hit=False, reason=str(why))
-        one, other = meaning.embedder.embed([stored, asked])
+        one, other = meaning.embed(stored), meaning.embed(asked)
         if one is None or other is None:
-            return Match(0.0, (), hit=False, reason="the text does not fit into the embedder's window")
+            return Match(0.0, (), hit=False, reason=NO_VECTOR)
         return self.decide(stored, asked, float(one @ other))
 
     def _recognised(self) -> Meaning:

@@ -244,6 +244,30 @@ def test_a_cache_without_some_guards_is_stricter(guards: Guards | bool, threshol
     assert cache.match("cats", "dogs").reason.endswith(f"is below {threshold:.3f}")
 
 
+@pytest.mark.parametrize(
+    ("stored", "asked"),
+    [
+        ("如何取消订阅", "如何恢复订阅"),
+        ("注文をキャンセルする方法", "注文を確認する方法"),
+        ("Как отменить заказ?", "Как отменить заказы?"),
+    ],
+)
+def test_an_english_model_compares_no_other_script(stored: str, asked: str) -> None:
+    """To MiniLM all Chinese words are the same unknown one, and any two such questions equal."""
+    cache = SemanticCache("wordllama", "memory", threshold=0.5)
+    cache.set(stored, "stored")
+    assert (cache.get(stored), cache.get(asked)) == ("stored", None)
+    assert "letters" in cache.match(stored, asked).reason
+    assert "letters" in str(cache.explain(asked))
+
+
+def test_letters_with_accents_and_signs_are_read() -> None:
+    """Names and prices must not turn the cache off."""
+    embedder = WordLlamaEmbedder()
+    assert embedder.reads("Où est le café à 5 € → près de Kraków? 🙂")
+    assert LangChainEmbedder(Counted("a-multilingual-model")).reads("如何取消订阅")
+
+
 def test_a_calibrated_threshold_is_kept_with_its_embedder() -> None:
     """A threshold means nothing for another model."""
     store = InMemoryCacheStore()
