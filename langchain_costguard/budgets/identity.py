@@ -36,7 +36,8 @@ class MissingIdentityError(LookupError):
         if self.missing is None:
             return (
                 f"the budget {self.budget!r} keeps one counter per run, and the outermost run is not known: "
-                "make the call inside a run, or give the budget another window with per="
+                "attach the handler where the run begins, with config={'callbacks': [handler]} or a track_costs() "
+                "block, or give the budget another window with per="
             )
         return (
             f"the budget {self.budget!r} keeps one counter per {self.missing!r}, and the run does not say whose it is: "

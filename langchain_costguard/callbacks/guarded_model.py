@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from uuid import uuid4
 
-from langchain_core.callbacks import BaseCallbackManager
+from langchain_core.callbacks import CallbackManager
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableBinding, RunnableParallel, RunnableSequence
 from langchain_core.runnables.config import ensure_config
@@ -247,20 +247,23 @@ class GuardedModel(Runnable[Any, Any]):
         self, given: LanguageModelInput, config: RunnableConfig | None, kwargs: Mapping[str, Any]
     ) -> tuple[Headroom, StartedCall]:
         """What fits now, and the call as its budgets would be told of it."""
-        chat, settings = _unwrapped(self.model, kwargs)
+        chat, settings, config = _unwrapped(self.model, kwargs, config)
         stop = settings.pop("stop", None)
         for name in _FOR_TRACERS:
             settings.pop(name, None)
         messages = chat._convert_input(given).to_messages()  # noqa: SLF001 - as `invoke` does it
         params = {**chat._get_invocation_params(stop=stop, **settings), **settings}  # noqa: SLF001 - as `generate` does it
         in_force = ensure_config(config)
-        manager = in_force.get("callbacks")
+        described = {**(in_force.get("metadata") or {}), **chat._get_ls_params(stop=stop, **settings)}  # noqa: SLF001 - the same
+        manager = CallbackManager.configure(
+            in_force.get("callbacks"), chat.callbacks,
+            inheritable_tags=in_force.get("tags"), local_tags=chat.tags,
+            inheritable_metadata=described, local_metadata=chat.metadata,
+        )  # fmt: skip
         call = StartedCall(uuid4(), "chat", ChatPrompt(messages, params), chat_text)
         call.sent = messages
-        described = {**(in_force.get("metadata") or {}), **chat._get_ls_params(stop=stop, **settings)}  # noqa: SLF001 - the same
-        parent = manager.parent_run_id if isinstance(manager, BaseCallbackManager) else None
-        describe_call(call, chat._serialized, params, parent, in_force.get("tags"), described)  # noqa: SLF001 - the same
-        views = _views(manager, chat)
+        describe_call(call, chat._serialized, params, manager.parent_run_id, manager.tags, manager.metadata)  # noqa: SLF001 - the same
+        views = _views(manager)
         candidate = candidate_of(call, views, chat._serialized)  # noqa: SLF001 - the same
         return headroom(candidate, [view.guard for view in views if view.guard is not None]), call
 
@@ -290,28 +293,25 @@ _IN_VAIN: Final = 3
 _OWN_LIMITS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict")
 
 
-def _views(callbacks: object, chat: BaseChatModel) -> list[CallView]:
-    """Who would watch a call: the handlers given with it and those of the model, the blocks around, the process."""
-    handlers: list[object] = []
-    for given in (callbacks, chat.callbacks):
-        if isinstance(given, BaseCallbackManager):
-            handlers += [*given.handlers, *given.inheritable_handlers]
-        elif given is not None:
-            handlers += cast("list[object]", given)
+def _views(manager: CallbackManager) -> list[CallView]:
+    """Who would watch a call: those LangChain would tell of it, the blocks around, the process."""
     views = current_views()
-    for handler in handlers:
+    for handler in manager.handlers:
         if isinstance(handler, CallWatcher):
             views += [view for view in handler.open_views() if view not in views]
     return views
 
 
-def _unwrapped(model: Runnable[Any, Any], kwargs: Mapping[str, Any]) -> tuple[BaseChatModel, dict[str, Any]]:
-    """The chat model inside its bindings, and all settings together."""
+def _unwrapped(
+    model: Runnable[Any, Any], kwargs: Mapping[str, Any], config: RunnableConfig | None
+) -> tuple[BaseChatModel, dict[str, Any], RunnableConfig | None]:
+    """The chat model inside its bindings, and all settings and configurations together."""
     settings = dict(kwargs)
     while isinstance(model, RunnableBinding):
         settings = {**model.kwargs, **settings}
+        config = model._merge_configs(config)  # noqa: SLF001 - as `invoke` does it
         model = model.bound
-    return _chat_model_of(model), settings
+    return _chat_model_of(model), settings, config
 
 
 def _chat_model_of(model: object) -> BaseChatModel:

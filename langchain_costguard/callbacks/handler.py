@@ -372,18 +372,25 @@ class CostCallbackHandler(CallWatcher):
         return self._recorder.settle()
 
     def flush(self) -> bool:
-        """See to it that every finished call is counted and written; tries a store that was down again.
+        """See to it that every finished call is counted and written, and every alert delivered.
+
+        A store that was down is tried again.
 
         Returns:
-            Whether nothing waits any more; `False` when the store cannot be written right now.
+            Whether nothing waits any more; `False` when the store cannot be written right now, or whoever is to be
+            told of an alert does not answer.
         """
         CALLS.sweep()
-        return self._recorder.flush(_FLUSH_SECONDS)
+        return self._flush()
 
     async def aflush(self) -> bool:
         """The same as `flush`, without holding up the event loop."""
         CALLS.sweep()
-        return await asyncio.to_thread(self._recorder.flush, _FLUSH_SECONDS)
+        return await asyncio.to_thread(self._flush)
+
+    def _flush(self) -> bool:
+        is_written = self._recorder.flush(_FLUSH_SECONDS)  # first: what is settled may raise alerts
+        return (self.guard is None or self.guard.flush(_FLUSH_SECONDS)) and is_written
 
     def close(self) -> None:
         """Take note of no call that begins after this one; calls under way are still recorded."""

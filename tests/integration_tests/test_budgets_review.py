@@ -15,7 +15,8 @@ from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableLambda
 from langchain_openai import ChatOpenAI
 
-from langchain_costguard import Budget, BudgetExceededError, CostCallbackHandler, track_costs
+from langchain_costguard import Budget, BudgetExceededError, CostCallbackHandler, guarded, track_costs
+from langchain_costguard.budgets import Scope
 from langchain_costguard.callbacks import track_embeddings
 from langchain_costguard.stores import InMemoryStore
 
@@ -368,3 +369,38 @@ def test_a_refused_generate_books_nothing_for_its_other_prompts(
         assert standing(costs) == (0, 0)
         assert costs.calls == 0
     assert not provider.requests
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_guarded_model_fits_into_budgets_that_are_bound_to_it(provider: LoopbackProvider, is_async: bool) -> None:
+    """`with_config` attaches a handler, tags and metadata just as the config of a call does."""
+    budgets = [
+        Budget("0.001", each="user", on_missing="refuse"),
+        Budget("0.0005", scope=Scope.tag("checkout"), name="checkout"),
+        Budget("0.0002", scope=Scope.tag("own"), name="own"),
+    ]
+    handler = CostCallbackHandler(budgets=budgets, budget_store="memory")
+    model = provider.chat_model(max_retries=0, tags=["own"])
+    bound = model.with_config(callbacks=[handler], tags=["checkout"], metadata={"user": "alice"})
+    asked = guarded(bound)
+    answer = asyncio.run(asked.ainvoke("hello")) if is_async else asked.invoke("hello")
+    assert answer.content
+    assert [row.spent for row in handler.budgets()] == [provider.billed] * 3
+
+
+def test_flush_waits_for_alerts(provider: LoopbackProvider) -> None:
+    """A script that ends after `flush()` has told everybody."""
+    told: list[Any] = []
+
+    def tell(alert: Any) -> None:
+        time.sleep(0.2)
+        told.append(alert)
+
+    with track_costs(budgets=[Budget("0.00001", mode="soft")], budget_store="memory", on_alert=tell) as costs:
+        chat(provider).invoke("hello")
+        assert costs.flush()
+        assert told
+        told.clear()
+        chat(provider).invoke("hello")
+        assert asyncio.run(costs.aflush())
+        assert told
