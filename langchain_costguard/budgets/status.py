@@ -64,6 +64,8 @@ class BudgetStatus:
     """When nothing is spent again, in UTC; `None` for runs, totals and rolling windows."""
     covers: str
     """The calls it is for, in words."""
+    uncounted: int = 0
+    """How many calls of this process were let through and charged nothing, because what they cost is not known."""
 
     @property
     def share_spent(self) -> Decimal:
@@ -110,6 +112,8 @@ class BudgetStatus:
         figures.append(f"{self._shown(self.remaining)} left")
         if self.refused:
             figures.append(f"{self.refused:,} refused")
+        if self.uncounted:
+            figures.append(f"{self.uncounted:,} not counted, because what they cost is not known")
         if self.resets_at:
             figures.append(f"resets {self.resets_at:%Y-%m-%d %H:%M} UTC")
         if self.frozen is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from langchain_costguard.budgets.contradictions import check_together
@@ -10,6 +11,7 @@ from langchain_costguard.budgets.status import statuses
 from langchain_costguard.guard.alerts import AlertDispatcher
 from langchain_costguard.guard.budget_alert import alert_of
 from langchain_costguard.guard.leases import LEASES
+from langchain_costguard.guard.uncounted import uncounted_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -105,8 +107,10 @@ class BudgetGuard:
         for budget in self.budgets:
             store = self.store_of(budget)
             now_us = store.now_us()
-            since_us = budget.window_of(now_us)[1]
-            found += statuses(budget, store.counters(budget.keys, since_us=since_us), store.settings(), now_us)
+            slot_us, since_us, _ = budget.window_of(now_us)
+            for status in statuses(budget, store.counters(budget.keys, since_us=since_us), store.settings(), now_us):
+                uncounted = uncounted_in(store, status.counter, since_us, slot_us)
+                found.append(replace(status, uncounted=uncounted) if uncounted else status)
         return found
 
     def flush(self, timeout_seconds: float) -> bool:

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from langchain_costguard.budgets.claims import Charge, Settlement
+from langchain_costguard.guard.uncounted import note_uncounted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,6 +107,10 @@ class Hold:
             self._amount(claim, entry, ending, charges_unknown=charges_unknown)
             for claim, charges_unknown in zip(self.claims, self.charges_unknown, strict=True)
         )
+        if self.charged is None:
+            for claim, amount in zip(self.claims, amounts, strict=True):
+                if not amount and _is_uncounted(claim, entry, ending):
+                    note_uncounted(self.store, claim)
         if self.siblings and self.charged is None:
             self._spread(amounts)
         if self.carried is not None:
@@ -211,6 +216,13 @@ class Hold:
         if ending.status in _NOT_TOLD or ending.has_output or ending.retries is not None:
             return attempt
         return claim.amount
+
+
+def _is_uncounted(claim: Claim, entry: LedgerEntry, ending: Ending) -> bool:
+    """Whether a charge of nothing stands for what is not known."""
+    if claim.unit == "calls" or ending.status == "cached" or ending.is_unbilled:
+        return False
+    return entry.billed_nano is None if claim.unit == "usd" else entry.usage is None
 
 
 def _tokens_of(entry: LedgerEntry) -> int:

@@ -62,6 +62,7 @@ def budget_notes(statuses: Sequence[BudgetStatus]) -> tuple[Note, ...]:
     """What a reader must know beside the budgets: which admit nothing, and which amounts may be corrected."""
     frozen = {each.key: each.frozen for each in statuses if each.frozen is not None}
     notes = [Note(_frozen(plain(key), plain(why)), is_warning=True) for key, why in frozen.items()]
+    notes += [Note(_uncounted(each), is_warning=True) for each in statuses if each.uncounted]
     return (*notes, *([Note(_UNSETTLED)] if any(each.unsettled for each in statuses) else []))
 
 
@@ -78,6 +79,7 @@ def budget_dict(status: BudgetStatus, *, now: datetime) -> dict[str, Any]:
         **{name: _plain_amount(getattr(status, name), status.unit) for name in amounts},
         "share_spent": f"{status.share_spent:f}",
         "refused": status.refused,
+        "uncounted": status.uncounted,
         "frozen": status.frozen,
         "started_at": _iso(status.started_at),
         "resets_at": _iso(status.resets_at),
@@ -88,6 +90,13 @@ def budget_dict(status: BudgetStatus, *, now: datetime) -> dict[str, Any]:
 def _frozen(key: str, why: str) -> str:
     mend = f"langchain-costguard budgets unfreeze {quote(key)}"
     return f"The budget {key} is frozen ({why}): `{mend}` lets calls through again."
+
+
+def _uncounted(status: BudgetStatus) -> str:
+    return (
+        f"The budget {_name(status)} does not count {counted(status.uncounted, 'call')} of this process, because what "
+        "they cost is not known: prices={...} gives their model a price."
+    )
 
 
 def _fullest_first(statuses: Sequence[BudgetStatus]) -> list[BudgetStatus]:
@@ -113,6 +122,8 @@ def _remarks(status: BudgetStatus, now: datetime, zone: ZoneInfo) -> Iterator[st
         yield f"{_amount(status.reserved, status.unit)} reserved"
     if status.refused:
         yield f"{status.refused:,} refused"
+    if status.uncounted:
+        yield f"{status.uncounted:,} not counted"
     if status.overrun:
         yield f"{_amount(status.overrun, status.unit)} above what was reserved"
     if status.unsettled:
