@@ -153,6 +153,7 @@ def test_one_budget_as_json_is_exact() -> None:
         "overrun": "0",
         "share_spent": found["share_spent"],
         "refused": 2,
+        "uncounted": 0,
         "frozen": None,
         "started_at": "2026-11-21T00:00:00+00:00",
         "resets_at": "2026-11-22T00:00:00+00:00",
