@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from langchain_costguard.budgets.identity import escaped, text_of
-from langchain_costguard.pricing.names import candidates, catalogue_provider
+from langchain_costguard.exceptions import CostGuardWarning
+from langchain_costguard.pricing.names import LISTED, candidates, catalogue_provider
 
 if TYPE_CHECKING:
     from langchain_costguard.budgets.facts import CallFacts
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
 _CHAIN_SEPARATOR: Final = " > "
 _DATED: Final = re.compile(r"(-\d{4}-\d{2}-\d{2}|-\d{8}|@[\w.-]+)$")
 """How a dated version of a model ends."""
+_SHORTEST_HINTED: Final = 5
+_ALIKE: Final = 0.85
+"""How alike two names must be for one to be a slip: one letter of ten, or two of twenty."""
 
 
 class Scope(ABC):
@@ -72,11 +78,15 @@ class Scope(ABC):
     def provider(name: str) -> Scope:
         """Calls that a provider serves, by LangChain's or any usual name of it (`"azure_openai"` is `"azure"`).
 
+        A name that is not known may be that of your own server; one that looks like a known one is warned about.
+
         Raises:
             ValueError: it is blank.
             TypeError: it is no text.
         """
-        return _Provider(catalogue_provider(_text(name, "provider")) or name)
+        served_by = catalogue_provider(_text(name, "provider")) or name
+        _hint(served_by)
+        return _Provider(served_by)
 
     @staticmethod
     def chain(name: str) -> Scope:
@@ -235,6 +245,12 @@ class _Model(_One):
             return self._reading in asked
         return any(self._pattern.fullmatch(name) for name in _names(asked))
 
+    def excludes(self, other: _One) -> bool:
+        if not isinstance(other, _Model) or "*" in self.name + other.name:
+            return False
+        mine, theirs = ({name for _, name in _readings(model.name, None)} for model in (self, other))
+        return not any(one.endswith(two) or two.endswith(one) for one in mine for two in theirs)
+
 
 class _Provider(_One):
     __slots__ = ()
@@ -304,6 +320,9 @@ class _All(_Joined):
                 if _exclude(part, other):
                     msg = f"no call is both {part!r} and {other!r}: leave one out, or join them with |"
                     raise ValueError(msg)
+            if isinstance(part, _Any) and all(any(_contradict(one, each) for each in self.parts) for one in part.parts):
+                msg = f"no call is {part!r} and what is joined to it with &: leave one of the conditions out"
+                raise ValueError(msg)
 
     def matches(self, facts: CallFacts) -> bool:
         return all(part.matches(facts) for part in self.parts)
@@ -353,6 +372,10 @@ def _exclude(one: Scope, other: Scope) -> bool:
     return isinstance(one, _One) and isinstance(other, _One) and one.excludes(other)
 
 
+def _contradict(one: Scope, other: Scope) -> bool:
+    return _exclude(one, other) or _exclude(other, one)
+
+
 @lru_cache(maxsize=1024)
 def _readings(model: str, provider: str | None) -> frozenset[tuple[str | None, str]]:
     """Every provider and name that a requested model may be meant by, and the bare names."""
@@ -367,6 +390,16 @@ def _readings(model: str, provider: str | None) -> frozenset[tuple[str | None, s
 def _names(readings: frozenset[tuple[str | None, str]]) -> set[str]:
     """The names a pattern is held against: bare, and behind their provider."""
     return {name for _, name in readings} | {f"{at}/{name}" for at, name in readings if at}
+
+
+def _hint(provider: str) -> None:
+    """Warn of a provider that is not known and looks like one that is."""
+    if provider in LISTED or len(provider) < _SHORTEST_HINTED:
+        return
+    near = get_close_matches(provider, LISTED, 1, _ALIKE)
+    if near:
+        msg = f"Scope.provider({provider!r}) is no provider that is known: {near[0]!r} may be meant"
+        warnings.warn(msg, CostGuardWarning, stacklevel=3)
 
 
 def _text(given: Any, argument: str) -> str:  # noqa: ANN401 - whatever was given

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_costguard.budgets import CallFacts, Scope
+from langchain_costguard.exceptions import CostGuardWarning
 
 TAGS = "abc"
 
@@ -179,3 +180,44 @@ def test_joined_scopes_mean_what_the_words_and_or_not_mean(tree: Any) -> None:
         return
     assert [scope.matches(CallFacts(tags=having)) for having in calls] == [is_true(tree, having) for having in calls]
     assert eval(repr(scope)).key == scope.key  # noqa: S307 - the text is our own
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_refused"),
+    [
+        ("gpt-4o", "claude-opus-4", True),
+        ("gpt-4o", "gpt-4o-mini", True),
+        ("gpt-4o", "gpt-4o-2024-08-06", False),
+        ("gpt-4o", "azure/gpt-4o", False),
+        ("claude-opus-4", "us.anthropic.claude-opus-4", False),
+        ("gpt-4o", "claude*", False),
+    ],
+)
+def test_two_models_that_no_call_can_both_ask_for_are_refused(one: str, other: str, *, is_refused: bool) -> None:
+    """Such a budget would guard nothing; two names of one model are something else."""
+    if is_refused:
+        with pytest.raises(ValueError, match=r"no call is both .*, or join them with"):
+            Scope.model(one) & Scope.model(other)
+    else:
+        assert Scope.model(one) & Scope.model(other)
+
+
+def test_alternatives_that_are_all_taken_away_are_refused() -> None:
+    """What is left means no call."""
+    either = Scope.tag("a") | Scope.tag("b")
+    assert either & ~Scope.tag("a")
+    with pytest.raises(ValueError, match="leave one of the conditions out"):
+        either & ~Scope.tag("a") & ~Scope.tag("b")
+
+
+@pytest.mark.parametrize("name", ["opnai", "antropic", "OpenAi2"])
+def test_a_provider_that_looks_like_a_known_one_is_warned_about(name: str) -> None:
+    """A slip would have the budget guard nothing."""
+    with pytest.warns(CostGuardWarning, match="may be meant"):
+        Scope.provider(name)
+
+
+@pytest.mark.parametrize("name", ["acme", "our-gateway", "vllm", "azure_openai", "nvidia", "inference", "xai"])
+def test_a_provider_of_ones_own_is_not(name: str) -> None:
+    """Anybody may run a server and call it as they like."""
+    assert Scope.provider(name)
