@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
+from typer.core import TyperCommand
 
 from langchain_costguard.cli import options  # noqa: TC001 - typer reads the annotations
 from langchain_costguard.cli.budget_stores import budget_store, known_budgets, meant_budget
@@ -24,6 +26,8 @@ SET_EPILOG: Final = epilog(
 )
 FREEZE_EPILOG: Final = epilog('budgets freeze usd/day --reason "runaway agent"')
 UNFREEZE_EPILOG: Final = epilog("budgets unfreeze usd/day --store costs.db")
+
+_BELOW_ZERO: Final = re.compile(r"-[0-9.][0-9.,_e]*")
 
 Key = Annotated[str, typer.Argument(metavar="KEY", help="The budget, as `budgets show` names it.")]
 By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who changes it. Default: the user logged in.")]
@@ -80,7 +84,18 @@ def show(
         _print_changes(changes, units)
 
 
-@app.command("set", epilog=SET_EPILOG)
+class _SetCommand(TyperCommand):
+    """`set`, to which a number below zero is a limit, to be refused as one, and no option."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - of click, or of its copy in typer
+        """Put such numbers behind `--`, where nothing is an option."""
+        below_zero = [] if "--" in args else [arg for arg in args if _BELOW_ZERO.fullmatch(arg)]
+        if below_zero:
+            args = [*(arg for arg in args if arg not in below_zero), "--", *below_zero]
+        return super().parse_args(ctx, args)
+
+
+@app.command("set", cls=_SetCommand, epilog=SET_EPILOG)
 def set_(
     key: Key,
     limit: Annotated[str, typer.Argument(metavar="LIMIT", help="US dollars, or with --tokens or --calls how many.")],
