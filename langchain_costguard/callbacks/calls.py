@@ -16,6 +16,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
+from langchain_costguard.callbacks.runs import RUNS
 from langchain_costguard.callbacks.whereabouts import (
     failed_at_start,
     has_ended,
@@ -237,6 +238,7 @@ class OpenCalls:
     def leave_chain(self, run_id: UUID) -> None:
         """Note that a chain, tool or retriever has ended."""
         self._chains.pop(run_id, None)
+        RUNS.end(run_id)
 
     def cancel_below(self, run_id: UUID) -> None:
         """Close the calls under a run that was cancelled: LangChain does not report their end."""
@@ -279,6 +281,8 @@ def close_call(call: StartedCall, outcome: Outcome) -> None:
     """Have every recorder of a call book it."""
     for recorder in call.recorders:
         recorder.finish(call, outcome)
+    if call.parent_run_id is None:
+        RUNS.end(call.run_id)
 
 
 def _presumed_outcome(call: StartedCall, now: int, place: tuple[object, int] | None) -> Outcome | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from langchain_costguard._worker import WORKER
 from langchain_costguard.budgets.facts import CallFacts
 from langchain_costguard.callbacks.calls import CALLS
+from langchain_costguard.callbacks.runs import RUNS
 from langchain_costguard.callbacks.whereabouts import locate
 from langchain_costguard.exceptions import BudgetExceededError, BudgetStoreError
 from langchain_costguard.recorder import Outcome
@@ -119,7 +120,13 @@ def _holds(
         if CALLS.sweep_before(call):
             WORKER.drain(candidate.wait_seconds)
 
-    return admit(candidate._replace(make_room=make_room), guards, call.holds)
+    root = candidate.facts.root_run_id
+    if root is not None:
+        RUNS.see(root, guards)
+    holds = admit(candidate._replace(make_room=make_room), guards, call.holds)
+    if root is not None:
+        RUNS.note(call.root_run_id or call.run_id, holds)
+    return holds
 
 
 def candidate_of(call: StartedCall, views: Sequence[CallView], serialized: Mapping[str, Any] | None) -> Candidate:

@@ -13,6 +13,7 @@ from langchain_costguard.budgets.contradictions import check_together
 from langchain_costguard.callbacks.afterwards import charge_unreserved
 from langchain_costguard.callbacks.calls import CALLS
 from langchain_costguard.callbacks.manual import adjustment, record_call
+from langchain_costguard.callbacks.runs import RUNS
 from langchain_costguard.callbacks.scopes import current_views, note_askers
 from langchain_costguard.callbacks.watcher import CallWatcher
 from langchain_costguard.exceptions import StoreError
@@ -197,11 +198,13 @@ class CostCallbackHandler(CallWatcher):
     def budgets(self) -> list[BudgetStatus]:
         """How this handler's budgets stand: one row per counter that was used in its current window.
 
+        Of budgets per run, there is one for each run under way and for each of the last 100 that ended.
+
         Raises:
             StoreError: their store cannot be read.
         """
         self.settle()
-        return [] if self.guard is None else self.guard.status()
+        return [] if self.guard is None else RUNS.standing(self.guard)
 
     def report(self, query: LedgerQuery = EVERYTHING, *, tz: str = "UTC") -> CostReport:
         """A report over the calls this handler has seen; `CostReport(handler.store)` reads a whole durable ledger.
@@ -213,7 +216,7 @@ class CostCallbackHandler(CallWatcher):
         from langchain_costguard.reports.report import CostReport
 
         self.settle()
-        standing = () if self.guard is None else self.guard.status()
+        standing = () if self.guard is None else RUNS.standing(self.guard)
         return CostReport(self._seen, query=query, tz=tz, prices=self.prices, kept_in=self._store, budgets=standing)
 
     def record(  # noqa: PLR0913 - the facts of a call; all but the first are named

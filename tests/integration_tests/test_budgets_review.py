@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 import time
 from decimal import Decimal
@@ -18,7 +19,10 @@ from langchain_openai import ChatOpenAI
 from langchain_costguard import Budget, BudgetExceededError, CostCallbackHandler, guarded, track_costs
 from langchain_costguard.budgets import Scope
 from langchain_costguard.callbacks import track_embeddings
+from langchain_costguard.callbacks.runs import RUNS_TO_READ
+from langchain_costguard.guard.guard import run_counters
 from langchain_costguard.stores import InMemoryStore
+from langchain_costguard.testing import ScriptedChatModel
 
 if TYPE_CHECKING:
     from langchain_costguard.testing import LoopbackProvider
@@ -404,3 +408,37 @@ def test_flush_waits_for_alerts(provider: LoopbackProvider) -> None:
         chat(provider).invoke("hello")
         assert asyncio.run(costs.aflush())
         assert told
+
+
+def test_a_block_shows_its_own_runs_only(provider: LoopbackProvider) -> None:
+    """All counters of runs are kept in one place, and another block's are none of its business."""
+    model = chat(provider)
+    budget = Budget(calls=1, per="run")
+    with track_costs(budgets=[budget]) as first:
+        model.invoke("hello")
+    with track_costs(budgets=[budget]) as second:
+        assert second.budgets() == []
+        chain = RunnableLambda(lambda text: model.invoke(text).content) | model
+        with pytest.raises(BudgetExceededError):
+            chain.invoke("hello")
+    assert [(row.spent, row.refused) for row in second.budgets()] == [(1, 1)]
+    assert [(row.spent, row.refused) for row in first.budgets()] == [(1, 0)]
+
+
+def test_runs_that_ended_are_forgotten_and_a_run_under_way_is_not() -> None:
+    """A server makes millions of runs; a long one must not begin anew because others have ended."""
+    model = ScriptedChatModel(responses=["x"] * 500, model="gpt-4o-mini", provider="openai", max_tokens=20)
+
+    def work(text: str) -> None:
+        model.invoke(text)
+        for _ in range(RUNS_TO_READ + 50):
+            contextvars.Context().run(model.invoke, text, {"callbacks": [costs]})
+        model.invoke(text)
+        model.invoke(text)
+
+    costs = CostCallbackHandler(budgets=[Budget(calls=2, per="run")])
+    with pytest.raises(BudgetExceededError):
+        RunnableLambda(work).invoke("hello", {"callbacks": [costs]})
+    assert len(run_counters().counters()) <= RUNS_TO_READ
+    assert len(costs.budgets()) <= RUNS_TO_READ
+    assert [(row.spent, row.refused) for row in costs.budgets() if row.refused] == [(2, 1)]
