@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -14,7 +16,7 @@ from langchain_costguard.semantic_cache.vectors import normalised
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -43,7 +45,8 @@ class WordLlamaEmbedder(Embedder):
     def __init__(self) -> None:
         """Load the model."""
         super().__init__(f"wordllama/{_WORDLLAMA}", max_tokens=_WORDLLAMA_WINDOW, is_quick=True)
-        package: Any = require("wordllama", extra="local-embeddings", purpose="The local embedder")
+        with _unchanged_logging():
+            package: Any = require("wordllama", extra="local-embeddings", purpose="The local embedder")
         self._model: Any = package.WordLlama.load(
             config=_WORDLLAMA,
             cache_dir=Path(package.__file__).parent,  # it looks for its own tokenizer under another folder's name
@@ -138,6 +141,18 @@ class OnnxEmbedder(Embedder):
             return output[:, 0]
         weights = mask[:, :, None].astype(np.float32)
         return np.asarray((output * weights).sum(axis=1) / weights.sum(axis=1), dtype=np.float32)
+
+
+@contextmanager
+def _unchanged_logging() -> Iterator[None]:
+    """Take back what WordLlama does to the program's logging when it is imported: it shows every library's notes."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
 def _plain(text: str) -> str:

@@ -25,6 +25,8 @@ _ANSWERS: Final = {
     for asked, _, words in (row.partition(": ") for row in lexicon.ANSWERS.strip().splitlines())
 }
 _EXACT_QUESTIONS: Final = frozenset({"when", "where", "who", "why"})
+_WAYS: Final = {("do",), ("can",), ("to",), ("could",), ("would",), ("should",)}
+_MEASURES: Final = frozenset({"cost", "duration", "frequency"})
 _BOUNDS: Final = frozenset(map(stem, lexicon.BOUNDS.split()))
 _LINKS: Final = frozenset({"and", "or", "vs", "versus", "between", "with", "both", ","})
 _ONLY: Final = frozenset({"only", "solely", "exclusively"})
@@ -136,10 +138,16 @@ def order(pair: Comparison) -> str | None:
 
 
 def questions(pair: Comparison) -> str | None:
-    """Another question about the same thing: when and where, why and who."""
+    """Another question about the same thing: when and where, why and who, how and how often."""
     mine, yours = pair.stored.asks & _EXACT_QUESTIONS, pair.asked.asks & _EXACT_QUESTIONS
     if len(mine) == len(yours) == 1 and mine != yours:
         return f"one asks {min(mine)}, the other {min(yours)}"
+    how_much, other = pair.stored.asks & _MEASURES, pair.asked.asks & _MEASURES
+    if len(how_much) == len(other) == 1 and how_much != other:
+        return f"one asks for {min(how_much)}, the other for {min(other)}"
+    for asks, reading in ((how_much, pair.asked), (other, pair.stored)):
+        if len(asks) == 1 and not reading.asks and reading.spoken[:1] == ("how",) and reading.spoken[1:2] in _WAYS:
+            return f"one asks for {min(asks)}, the other for the way"
     return None
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -102,6 +105,16 @@ def test_wordllama_needs_no_network_and_knows_words(encoder: Path) -> None:
     assert float(question @ other) < 0.3
     assert (embedder.default_threshold, embedder.unguarded_threshold) == (0.78, 0.9)
     assert (embedder.is_calibrated, embedder.is_quick) == (True, True)
+
+
+def test_loading_wordllama_leaves_logging_alone() -> None:
+    """Its import shows the notes of every library on standard error, such as each request of a provider's client."""
+    code = (
+        "import logging; from langchain_costguard.semantic_cache import WordLlamaEmbedder; WordLlamaEmbedder(); "
+        "root = logging.getLogger(); print(root.handlers, root.level)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout == f"[] {logging.WARNING}\n"
 
 
 def test_an_onnx_encoder_pools_as_its_folder_says(encoder: Path) -> None:

@@ -149,3 +149,25 @@ def test_any_text_can_be_compared() -> None:
     for stored in odd:
         for asked in odd:
             assert isinstance(Guards.default().vetoes(stored, asked), tuple)
+
+
+@pytest.mark.parametrize(
+    ("stored", "asked"),
+    [
+        ("How do I renew a book?", "How often can I renew a book?"),
+        ("How long can I keep a book?", "How can I keep a book?"),
+        ("How to renew a book", "How much does it cost to renew a book?"),
+        ("How long can I renew a book?", "How often can I renew a book?"),
+    ],
+)
+def test_the_way_is_another_question_than_how_often_how_long_and_how_much(stored: str, asked: str) -> None:
+    """They share every word that says something, so nothing but the question tells them apart."""
+    assert [veto.guard for veto in Guards.default().vetoes(stored, asked)] == ["questions"]
+    assert [veto.guard for veto in Guards.default().vetoes(asked, stored)] == ["questions"]
+
+
+def test_how_and_how_high_may_ask_for_the_same() -> None:
+    """The guard reads the way off its verb; a degree is none."""
+    guards = Guards.default().only("questions")
+    assert guards.vetoes("How high will the sea rise?", "How much will the sea rise?") == ()
+    assert guards.vetoes("How do I renew a book?", "How can I renew a book?") == ()
