@@ -55,6 +55,7 @@ half that was not looked at before. `calibrate()` finds one for your own questio
 _MODEL_FIELDS: Final = ("model", "model_name", "model_id", "deployment")
 _FREE: Final = frozenset({"langchain_core", "langchain_huggingface", "langchain_costguard"})
 """Packages whose embeddings run here, so that nobody sends a bill."""
+_LOCAL: Final = frozenset({"local", "wordllama"})
 _SAME: Final = 0.9999
 
 
@@ -198,9 +199,9 @@ def as_embedder(given: Embedder | Embeddings | str) -> Embedder:
     """The embedder that is meant.
 
     Args:
-        given: an embedder; any embedding model of LangChain; `"local"` for WordLlama; a provider and model as
-            `init_embeddings` takes them, such as `"openai:text-embedding-3-small"`; the path of a folder with an ONNX
-            encoder.
+        given: an embedder; any embedding model of LangChain; `"local"` or `"wordllama"` for the local one; a provider and
+            model as `init_embeddings` takes them, such as `"openai:text-embedding-3-small"`; the path of a folder with
+            an ONNX encoder.
 
     Raises:
         TypeError: it is none of these.
@@ -222,7 +223,7 @@ def _named(name: str) -> Embedder:
 
     from langchain_costguard.semantic_cache.local_embedders import OnnxEmbedder, WordLlamaEmbedder
 
-    if name == "local":
+    if name in _LOCAL:
         return WordLlamaEmbedder()
     if Path(name).is_dir():
         return OnnxEmbedder(name)

@@ -128,4 +128,4 @@ def _wanted(embedder: Embedder | Embeddings | str | bool | None) -> Embedder | N
     """The embedder that was named; the local default is loaded when it is needed."""
     if embedder is None or isinstance(embedder, bool):
         return None
-    return as_embedder(LOCAL if embedder == WORDLLAMA else embedder)
+    return as_embedder(embedder)

@@ -107,6 +107,11 @@ def test_wordllama_needs_no_network_and_knows_words(encoder: Path) -> None:
     assert (embedder.is_calibrated, embedder.is_quick) == (True, True)
 
 
+def test_the_local_embedder_goes_by_both_of_its_names() -> None:
+    """A cache takes "wordllama"; what calibrates for it must, too."""
+    assert as_embedder("wordllama").name == as_embedder("local").name
+
+
 def test_loading_wordllama_leaves_logging_alone() -> None:
     """Its import shows the notes of every library on standard error, such as each request of a provider's client."""
     code = (
