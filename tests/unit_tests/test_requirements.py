@@ -1,4 +1,4 @@
-"""What was asked for, line by line: document 1, parts 1 and 6 (cascade, monitoring), and document 2 (billing).
+"""What was asked for, line by line: document 1, parts 1, 3, 6 (cascade, cache, monitoring), and document 2 (billing).
 
 Each test is named after the line it proves and uses the public interface only. The rooms have tests of their own; here
 stands what a user was promised.
@@ -6,12 +6,15 @@ stands what a user was promised.
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 import tiktoken
+from langchain_core.embeddings import Embeddings
+from langchain_core.globals import set_llm_cache
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from typer.testing import CliRunner
@@ -25,6 +28,7 @@ from langchain_costguard import (
     CostReport,
     PayAsYouGo,
     Prepaid,
+    SemanticCache,
     Subscription,
     compare_plans,
     estimate_cost,
@@ -303,6 +307,71 @@ def test_doc2_advice_says_which_plan_suits_which_use(usd_a_day: str, best: str) 
     assert compared.best.plan == best
     assert compared.best.suits in compared.advice
     assert compared.crossovers == (Decimal(20), Decimal(35))
+
+
+# -- document 1, part 3: the semantic cache ---------------------------------------------------------------------------
+
+
+class Angles(Embeddings):
+    """Texts as directions in a plane, so that every similarity is known: the cosine of the angle between two."""
+
+    degrees: ClassVar[dict[str, int]] = {"what is a prompt": 0, "what's a prompt": 10, "what is a token": 60}
+
+    def embed_query(self, text: str) -> list[float]:
+        """The direction of a text that is known."""
+        angle = math.radians(self.degrees.get(text, 90))
+        return [math.cos(angle), math.sin(angle)]
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """The directions of texts."""
+        return [self.embed_query(text) for text in texts]
+
+
+@pytest.mark.parametrize("place", ["memory", "cache.db"])
+def test_doc1_part3_set_get_and_query(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cached answer, else the call, whose answer is stored; a threshold of 0.95 serves what is nearer than that."""
+    monkeypatch.chdir(tmp_path)
+    cache = SemanticCache(Angles(), place, threshold=0.95)
+    asked: list[str] = []
+
+    def call(text: str) -> str:
+        asked.append(text)
+        return f"answer {len(asked)}"
+
+    assert cache.get("what is a prompt") is None
+    assert cache.set("what is a prompt", "stored")
+    assert (cache.get("what is a prompt"), cache.get("what's a prompt")) == ("stored", "stored")
+    assert [cache.query(text, call) for text in ("what's a prompt", "what is a token", "what is a token")] == [
+        "stored",
+        "answer 1",
+        "answer 1",
+    ]
+    assert asked == ["what is a token"]
+
+
+def test_doc1_part3_the_threshold_is_the_right_way_round() -> None:
+    """The sample compares a distance with `>=`, and so serves whatever is far away: here nearer is larger."""
+    near, far = ("what is a prompt", "what's a prompt"), ("what is a prompt", "what is a token")
+    similarities = []
+    for threshold, served in ((0.95, True), (0.99, False)):
+        cache = SemanticCache(Angles(), "memory", threshold=threshold, guards=False)
+        assert (cache.match(*near).hit, cache.match(*far).hit) == (served, False)
+        similarities = [cache.match(*near).similarity, cache.match(*far).similarity]
+    assert similarities == pytest.approx([math.cos(math.radians(10)), 0.5])
+    assert SemanticCache(Angles(), "memory", threshold=0.4, guards=False).match(*far).hit
+
+
+def test_doc1_part3_langchains_global_cache() -> None:
+    """One line in front of a program, and what was asked before costs nothing."""
+    model = ScriptedChatModel(responses=["a unit of text", "something else"], model="gpt-4o")
+    set_llm_cache(SemanticCache(Angles(), "memory"))
+    try:
+        with track_costs() as costs:
+            answers = [model.invoke("what is a token").text for _ in range(2)]
+    finally:
+        set_llm_cache(None)
+    assert (answers, len(model.calls)) == (["a unit of text"] * 2, 1)
+    assert [line.billed_cost == 0 for line in costs.entries()].count(True) == 1
 
 
 # -- document 2: uses ------------------------------------------------------------------------------------------------
