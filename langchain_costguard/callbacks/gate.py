@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from langchain_costguard.stores.budget_base import BudgetStore
 
 LOOP_PATIENCE_SECONDS: Final = 0.005
-"""The longest that an event loop is held up for a budget's store."""
+"""The longest that an event loop is held up for other processes at a budget's store; in front of a SQLite file it may
+wait a little longer for this process's own threads, behind which it comes first."""
 
 
 def begin_call(

@@ -1,8 +1,14 @@
-"""A process that asks a provider under a budget until it is killed: `budget_kill_worker.py PLACE URL LIMIT`."""
+"""Processes that ask a provider under a budget until they are killed.
+
+The script itself only forks: for each line `PLACE URL LIMIT` that it reads it starts one such process and writes its
+number, so that what they import is imported once.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import sys
 
 import openai
@@ -11,8 +17,22 @@ from langchain_openai import ChatOpenAI
 from langchain_costguard import Budget, BudgetExceededError, CostCallbackHandler
 
 
-def main(place: str, url: str, limit: str) -> None:
-    """Ask until the budget refuses, and then wait to be killed."""
+def main() -> None:
+    """Fork a process for each line."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that are killed
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    for line in sys.stdin:
+        place, url, limit = line.split()
+        child = os.fork()
+        if not child:
+            _ask(place, url, limit)
+            os._exit(0)
+        sys.stdout.write(f"{child}\n")
+        sys.stdout.flush()
+
+
+def _ask(place: str, url: str, limit: str) -> None:
+    """Make ready, wait for the word, and ask until the budget refuses; then wait to be killed."""
     handler = CostCallbackHandler(place, budgets=[Budget(limit)])
     model = ChatOpenAI(
         model="gpt-4o-mini",
@@ -23,22 +43,14 @@ def main(place: str, url: str, limit: str) -> None:
         timeout=5,
         callbacks=[handler],
     )
-    _say("ready")
-    sys.stdin.readline()
+    signal.sigwait({signal.SIGUSR1})
     while True:
         try:
             with contextlib.suppress(openai.APIError):
                 model.invoke("hello")
         except BudgetExceededError:
-            _say("refused")
-            sys.stdin.read()  # until whoever started it is gone, too
-            return
-
-
-def _say(word: str) -> None:
-    sys.stdout.write(f"{word}\n")
-    sys.stdout.flush()
+            signal.pause()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4])
+    main()

@@ -1,12 +1,14 @@
 """Processes that are killed in the middle of whatever they were doing: the provider never bills more than the limit.
 
-`LONG=1` makes 200 runs instead of 6.
+`LONG=1` makes 200 runs instead of 20.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -21,38 +23,53 @@ from langchain_costguard.callbacks.guarded_model import guarded
 from langchain_costguard.testing import LoopbackProvider
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from langchain_core.runnables import Runnable
 
 WORKER = Path(__file__).with_name("budget_kill_worker.py")
-RUNS = 200 if os.environ.get("LONG") == "1" else 6
+RUNS = 200 if os.environ.get("LONG") == "1" else 20
 
 
-def _start(place: Path, url: str, limit: Decimal) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, WORKER, place, url, str(limit)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+class Nursery:
+    """A process that has imported everything once, and forks those that are to be killed."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, WORKER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def start(self, place: Path, url: str, limit: Decimal) -> int:
+        """The number of a new process, which waits to be told to go."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{place} {url} {limit}\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.wait(30)
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
-def _go(worker: subprocess.Popen[str]) -> None:
-    assert worker.stdin is not None
-    worker.stdin.write("go\n")
-    worker.stdin.flush()
-
-
-def _end(worker: subprocess.Popen[str]) -> None:
-    worker.kill()
-    worker.wait(30)
-    for pipe in (worker.stdin, worker.stdout):
-        if pipe is not None:
-            pipe.close()
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    """One for all runs."""
+    made = Nursery()
+    yield made
+    made.close()
 
 
 @pytest.mark.timeout(3600)
-def test_killed_processes_never_make_a_provider_bill_more_than_the_limit(tmp_path: Path) -> None:
+def test_killed_processes_never_make_a_provider_bill_more_than_the_limit(tmp_path: Path, nursery: Nursery) -> None:
     """`kill -9` asks nobody: what a process had reserved is charged, and what is left can still be spent."""
     draw = random.Random(os.environ.get("SEED", "kill"))
     asked, lost = 0, 0
@@ -60,36 +77,29 @@ def test_killed_processes_never_make_a_provider_bill_more_than_the_limit(tmp_pat
         place = tmp_path / f"costs-{run}.db"
         limit = Decimal(draw.randint(3, 30)) / 10_000
         with LoopbackProvider(reply="word " * 40) as provider:
-            _kill_some(place, provider, limit, draw)
+            _kill_some(nursery, place, provider, limit, draw)
             asked += len(provider.requests)
             lost += _spend_what_is_left(place, provider, limit)
     assert asked >= RUNS
     assert lost > 0, "no process was killed in the middle of a call"
 
 
-def _kill_some(place: Path, provider: LoopbackProvider, limit: Decimal, draw: random.Random) -> None:
+def _kill_some(nursery: Nursery, place: Path, provider: LoopbackProvider, limit: Decimal, draw: random.Random) -> None:
     """Two processes at once, each killed at a random moment after the first call of either."""
-    workers = [_start(place, provider.base_url, limit) for _ in range(2)]
+    workers = [nursery.start(place, provider.base_url, limit) for _ in range(2)]
     try:
-        for worker in workers:
-            assert worker.stdout is not None
-            assert worker.stdout.readline() == "ready\n"
-        for worker in workers:
-            _go(worker)
-        _wait_for_a_call(provider)
+        deadline = time.monotonic() + 30
+        while not provider.requests and time.monotonic() < deadline:
+            for worker in workers:
+                os.kill(worker, signal.SIGUSR1)
+            time.sleep(0.01)
         for worker in workers:
             time.sleep(draw.random() * 0.1)
-            worker.kill()
+            os.kill(worker, signal.SIGKILL)
     finally:
         for worker in workers:
-            _end(worker)
-
-
-def _wait_for_a_call(provider: LoopbackProvider) -> None:
-    deadline = time.monotonic() + 60
-    while not provider.requests:
-        assert time.monotonic() < deadline, "no process made a call"
-        time.sleep(0.002)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
 
 
 def _spend_what_is_left(place: Path, provider: LoopbackProvider, limit: Decimal) -> bool:
