@@ -199,9 +199,9 @@ def as_embedder(given: Embedder | Embeddings | str) -> Embedder:
     """The embedder that is meant.
 
     Args:
-        given: an embedder; any embedding model of LangChain; `"local"` or `"wordllama"` for the local one; a provider and
-            model as `init_embeddings` takes them, such as `"openai:text-embedding-3-small"`; the path of a folder with
-            an ONNX encoder.
+        given: an embedder; any embedding model of LangChain; `"local"` or `"wordllama"` for the local one; a provider
+            and model as `init_embeddings` takes them, such as `"openai:text-embedding-3-small"`; the path of a folder
+            with an ONNX encoder.
 
     Raises:
         TypeError: it is none of these.
