@@ -89,6 +89,10 @@ class _Compound(Signal):
         """The answer without what any part had put in, whichever parts were asked."""
         return reduce(lambda shown, part: part.presentable(shown), self.parts, answer)
 
+    def marks(self, answer: AIMessage, values: Sequence[Any] = ()) -> bool:
+        """Whether what any part had put in stands where it cannot be taken out."""
+        return any(part.marks(answer, values) for part in self.parts)
+
     def _left_empty(self, draft: Draft) -> Verdict | None:
         """A verdict at once if nothing is left to see of the answer: whatever the parts say, it is not accepted."""
         shown = self.presentable(draft.answer)

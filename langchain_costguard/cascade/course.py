@@ -17,6 +17,7 @@ from langchain_core.prompt_values import PromptValue
 from langchain_costguard.cascade.asking import LegAsking
 from langchain_costguard.cascade.judging import ajudged, judged
 from langchain_costguard.cascade.legs import ANSWER, DRAFT, Leg, Legs, confidence_text
+from langchain_costguard.cascade.marks import without_values
 from langchain_costguard.cascade.verdicts import Draft, Signal, Verdict
 from langchain_costguard.cascade.wording import is_empty
 from langchain_costguard.cost import nano_half_even
@@ -222,7 +223,8 @@ class Question:
         leg.reason, leg.confidence = verdict.reason, verdict.confidence
         if self.plan.on_draft == "event" and not state.is_last:
             yield Tell(self._event(tier, verdict))
-        is_answer = verdict.accepts or not (self._is_unreadable(tier) or is_empty(self._shown(tier)))
+        hidden = self._is_unreadable(tier) or self._is_marked(tier)
+        is_answer = verdict.accepts or not (hidden or is_empty(self._shown(tier)))
         return state.judged(accepts=verdict.accepts, presentable=is_answer)
 
     def _draft(self, tier: int) -> Draft:
@@ -244,8 +246,20 @@ class Question:
         output = self._outputs[tier]
         return output["parsing_error"] is not None or output["parsed"] is None
 
+    def _is_marked(self, tier: int) -> bool:
+        """Whether a draft holds a signal's marker where it cannot be taken out."""
+        signal, output = self.plan.signals[tier], self._outputs[tier]
+        if signal is None or tier not in self._sent_to or self._sent_to[tier] is self._given:
+            return False
+        message = self._message(output)
+        values = [] if isinstance(output, (str, BaseMessage)) else [output]
+        return signal.marks(message, [*values, message.text] if self.plan.is_structured else values)
+
     def _unreadable(self, tier: int) -> Verdict | None:
-        """The verdict on a structured answer that does not have its structure: nobody need be asked."""
+        """The verdict on an answer that lacks its structure or holds a marker in it: nobody need be asked."""
+        if self._is_marked(tier):
+            name = type(self.plan.signals[tier]).__name__
+            return Verdict(accepts=False, reason="the answer holds the marker", signal=name)
         if not self._is_unreadable(tier):
             return None
         error = self._outputs[tier]["parsing_error"]
@@ -256,7 +270,7 @@ class Question:
         return {
             "tier": tier,
             "model": self.plan.names[tier],
-            "draft": self._shown(tier),
+            "draft": without_values(self._shown(tier)) if self._is_marked(tier) else self._shown(tier),
             "accepted": verdict.accepts,
             "reason": verdict.reason,
             "confidence": confidence_text(verdict.confidence),

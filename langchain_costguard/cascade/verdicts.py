@@ -102,6 +102,16 @@ class Signal(ABC):
         """The answer as a user may see it, accepted or not: the same object, unless the signal had something put in."""
         return answer
 
+    def marks(self, answer: AIMessage, values: Sequence[Any] = ()) -> bool:
+        """Whether what it had put in stands where it cannot be taken out: such an answer is never shown.
+
+        Args:
+            answer: the answer; its tool calls and what it was parsed to are looked at.
+            values: further values made of it.
+        """
+        del answer, values
+        return False
+
     @abstractmethod
     def judge(self, draft: Draft) -> Verdict:
         """Judge a draft."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -38,6 +39,12 @@ QUESTION = HumanMessage("What is the capital of France?")
         "Answer: UNCERTAIN",
         '{"capital": "UNCERTAIN"}',
         '```json\n{"cities": ["UNCERTAIN"]}\n```',
+        "\\boxed{UNCERTAIN}",
+        "The result is $\\boxed{\\text{UNCERTAIN}}$.",
+        "<answer>UNCERTAIN</answer>",
+        "I am UNCERTAIN.",
+        "The answer is UNCERTAIN.",
+        "```\nUNCERTAIN\n```\nI do not know.",
     ],
 )
 def test_a_marker_that_stands_for_itself_does_not_pass(draft: Callable[..., Any], text: str) -> None:
@@ -59,6 +66,12 @@ def test_a_marker_that_stands_for_itself_does_not_pass(draft: Callable[..., Any]
         "",
         '{"note": "an uncertain future"}',
         '{"sentiment": "uncertain"}',
+        "- Certain\n- Uncertain\n- Unknown",
+        "- CERTAIN\n- UNCERTAIN\n- UNKNOWN",
+        "## Uncertain\nThe study leaves it open.",
+        "UNCERTAIN_VALUE = 3\nprint(UNCERTAIN_VALUE)",
+        "```python\nUNCERTAIN = 3\n```\nThat sets it.",
+        "Use Status.UNCERTAIN",
     ],
 )
 def test_an_answer_about_uncertainty_passes(draft: Callable[..., Any], text: str) -> None:
@@ -105,7 +118,46 @@ def test_a_tool_argument_that_is_the_marker_is_unsure(draft: Callable[..., Any])
     call = {"name": "Capital", "args": {"names": ["UNCERTAIN"]}, "id": "1"}
     verdict = NotUncertain().judge(draft(AIMessage("", tool_calls=[call])))
     assert not verdict.accepts
-    assert verdict.answer.tool_calls[0]["args"] == {"names": ["uncertain"]}
+    assert NotUncertain().marks(AIMessage("", tool_calls=[call]))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "UNCERTAIN_VALUE = 3\nprint(UNCERTAIN_VALUE)",
+        "Call it:\n\n```python\nreturn UNCERTAIN\n```\n\nThat is all.",
+        "Compare with `UNCERTAIN` and with Status.UNCERTAIN, then go on.",
+        "HEISENBERGS_UNCERTAINTY is a constant",
+    ],
+)
+def test_code_and_identifiers_are_accepted_as_they_are_written(draft: Callable[..., Any], text: str) -> None:
+    """A program whose constant is renamed on the way does not run."""
+    verdict = NotUncertain().judge(draft(text))
+    assert (verdict.accepts, verdict.answer) == (True, None)
+
+
+def test_the_arguments_of_tools_are_never_changed(draft: Callable[..., Any]) -> None:
+    """The call that is run and the block it was read from must stay the same call."""
+    block = {"type": "tool_use", "id": "1", "name": "save", "input": {"text": "UNCERTAIN outcome"}}
+    call = {"name": "save", "args": {"text": "UNCERTAIN outcome"}, "id": "1"}
+    answer = AIMessage([block], tool_calls=[call])
+    assert not NotUncertain().judge(draft(answer)).accepts
+    assert NotUncertain().presentable(answer) is answer
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("Answer: UNCERTAIN", ""),
+        ("The answer is UNCERTAIN.", ""),
+        ("The result is $\\boxed{UNCERTAIN}$.", ""),
+        ("It has two rivers.\nAnswer: UNCERTAIN", "It has two rivers."),
+        ("```\nUNCERTAIN\n```\nI do not know.", "I do not know."),
+    ],
+)
+def test_what_only_announces_the_marker_goes_with_it(text: str, left: str) -> None:
+    """The label "Answer:" is no answer, and would be given as the best there is."""
+    assert NotUncertain().presentable(AIMessage(text)).content == left
 
 
 def test_the_instruction_is_added_without_changing_the_users_messages() -> None:
@@ -164,12 +216,19 @@ def test_it_shows_and_compares_as_it_is_written() -> None:
     assert len({NotUncertain(), NotUncertain(), NotUncertain.chinese()}) == 2
 
 
-@given(st.lists(st.one_of(st.text(max_size=12), st.sampled_from(["UNCERTAIN", "\n", " ", "**", '"', "Uncertain"]))))
+@given(
+    st.lists(
+        st.one_of(
+            st.text(st.characters(exclude_characters="`~"), max_size=12),
+            st.sampled_from(["UNCERTAIN", "\n", " ", "**", '"', "Uncertain"]),
+        )
+    )
+)
 def test_the_marker_is_never_shown(draft: Callable[..., Any], parts: list[str]) -> None:
-    """Whatever stands around it, accepted or not."""
+    """Whatever stands around it as a word of its own in prose, accepted or not."""
     verdict = NotUncertain().judge(draft("".join(parts)))
     shown = "".join(parts) if verdict.answer is None else verdict.answer.content
-    assert "UNCERTAIN" not in shown
+    assert not re.search(r"(?<!\S)UNCERTAIN(?!\S|[ \t]*=)", shown)
     again = NotUncertain().judge(draft(shown))
     assert again.accepts or not verdict.accepts
 
