@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from langchain_costguard.cascade.legs import Leg
-from langchain_costguard.cascade.tiers import name_of, with_settings
+from langchain_costguard.cascade.tiers import in_one_piece, name_of, with_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ class LegAsking:
         """Ask, and wait for the answer."""
         leg = self._leg(model, purpose)
         try:
-            answer = self._runs.invoke(with_settings(model, settings), messages, leg)
+            answer = self._runs.invoke(in_one_piece(with_settings(model, settings)), messages, leg)
         except Exception as error:
             leg.error = type(error).__name__
             raise
@@ -51,7 +51,7 @@ class LegAsking:
         """The same without holding up the event loop."""
         leg = self._leg(model, purpose)
         try:
-            answer = await self._runs.ainvoke(with_settings(model, settings), messages, leg)
+            answer = await self._runs.ainvoke(in_one_piece(with_settings(model, settings)), messages, leg)
         except Exception as error:
             leg.error = type(error).__name__
             raise
@@ -59,7 +59,7 @@ class LegAsking:
         return answer
 
     def _leg(self, model: Runnable[Any, Any], purpose: str) -> Leg:
-        return self._legs.open(Leg(self._tier, name_of(model), purpose))
+        return self._legs.open(Leg(self._tier, name_of(model), purpose, asked=model))
 
 
 def _usage_of(answer: Any) -> UsageMetadata | None:

@@ -160,7 +160,7 @@ class Question:
         is_shown = state.is_last
         sent = self._sent_to[tier] = self._given if is_shown else self._sent(tier)
         leg = self._leg(tier, ANSWER if is_shown else DRAFT)
-        leg.baseline = self.plan.baseline
+        leg.baseline, leg.asked = self.plan.baseline, self.plan.asked[tier]
         leg.booked_nano = self.legs.booked_nano + self._added_nano(leg, sent)
         self.legs.open(leg)
         try:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from langchain_core.callbacks import BaseCallbackHandler
     from langchain_core.messages.ai import UsageMetadata
+    from langchain_core.runnables import Runnable
 
     from langchain_costguard.callbacks.watcher import CallView
     from langchain_costguard.ledger import LedgerEntry
@@ -29,7 +30,7 @@ TECHNIQUE: Final = "cascade"
 DRAFT: Final = "draft"
 ANSWER: Final = "answer"
 HIDDEN_TAG: Final = "nostream"
-"""LangGraph does not stream the tokens of runs with this tag: nobody has judged them yet."""
+"""LangGraph shows no messages of runs with this tag: nobody has judged them yet."""
 
 _DECIMALS: Final = 9
 
@@ -98,6 +99,7 @@ class Leg:
         reason: why.
         confidence: how sure the signal was.
         error: the class of what it failed with.
+        asked: what is run.
     """
 
     tier: int
@@ -111,6 +113,7 @@ class Leg:
     reason: str = ""
     confidence: float | None = None
     error: str = ""
+    asked: Runnable[Any, Any] | None = None
 
     @property
     def lines(self) -> Sequence[LedgerEntry]:

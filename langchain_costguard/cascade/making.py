@@ -10,12 +10,20 @@ from typing import TYPE_CHECKING, Any
 from langchain_costguard.cascade.acceptance import as_signal
 from langchain_costguard.cascade.course import Plan
 from langchain_costguard.cascade.steps import Rules
-from langchain_costguard.cascade.tiers import check_tiers, model_of, name_of, structured, with_settings, with_tools
+from langchain_costguard.cascade.tiers import (
+    check_tiers,
+    in_one_piece,
+    model_of,
+    name_of,
+    structured,
+    with_settings,
+    with_tools,
+)
 from langchain_costguard.cascade.uncertainty import NotUncertain
 from langchain_costguard.exceptions import UncalibratedSignalError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from langchain_core.runnables import Runnable
 
@@ -59,7 +67,7 @@ def make_plan(
     return Plan(
         rules=rules,
         tiers=given,
-        asked=tuple(map(with_settings, given, settings)),
+        asked=_asked(given, settings),
         signals=signals,
         settings=settings,
         names=tuple(names) if names is not None else tuple(map(name_of, given)),
@@ -70,14 +78,22 @@ def make_plan(
 
 def plan_with_tools(plan: Plan, tools: Sequence[Any], **settings: Any) -> Plan:
     """The plan of the same cascade with tools bound to each tier, in each provider's form."""
-    asked = map(with_settings, (with_tools(tier, tools, **settings) for tier in plan.tiers), plan.settings)
-    return replace(plan, asked=tuple(asked), tools=tuple(tools))
+    asked = _asked([with_tools(tier, tools, **settings) for tier in plan.tiers], plan.settings)
+    return replace(plan, asked=asked, tools=tuple(tools))
 
 
 def plan_with_schema(plan: Plan, schema: Any, *, include_raw: bool, **settings: Any) -> Plan:
     """The plan of the same cascade whose answers have a schema."""
-    asked = map(with_settings, (structured(tier, schema, **settings) for tier in plan.tiers), plan.settings)
-    return replace(plan, asked=tuple(asked), schema=schema, is_structured=True, include_raw=include_raw)
+    asked = _asked([structured(tier, schema, **settings) for tier in plan.tiers], plan.settings)
+    return replace(plan, asked=asked, schema=schema, is_structured=True, include_raw=include_raw)
+
+
+def _asked(
+    tiers: Sequence[Runnable[Any, Any]], settings: Sequence[Mapping[str, Any]]
+) -> tuple[Runnable[Any, Any], ...]:
+    """The tiers with what their signals need; all but the last answer in one piece."""
+    asked = tuple(map(with_settings, tiers, settings))
+    return (*map(in_one_piece, asked[:-1]), *asked[-1:])
 
 
 def _signals(accept: AnySignal | Sequence[AnySignal] | None, tiers: int) -> tuple[Signal | None, ...]:

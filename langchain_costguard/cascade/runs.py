@@ -16,6 +16,7 @@ from langchain_costguard._worker import COUNTER
 from langchain_costguard.callbacks.scopes import SCOPE, current_views
 from langchain_costguard.callbacks.watcher import CallWatcher
 from langchain_costguard.cascade.legs import LegWatcher, recorder_of, views_of
+from langchain_costguard.cascade.tiers import is_transparent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -92,6 +93,8 @@ class ChildRuns:
         children = self._run.get_child()
         leg.watcher = LegWatcher(self._around)
         others = [handler for handler in children.handlers if not isinstance(handler, CallWatcher)]
+        if leg.is_hidden and any(map(_is_streaming, others)) and not (leg.asked and is_transparent(leg.asked)):
+            others = [handler for handler in others if not _is_streaming(handler)]
         children.set_handlers([*others, leg.watcher])
         config = patch_config(self._config, callbacks=children)
         config["metadata"] = {**config.get("metadata", {}), **leg.metadata()}
@@ -253,6 +256,11 @@ async def _in_context(context: Context, call: Callable[[], Awaitable[Result]]) -
         return await call()
 
     return await asyncio.get_running_loop().create_task(run(), context=context)
+
+
+def _is_streaming(handler: Any) -> bool:
+    """Whether a handler makes models stream, as `astream_events` does."""
+    return hasattr(handler, "tap_output_aiter")
 
 
 def _isolated() -> Context:

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.prompts import BasePromptTemplate
-from langchain_core.runnables import Runnable, RunnableParallel, RunnableSequence
+from langchain_core.runnables import Runnable, RunnableParallel, RunnableSequence, RunnableWithFallbacks
 from langchain_core.runnables.base import RunnableBindingBase
 
 if TYPE_CHECKING:
@@ -45,6 +46,33 @@ def with_models(tier: Runnable[Any, Any], change: Callable[[Any], Runnable[Any, 
     if isinstance(tier, RunnableParallel) and _RAW in tier.steps__:
         return RunnableParallel({**tier.steps__, _RAW: with_models(tier.steps__[_RAW], change)})
     return change(tier)
+
+
+def in_one_piece(tier: Runnable[Any, Any]) -> Runnable[Any, Any]:
+    """The tier whose model answers at once, whoever listens for its tokens: nobody has judged them yet."""
+
+    def quiet(model: Any) -> Any:
+        if isinstance(model, RunnableWithFallbacks):
+            others = [in_one_piece(other) for other in model.fallbacks]
+            return model.model_copy(update={"runnable": in_one_piece(model.runnable), "fallbacks": others})
+        return model.model_copy(update={"disable_streaming": True}) if isinstance(model, BaseChatModel) else model
+
+    return with_models(tier, quiet)
+
+
+def is_transparent(tier: Runnable[Any, Any]) -> bool:
+    """Whether every model inside a tier can be seen, and told to answer at once."""
+    found: list[Any] = []
+
+    def note(model: Any) -> Any:
+        if isinstance(model, RunnableWithFallbacks):
+            found.append(all(map(is_transparent, (model.runnable, *model.fallbacks))))
+        else:
+            found.append(isinstance(model, BaseChatModel))
+        return model
+
+    with_models(tier, note)
+    return all(found)
 
 
 def with_settings(tier: Runnable[Any, Any], settings: Mapping[str, Any]) -> Runnable[Any, Any]:

@@ -6,8 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.runnables import RunnableLambda
 
 from langchain_costguard import Cascade, CascadeChatModel, track_costs
+from langchain_costguard.cascade import JudgedBy
 from langchain_costguard.testing import Reply, ScriptedChatModel
 
 if TYPE_CHECKING:
@@ -117,3 +120,55 @@ def test_tokens_of_drafts_are_hidden_from_langgraph() -> None:
     shown = [piece.text for piece, _ in graph.compile().stream({"messages": ["?"]}, stream_mode="messages")]
     assert "this draft is far too long" not in "".join(shown)
     assert "the large model answers" in "".join(shown)
+
+
+DRAFT = "this draft is far too long"
+
+
+def tiers_of(kind: str) -> list[Any]:
+    """Two tiers, written in different ways."""
+    models = [ScriptedChatModel(responses=said) for said in (DRAFT, "the large model answers")]
+    if kind == "parsed":
+        return [one | StrOutputParser() for one in models]
+    if kind == "retried":
+        return [one.with_retry().with_config(tags=["x"]) for one in models]
+    if kind == "with fallbacks":
+        return [one.with_fallbacks([one]) for one in models]
+    return models if kind == "models" else [RunnableLambda(one.invoke) for one in models]
+
+
+@pytest.mark.filterwarnings("ignore:astream_events version='v1' is deprecated")
+@pytest.mark.parametrize("version", ["v1", "v2"])
+@pytest.mark.parametrize("kind", ["models", "parsed", "retried", "with fallbacks", "hidden in functions"])
+async def test_events_do_not_stream_a_draft(version: Any, kind: str) -> None:
+    """Whoever shows `on_chat_model_stream` to users would show them what was rejected."""
+    model = Cascade(tiers_of(kind), is_short)
+    streamed = [
+        event["data"]["chunk"].content
+        async for event in model.astream_events("?", version=version)
+        if event["event"] == "on_chat_model_stream"
+    ]
+    assert "draft" not in "".join(streamed)
+    assert "the large model answers" in "".join(streamed)
+
+
+@pytest.mark.filterwarnings("ignore:astream_events version='v1' is deprecated")
+@pytest.mark.parametrize("version", ["v1", "v2"])
+async def test_events_do_not_stream_what_a_signal_is_told(version: Any) -> None:
+    """A judge's "yes" is no part of the answer."""
+    judge = ScriptedChatModel(responses="CORRECT it is, says the judge")
+    tiers = [ScriptedChatModel(responses=DRAFT), ScriptedChatModel(responses="the large model answers")]
+    streamed = [
+        event["data"]["chunk"].content
+        async for event in Cascade(tiers, JudgedBy(judge)).astream_events("?", version=version)
+        if event["event"] == "on_chat_model_stream"
+    ]
+    assert "judge" not in "".join(streamed)
+    assert judge.calls
+
+
+async def test_the_users_models_stay_as_they_are() -> None:
+    """They may be used elsewhere, where they are to stream."""
+    tiers = tiers_of("models")
+    assert Cascade(tiers).tiers[0] is tiers[0]
+    assert tiers[0].disable_streaming is False
