@@ -6,11 +6,16 @@ import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
+from langchain_costguard import Budget, SemanticCache
+from langchain_costguard.budgets import CallFacts
+from langchain_costguard.budgets.claims import Charge, Reservation, Settlement
 from langchain_costguard.cli import app
 from langchain_costguard.reports import notes
+from langchain_costguard.stores import SQLStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +33,33 @@ def steps(shown: str) -> list[tuple[list[str], str]]:
 def settled(text: str) -> str:
     """Output without what differs from day to day."""
     text = re.sub(r"\d{4}-\d\d-\d\d, [\d,]+ days old", "YYYY-MM-DD, N days old", text)
+    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "YYYY-MM-DD HH:MM", text)
     text = re.sub(r"genai-prices [\d.]+ (\(|of )[\d-]+", r"genai-prices X \1YYYY-MM-DD", text)
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
+
+
+def spend_budgets(ledger: Path) -> None:
+    """What the page shows of budgets: a day's dollars, of which two calls were refused more, and a user's tokens."""
+    day, month = Budget("0.0004", per="day"), Budget(tokens=1000, per="month", each="user")
+    facts = CallFacts(metadata={"user": "alice"})
+    with SQLStore(ledger) as store:
+        now_us = store.now_us()
+        (dollars,), (tokens,) = day.claims(facts, 390_000, now_us), month.claims(facts, 66, now_us)
+        call = Reservation(uuid4().hex, (dollars, tokens))
+        assert store.reserve(call).is_admitted
+        store.settle(Settlement(call.id, (Charge(dollars, 390_000), Charge(tokens, 66))))
+        for _ in range(2):
+            assert not store.reserve(Reservation(uuid4().hex, (dollars,))).is_admitted
+
+
+def fill_cache(place: Path) -> None:
+    """What the page shows of a cache: two tenants, one hit by words and one by meaning, and a question that differs."""
+    cache = SemanticCache("wordllama", place, tenant="user")
+    for tenant in ("alice", "bob"):
+        cache.set("How do I reset my password?", "By the link below the form.", tenant=tenant)
+    asked = ("How do I reset my password?", "How can I reset my password?", "How often may I reset my password?")
+    assert [cache.get(text, tenant="alice") is not None for text in asked] == [True, True, False]
+    cache.stats()
 
 
 @pytest.mark.required
@@ -41,6 +71,8 @@ def test_every_command_of_the_page_prints_what_it_says(
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setattr(notes, "_STALE_DAYS", 36_500)  # what a page shows was printed with a fresh price list
     Path("prompt.txt").write_text("Why is the sky blue?", encoding="utf-8")
+    spend_budgets(ledger)
+    fill_cache(ledger.parent / "cache.db")
     for shown in SHOWN:
         for arguments, printed in steps(shown):
             ended = run(*arguments)
