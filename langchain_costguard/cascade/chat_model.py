@@ -4,13 +4,20 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable, Sequence  # noqa: TC003 - LangChain resolves the hints of `bind_tools`
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from langchain_core.language_models import LanguageModelInput  # noqa: TC002 - likewise
 from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.messages import AIMessage  # noqa: TC002 - likewise
 from langchain_core.messages.ai import add_usage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable  # noqa: TC002 - likewise
+from langchain_core.tools import BaseTool  # noqa: TC002 - likewise
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import ConfigDict, Field, PrivateAttr, SkipValidation
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SkipValidation
 
 from langchain_costguard import tags
 from langchain_costguard.cascade.conducting import aconduct, aconduct_stream, conduct, conduct_stream
@@ -22,16 +29,15 @@ from langchain_costguard.cascade.steps import OnError, OnRefused  # noqa: TC001
 from langchain_costguard.cascade.tiers import check_messages, check_settings, model_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
     from langchain_core.callbacks.manager import BaseRunManager
-    from langchain_core.language_models import LanguageModelInput, ModelProfile
+    from langchain_core.language_models import ModelProfile
     from langchain_core.language_models.base import LangSmithParams
-    from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+    from langchain_core.messages import AIMessageChunk, BaseMessage
     from langchain_core.messages.ai import UsageMetadata
-    from langchain_core.runnables import Runnable, RunnableConfig
-    from langchain_core.tools import BaseTool
+    from langchain_core.runnables import RunnableConfig
 
     from langchain_costguard.cascade.course import Given, Plan
     from langchain_costguard.cascade.legs import Legs
@@ -76,6 +82,8 @@ class CascadeChatModel(BaseChatModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, protected_namespaces=())
 
     _plan: Any = PrivateAttr(default=None)
+    _made_of: Any = PrivateAttr(default=())
+    _schema: Any = PrivateAttr(default=None)
 
     def __init__(self, **kwargs: Any) -> None:
         """Make a cascade; the attributes are its arguments.
@@ -91,7 +99,18 @@ class CascadeChatModel(BaseChatModel):
     def model_post_init(self, context: Any, /) -> None:
         """Check what it is made of."""
         super().model_post_init(context)
-        self._plan = make_plan(
+        self._make_plan()
+
+    @property
+    def plan(self) -> Plan:
+        """What it is made of, as its attributes are now."""
+        if not _are_same(self._made_of, self._ingredients()):
+            self._make_plan()
+        plan: Plan = self._plan
+        return plan
+
+    def _make_plan(self) -> None:
+        plan = make_plan(
             self.tiers,
             self.accept,
             names=self.names,
@@ -99,13 +118,23 @@ class CascadeChatModel(BaseChatModel):
             on_error=self.on_error,
             on_draft=self.on_draft,
         )
-        check_messages(self._plan.tiers)
+        check_messages(plan.tiers)
+        self._plan, self._made_of = replace(plan, schema=self._schema), self._ingredients()
 
-    @property
-    def plan(self) -> Plan:
-        """What it is made of."""
-        plan: Plan = self._plan
-        return plan
+    def _ingredients(self) -> tuple[Any, ...]:
+        """Everything a plan is made of."""
+        lists = [tuple(one) if isinstance(one, list) else (one,) for one in (self.tiers, self.accept, self.names)]
+        return (
+            *lists[0],
+            None,
+            *lists[1],
+            None,
+            *lists[2],
+            self.on_refused,
+            self.on_error,
+            self.on_draft,
+            self._schema,
+        )
 
     @property
     def model_name(self) -> str:
@@ -160,6 +189,24 @@ class CascadeChatModel(BaseChatModel):
         """
         schemas = [convert_to_openai_tool(tool) for tool in tools]
         return self.bind(tools=schemas, tool_choice=tool_choice, **kwargs)
+
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | type,
+        *,
+        include_raw: bool = False,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, dict[str, Any] | BaseModel]:
+        """Answer with a schema; a draft that does not call it, or calls it wrongly, is escalated.
+
+        Args:
+            schema: a Pydantic class, a `TypedDict` or a JSON schema.
+            include_raw: also give the message the answer was read from.
+            **kwargs: as `BaseChatModel.with_structured_output` takes them.
+        """
+        model = self.model_copy()
+        model._schema = schema  # noqa: SLF001 - the same class
+        return BaseChatModel.with_structured_output(model, schema, include_raw=include_raw, **kwargs)
 
     def stream(
         self,
@@ -277,6 +324,10 @@ class CascadeChatModel(BaseChatModel):
     def _own_settings(self) -> dict[str, Any]:
         own = {"temperature": self.temperature, "max_tokens": self.max_tokens, "stop": self.stop}
         return {name: value for name, value in own.items() if value is not None and value != []}
+
+
+def _are_same(one: Sequence[Any], other: Sequence[Any]) -> bool:
+    return len(one) == len(other) and all(map(operator.is_, one, other))
 
 
 def _identity(tier: Any) -> Any:

@@ -18,6 +18,7 @@ from langchain_costguard.cascade.asking import LegAsking
 from langchain_costguard.cascade.judging import ajudged, judged
 from langchain_costguard.cascade.legs import ANSWER, DRAFT, Leg, Legs, confidence_text
 from langchain_costguard.cascade.marks import without_values
+from langchain_costguard.cascade.structure import call_fault, value_fault
 from langchain_costguard.cascade.verdicts import Draft, Signal, Verdict
 from langchain_costguard.cascade.wording import is_empty
 from langchain_costguard.cost import nano_half_even
@@ -241,10 +242,18 @@ class Question:
         )
 
     def _is_unreadable(self, tier: int) -> bool:
+        return self._form_fault(tier) is not None
+
+    def _form_fault(self, tier: int) -> str | None:
+        """Why an answer does not have the schema; `None` where it has, or where there is none."""
+        schema, output = self.plan.schema, self._outputs[tier]
+        if schema is None:
+            return None
         if not self.plan.is_structured:
-            return False
-        output = self._outputs[tier]
-        return output["parsing_error"] is not None or output["parsed"] is None
+            return call_fault(self._message(output), schema)
+        if output["parsing_error"] is not None:
+            return type(output["parsing_error"]).__name__
+        return "nothing in it" if output["parsed"] is None else value_fault(output["parsed"], schema)
 
     def _is_marked(self, tier: int) -> bool:
         """Whether a draft holds a signal's marker where it cannot be taken out."""
@@ -253,17 +262,16 @@ class Question:
             return False
         message = self._message(output)
         values = [] if isinstance(output, (str, BaseMessage)) else [output]
-        return signal.marks(message, [*values, message.text] if self.plan.is_structured else values)
+        return signal.marks(message, values if self.plan.schema is None else [*values, message.text])
 
     def _unreadable(self, tier: int) -> Verdict | None:
         """The verdict on an answer that lacks its structure or holds a marker in it: nobody need be asked."""
         if self._is_marked(tier):
             name = type(self.plan.signals[tier]).__name__
             return Verdict(accepts=False, reason="the answer holds the marker", signal=name)
-        if not self._is_unreadable(tier):
+        why = self._form_fault(tier)
+        if why is None:
             return None
-        error = self._outputs[tier]["parsing_error"]
-        why = "nothing in it" if error is None else type(error).__name__
         return Verdict(accepts=False, reason=f"the answer does not have the schema ({why})", signal="schema")
 
     def _event(self, tier: int, verdict: Verdict) -> dict[str, Any]:

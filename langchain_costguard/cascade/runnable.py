@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence  # noqa: TC003 - LangChain resolves the hints of `bind_tools`
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import Runnable
@@ -29,7 +30,7 @@ from langchain_costguard.cascade.steps import FEWEST_TIERS
 from langchain_costguard.cascade.tiers import check_settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterable, Iterator
 
     from langchain_core.runnables import RunnableConfig
 

@@ -60,6 +60,23 @@ def _fault(answer: AIMessage, schema: object, tools: Sequence[Any]) -> str | Non
     return None if schema is None or answer.tool_calls else _text_fault(text_of(answer), schema)
 
 
+def call_fault(answer: AIMessage, schema: object) -> str | None:
+    """Why a structured answer cannot be read from the call of a tool, `None` if it can."""
+    if not answer.tool_calls and not answer.invalid_tool_calls:
+        return f"{_name(schema)} is not called"
+    return _fault(answer, schema, ())
+
+
+def value_fault(value: object, schema: Any) -> str | None:  # noqa: ANN401 - a schema of any kind
+    """Why a parsed answer does not fit its schema, `None` if it does, or its parser has made sure that it does."""
+    if isinstance(value, BaseModel) or (isinstance(schema, type) and issubclass(schema, BaseModel)):
+        return None
+    try:
+        return _misfit(value, schema)
+    except ValueError:  # a schema in a form that only its provider reads
+        return None
+
+
 def _text_fault(text: str, schema: object) -> str | None:
     try:
         value = json.loads(_unfenced(text))

@@ -9,6 +9,8 @@ import pytest
 from langchain_core.callbacks import BaseCallbackHandler, get_usage_metadata_callback
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.tools import tool
+from pydantic import BaseModel
+from typing_extensions import TypedDict
 
 from langchain_costguard import Cascade, CascadeChatModel, CostCallbackHandler, track_costs
 from langchain_costguard.testing import Reply, ScriptedChatModel
@@ -119,3 +121,97 @@ def test_bad_input_is_refused_at_once() -> None:
         CascadeChatModel(tiers=[tier])
     with pytest.raises(TypeError, match="use `Cascade`"):
         CascadeChatModel(tiers=[tier | StrOutputParser(), tier | StrOutputParser()])
+
+
+class City(BaseModel):
+    """A city."""
+
+    name: str
+    people: int
+
+
+class Unforced(ScriptedChatModel):
+    """A model that cannot be made to call a tool."""
+
+    def bind_tools(self, tools: Any, *, tool_choice: Any = None, **kwargs: Any) -> Any:
+        del tool_choice
+        return super().bind_tools(tools, **kwargs)
+
+
+class CityDict(TypedDict):
+    """A city."""
+
+    name: str
+    people: int
+
+
+CITY_SCHEMA = {
+    "title": "City",
+    "description": "A city.",
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "people": {"type": "integer"}},
+    "required": ["name", "people"],
+}
+BAD_DRAFTS = [
+    Reply("Rome has 3 million people."),
+    Reply("", tool_calls=[("{}", {"name": "Rome"})]),
+    Reply("", tool_calls=[("{}", {"name": "Rome", "people": "many"})]),
+    Reply("", tool_calls=[("City9", {"name": "Rome", "people": 3})]),
+]
+
+
+@pytest.mark.parametrize("face", [Cascade, CascadeChatModel])
+@pytest.mark.parametrize("include_raw", [False, True])
+@pytest.mark.parametrize(("schema", "called"), [(City, "City"), (CityDict, "CityDict"), (CITY_SCHEMA, "City")])
+@pytest.mark.parametrize("bad", BAD_DRAFTS)
+def test_a_structured_draft_that_lacks_its_schema_escalates(
+    face: Any, schema: Any, called: str, bad: Reply, include_raw: bool
+) -> None:
+    """The program asked for an object; a text, a wrong call or half a call is none."""
+    right = {"name": "Rome", "people": 3}
+    draft = Reply(bad.content, tool_calls=[(name.format(called), args) for name, args in bad.tool_calls])
+    full = ScriptedChatModel(responses=Reply("", tool_calls=[(called, right)]), model="full")
+    made = face(tiers=[Unforced(responses=draft, model="mini"), full])
+    answer = made.with_structured_output(schema, include_raw=include_raw).invoke("?")
+    found = answer["parsed"] if include_raw else answer
+    assert (found.model_dump() if isinstance(found, City) else found) == right
+    assert len(full.calls) == 1
+
+
+@pytest.mark.parametrize("schema", [City, CityDict, CITY_SCHEMA])
+def test_a_structured_draft_that_has_its_schema_is_kept(schema: Any) -> None:
+    """The large model is not asked for nothing; the cascade itself stays without a schema."""
+    name = getattr(schema, "__name__", "City")
+    mini = ScriptedChatModel(responses=Reply("", tool_calls=[(name, {"name": "Rome", "people": 3})]))
+    full = ScriptedChatModel(responses=[], model="full")
+    made = CascadeChatModel(tiers=[mini, full])
+    assert made.with_structured_output(schema).invoke("?")
+    assert made.invoke("?").tool_calls
+    assert not full.calls
+
+
+@pytest.mark.parametrize("face", [Cascade, CascadeChatModel])
+def test_tools_are_bound_through_fallbacks(face: Any) -> None:
+    """LangChain resolves the type hints of `bind_tools` to see whether it gives a Runnable."""
+    made = face(tiers=[ScriptedChatModel(responses="a"), ScriptedChatModel(responses="b")])
+    other = ScriptedChatModel(responses="c")
+
+    @tool
+    def weather(city: str) -> str:
+        """Tell the weather."""
+        return city
+
+    assert made.with_fallbacks([other]).bind_tools([weather]).invoke("?").text == "a"
+    assert made.with_fallbacks([other]).with_structured_output(City)
+
+
+def test_attributes_that_are_changed_later_count() -> None:
+    """Pydantic lets them be changed; a cascade that went on as before would say one thing and do another."""
+    made = model()
+    assert made.model_copy(update={"accept": lambda _: True}).invoke("?").text == "a"
+    assert made.invoke("?").text == "b"
+    made.accept = lambda _: True
+    assert made.invoke("?").text == "a"
+    made.tiers = [ScriptedChatModel(responses="x", model="new"), *made.tiers]
+    assert made.invoke("?").text == "x"
+    assert made.model_name == "new > gpt-4o-mini > gpt-4o"
