@@ -80,13 +80,13 @@ class Hold:
         bound: CallBound,
     ) -> None:
         """Note what was reserved."""
-        self.guard = guard
-        self.store = store
-        self.reservation_id = reservation_id
-        self.claims = claims
-        self.budgets = budgets
-        self.charges_unknown = tuple(budget.on_unknown == "reserved" for budget in budgets)
-        self.bound = bound
+        self.guard: BudgetGuard = guard
+        self.store: BudgetStore = store
+        self.reservation_id: str = reservation_id
+        self.claims: tuple[Claim, ...] = claims
+        self.budgets: tuple[Budget, ...] = budgets
+        self.charges_unknown: tuple[bool, ...] = tuple(budget.on_unknown == "reserved" for budget in budgets)
+        self.bound: CallBound = bound
         self.charged: tuple[int, ...] | None = None
         self.siblings: Sequence[Hold] = ()
         self.carried: list[int] | None = None

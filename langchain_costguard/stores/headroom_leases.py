@@ -155,7 +155,7 @@ class Leases:
         if os.getpid() == self._pid:
             return
         self._pid = os.getpid()
-        self.lock = FairLock()
+        self.lock: FairLock = FairLock()
         self.pools, self.retired, self.open, self.crossings = {}, [], {}, []
         self._outbox, self._owed, self._unanswered, self._thread = deque(), deque(), set(), None
         self._stopping = threading.Event()

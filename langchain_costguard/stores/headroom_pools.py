@@ -35,7 +35,7 @@ class Pool:
 
     def __init__(self, claim: Claim) -> None:
         """Nothing is leased yet."""
-        self.claim = claim
+        self.claim: Claim = claim
         self.parts: deque[Part] = deque()
         self.free: int = 0
         self.held: int = 0

@@ -24,12 +24,12 @@ class Slot:
 
     def __init__(self, slot_us: int) -> None:
         """Begin empty."""
-        self.slot_us = slot_us
-        self.spent = 0
-        self.reserved = 0
-        self.unsettled = 0
-        self.overrun = 0
-        self.refused = 0
+        self.slot_us: int = slot_us
+        self.spent: int = 0
+        self.reserved: int = 0
+        self.unsettled: int = 0
+        self.overrun: int = 0
+        self.refused: int = 0
         self.frozen: str | None = None
         self.crossed: tuple[int, ...] = ()
 
@@ -45,8 +45,8 @@ class Counter:
 
     def __init__(self, budget: str, name: str, unit: Unit) -> None:
         """Begin without slots."""
-        self.budget = budget
-        self.name = name
+        self.budget: str = budget
+        self.name: str = name
         self.unit: Unit = unit
         self.slots: dict[int, Slot] = {}
         self._kept_from_us = -(2**63)

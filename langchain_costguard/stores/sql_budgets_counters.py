@@ -51,7 +51,7 @@ class Slot:
 
     def __init__(self, claim: Claim) -> None:
         """An empty row for the counter of a claim."""
-        self.budget = claim.budget
+        self.budget: str = claim.budget
         self.unit: str = claim.unit
         self.spent: int = 0
         self.reserved: int = 0
