@@ -44,7 +44,7 @@ class Leases:
     def __init__(self, inner: BudgetStore, *, chunk_ppm: int, flush_seconds: float) -> None:
         """Nothing is leased yet."""
         self.inner = inner
-        self.lock = FairLock()
+        self.lock: FairLock = FairLock()
         self.pools: dict[PoolKey, Pool] = {}
         self.retired: list[Pool] = []
         self.open: dict[str, list[Hold]] = {}
@@ -155,7 +155,7 @@ class Leases:
         if os.getpid() == self._pid:
             return
         self._pid = os.getpid()
-        self.lock: FairLock = FairLock()
+        self.lock = FairLock()
         self.pools, self.retired, self.open, self.crossings = {}, [], {}, []
         self._outbox, self._owed, self._unanswered, self._thread = deque(), deque(), set(), None
         self._stopping = threading.Event()
