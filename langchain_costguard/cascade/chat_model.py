@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence  # noqa: TC003 - LangChain resolves the hints of `bind_tools`
+from contextlib import aclosing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from langchain_core.language_models import LanguageModelInput  # noqa: TC002 - likewise
 from langchain_core.language_models.chat_models import BaseChatModel
@@ -23,13 +24,13 @@ from langchain_costguard import tags
 from langchain_costguard.cascade.conducting import aconduct, aconduct_stream, conduct, conduct_stream
 from langchain_costguard.cascade.course import METADATA_KEY, OnDraft, Question
 from langchain_costguard.cascade.making import make_plan, plan_with_tools
-from langchain_costguard.cascade.outer import OUTER, noted
+from langchain_costguard.cascade.outer import OUTER, RunNoted, noted
 from langchain_costguard.cascade.runs import IsolatedRuns
 from langchain_costguard.cascade.steps import OnError, OnRefused  # noqa: TC001
 from langchain_costguard.cascade.tiers import check_messages, check_settings, model_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
     from langchain_core.callbacks.manager import BaseRunManager
@@ -244,10 +245,14 @@ class CascadeChatModel(BaseChatModel):
             first = await anext(pieces, None)
         finally:
             OUTER.reset(token)
-        if first is not None:
-            yield first
-            async for piece in pieces:
-                yield piece
+        try:
+            if first is not None:
+                yield first
+                async for piece in pieces:
+                    yield piece
+        finally:
+            await cast("AsyncGenerator[Any]", pieces).aclose()
+            await run.aclose()
 
     def _should_stream(self, *, async_api: bool, run_manager: Any = None, **kwargs: Any) -> bool:
         """Note the run where `invoke` goes through the stream, which is not told of it."""
@@ -287,16 +292,18 @@ class CascadeChatModel(BaseChatModel):
         for piece in conduct_stream(question):
             yield _chunk(piece, question.legs)
 
-    async def _astream(
+    def _astream(
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        question = self._question(messages, stop, run_manager, kwargs)
-        async for piece in aconduct_stream(question):
-            yield _chunk(piece, question.legs)
+        outer: Any = OUTER.get()
+        chunks = _achunks(self._question(messages, stop, run_manager, kwargs))
+        if isinstance(outer, RunNoted):
+            outer.chunks = chunks
+        return chunks
 
     def _question(
         self,
@@ -343,6 +350,12 @@ def _result(given: Given) -> ChatResult:
         generations=[ChatGeneration(message=whole)],
         llm_output={"model_name": message.response_metadata.get("model_name", given.record["model"])},
     )
+
+
+async def _achunks(question: Question) -> AsyncGenerator[ChatGenerationChunk]:
+    async with aclosing(aconduct_stream(question)) as pieces:
+        async for piece in pieces:
+            yield _chunk(piece, question.legs)
 
 
 def _chunk(piece: AIMessageChunk, legs: Legs) -> ChatGenerationChunk:

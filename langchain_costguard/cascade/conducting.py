@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_message
@@ -13,7 +14,7 @@ from langchain_core.runnables.utils import gather_with_concurrency
 from langchain_costguard.cascade.course import METADATA_KEY, Ask, Judge, Tell, ajudge, judge
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Iterator, Sequence
 
     from langchain_core.runnables import RunnableConfig
 
@@ -128,9 +129,10 @@ def conduct_stream(question: Question) -> Iterator[Any]:
         merged: Any = None
         try:
             pieces = question.runs.stream(command.runnable, command.given, command.leg, **question.settings)
-            for piece in pieces:
-                merged, shown = piece if merged is None else merged + piece, True
-                yield open_ended(piece)
+            with closing(pieces):
+                for piece in pieces:
+                    merged, shown = piece if merged is None else merged + piece, True
+                    yield open_ended(piece)
         except Exception as error:  # noqa: BLE001 - the course decides what a failure means
             progress.throw(error)
         else:
@@ -138,7 +140,7 @@ def conduct_stream(question: Question) -> Iterator[Any]:
     yield from _rest(progress.given, shown=shown)
 
 
-async def aconduct_stream(question: Question) -> AsyncIterator[Any]:
+async def aconduct_stream(question: Question) -> AsyncGenerator[Any]:
     """The same without holding up the event loop."""
     progress, shown = Progress(question), False
     while progress.command is not None:
@@ -149,9 +151,10 @@ async def aconduct_stream(question: Question) -> AsyncIterator[Any]:
         merged: Any = None
         try:
             pieces = question.runs.astream(command.runnable, command.given, command.leg, **question.settings)
-            async for piece in pieces:
-                merged, shown = piece if merged is None else merged + piece, True
-                yield open_ended(piece)
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    merged, shown = piece if merged is None else merged + piece, True
+                    yield open_ended(piece)
         except Exception as error:  # noqa: BLE001 - the course decides what a failure means
             progress.throw(error)
         else:

@@ -316,15 +316,14 @@ class Question:
     def _record(self, state: State) -> dict[str, Any]:
         """How the answer came about, as it stands in its metadata."""
         verdict = self._verdicts.get(state.tier)
-        judged_by: dict[str, Any] = {"reason": _reason(state, verdict)}
-        if verdict is not None:
-            judged_by |= {"signal": verdict.signal, "confidence": confidence_text(verdict.confidence)}
         return {
             "id": self.runs.id,
             "tier": state.tier,
             "model": self.plan.names[state.tier],
             "ending": state.ending,
-            **judged_by,
+            "reason": _reason(state, verdict),
+            "signal": None if verdict is None else verdict.signal,
+            "confidence": None if verdict is None else confidence_text(verdict.confidence),
             "signal_failures": self._failures,
             **self.legs.money(),
             "legs": [leg.as_dict() for leg in self.legs.legs],

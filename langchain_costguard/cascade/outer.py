@@ -11,7 +11,7 @@ from langchain_core.callbacks import BaseCallbackHandler, CallbackManager
 from langchain_core.runnables.config import ensure_config
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import AsyncGenerator, Mapping, Sequence
     from uuid import UUID
 
     from langchain_core.callbacks import Callbacks
@@ -47,6 +47,12 @@ class RunNoted(BaseCallbackHandler):
         self.run_id: UUID | None = None
         self.tags: list[str] = []
         self.metadata: dict[str, Any] = {}
+        self.chunks: AsyncGenerator[Any] | None = None
+
+    async def aclose(self) -> None:
+        """Close what it streams: LangChain leaves that open where its own stream is closed early."""
+        if self.chunks is not None:
+            await self.chunks.aclose()
 
     def on_chat_model_start(
         self,

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence  # noqa: TC003 - LangChain resolves the hints of `bind_tools`
-from typing import TYPE_CHECKING, Any
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.runnables import Runnable
 from langchain_core.runnables.config import (
@@ -30,7 +31,7 @@ from langchain_costguard.cascade.steps import FEWEST_TIERS
 from langchain_costguard.cascade.tiers import check_settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 
     from langchain_core.runnables import RunnableConfig
 
@@ -260,8 +261,10 @@ class Cascade(Runnable[Any, Any]):
         async def asked() -> AsyncIterator[Any]:
             yield input
 
-        async for piece in self._atransform_stream_with_config(asked(), self._astream_answer, config, **kwargs):
-            yield piece
+        pieces = self._atransform_stream_with_config(asked(), self._astream_answer, config, **kwargs)
+        async with aclosing(cast("AsyncGenerator[Any]", pieces)):
+            async for piece in pieces:
+                yield piece
 
     # -- many questions ----------------------------------------------------------------------------------------------
 
@@ -319,8 +322,9 @@ class Cascade(Runnable[Any, Any]):
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
         async for given in inputs:
-            async for piece in aconduct_stream(self._question(given, run_manager, config, kwargs)):
-                yield piece
+            async with aclosing(aconduct_stream(self._question(given, run_manager, config, kwargs))) as pieces:
+                async for piece in pieces:
+                    yield piece
 
     def _answer_all(
         self,

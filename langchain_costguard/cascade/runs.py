@@ -19,7 +19,7 @@ from langchain_costguard.cascade.legs import LegWatcher, recorder_of, views_of
 from langchain_costguard.cascade.tiers import is_transparent
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 
     from langchain_core.runnables import Runnable, RunnableConfig
 
@@ -56,10 +56,10 @@ class Runs(Protocol):
     async def ainvoke(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> Any:
         """Run a leg without holding up the event loop."""
 
-    def stream(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> Iterator[Any]:
+    def stream(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> Generator[Any]:
         """Run a leg, piece by piece."""
 
-    def astream(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> AsyncIterator[Any]:
+    def astream(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> AsyncGenerator[Any]:
         """Run a leg, piece by piece, without holding up the event loop."""
 
     def tell(self, data: Mapping[str, Any]) -> None:
@@ -121,12 +121,12 @@ class ChildRuns:
         await _counted(leg)
         return answer
 
-    def stream(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> Iterator[Any]:
+    def stream(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> Generator[Any]:
         """Run a leg, piece by piece."""
         config, context = self.config(leg), copy_context()
         return _pieces(context, leg, partial(runnable.stream, given, config, **settings))
 
-    def astream(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> AsyncIterator[Any]:
+    def astream(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> AsyncGenerator[Any]:
         """Run a leg, piece by piece, without holding up the event loop."""
         config, context = self.config(leg), copy_context()
         return _apieces(context, leg, partial(runnable.astream, given, config, **settings))
@@ -189,11 +189,11 @@ class IsolatedRuns:
         await _counted(leg)
         return answer
 
-    def stream(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> Iterator[Any]:
+    def stream(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> Generator[Any]:
         """Run a leg, piece by piece."""
         return _pieces(_isolated(), leg, partial(runnable.stream, given, self.config(leg), **settings))
 
-    def astream(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> AsyncIterator[Any]:
+    def astream(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> AsyncGenerator[Any]:
         """Run a leg, piece by piece, without holding up the event loop."""
         return _apieces(_isolated(), leg, partial(runnable.astream, given, self.config(leg), **settings))
 
@@ -212,7 +212,7 @@ class IsolatedRuns:
         return CallbackManager(self._run.handlers, parent_run_id=self._run.run_id)
 
 
-def _pieces(context: Context, leg: Leg, begin: Callable[[], Any]) -> Iterator[Any]:
+def _pieces(context: Context, leg: Leg, begin: Callable[[], Any]) -> Generator[Any]:
     """The pieces of a leg that is streamed in a context of its own."""
     context.run(SCOPE.set, leg.watcher)
     pieces = context.run(begin)
@@ -227,7 +227,7 @@ def _pieces(context: Context, leg: Leg, begin: Callable[[], Any]) -> Iterator[An
         context.run(pieces.close)
 
 
-async def _apieces(context: Context, leg: Leg, begin: Callable[[], Any]) -> AsyncIterator[Any]:
+async def _apieces(context: Context, leg: Leg, begin: Callable[[], Any]) -> AsyncGenerator[Any]:
     """The same without holding up the event loop."""
     context.run(SCOPE.set, leg.watcher)
     pieces = context.run(begin)

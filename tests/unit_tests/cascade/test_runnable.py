@@ -176,6 +176,14 @@ def test_a_signal_that_raises_escalates_and_is_counted() -> None:
     assert record["legs"][0]["verdict"] == "failed"
 
 
+@pytest.mark.parametrize("first", ["a", "a rather long answer", ConnectionError("down")])
+def test_every_record_has_the_same_entries(first: Any) -> None:
+    """A table of records has one column for each, whichever tier answered."""
+    record = Cascade([model(first), model("b", name="full")], is_short).invoke("?").response_metadata["cascade"]
+    assert record["confidence"] is None
+    assert record["signal"] == ("is_short" if record["tier"] == 0 else None)
+
+
 def test_each_tier_has_its_own_signal() -> None:
     """What is good enough depends on who said it."""
     tiers = [model("a"), model("a rather long answer", name="middle"), model("c", name="full")]

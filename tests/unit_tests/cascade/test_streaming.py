@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -107,6 +108,15 @@ def test_a_stream_that_is_closed_early_closes_the_leg(face: Any) -> None:
         next(stream)
         stream.close()
     assert [entry.status for entry in costs.entries()] == ["ok", "cancelled"]
+
+
+@pytest.mark.parametrize("face", FACES)
+async def test_an_async_stream_that_is_closed_early_closes_the_leg_at_once(face: Any) -> None:
+    """Left to the garbage collector, the large model would write on, and nobody would book it."""
+    with track_costs() as costs:
+        async with aclosing(cascade(face, "this draft is far too long").astream("?")) as stream:
+            await anext(stream)
+        assert [entry.status for entry in costs.entries()] == ["ok", "cancelled"]
 
 
 def test_tokens_of_drafts_are_hidden_from_langgraph() -> None:
