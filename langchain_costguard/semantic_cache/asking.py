@@ -116,8 +116,27 @@ class Asking:
             max_temperature=self._max_temperature,
         )
 
-    def remember(self, prompt: str, llm_string: str, question: Question, found: Found) -> None:
-        """Note a lookup that missed: by the time of its answer another run may be the newest of the context."""
+    def begin(self, prompt: str, llm_string: str) -> Missed | None:
+        """Forget an earlier lookup of the same prompt whose answer has not come; every lookup begins with this.
+
+        Returns:
+            That lookup: its call has failed, or is still running around this one.
+        """
+        return self.recall(prompt, llm_string)
+
+    def remember(self, prompt: str, llm_string: str, question: Question, found: Found, before: Missed | None) -> None:
+        """Note a lookup that missed: by the time of its answer another run may be the newest of the context.
+
+        Args:
+            prompt: as for `of_run`.
+            llm_string: as for `of_run`.
+            question: what it asked.
+            found: what it found instead.
+            before: what `begin` returned. Where that asked for somebody else, or another model, it cannot be told whose
+                answer comes first, so none is kept.
+        """
+        if before is not None and before.question.partition != question.partition:
+            return
         missed = Missed(self, prompt, llm_string, question, found)
         _MISSED.set((missed, *_MISSED.get()[: _MOST_MISSED - 1]))
 

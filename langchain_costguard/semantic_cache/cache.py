@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from langchain_core.outputs import Generation
 
     from langchain_costguard.pricing import PriceBook
+    from langchain_costguard.semantic_cache.asking import Missed
     from langchain_costguard.semantic_cache.embedders import Embedder
     from langchain_costguard.semantic_cache.flights import Ticket
     from langchain_costguard.semantic_cache.guards import Guards
@@ -130,10 +131,11 @@ class SemanticCache(PlainUse, BaseCache):
             llm_string: how LangChain describes the model.
         """
         try:
+            before = self._asking.begin(prompt, llm_string)
             question = self._question(prompt, llm_string)
             if question is None:
                 return None
-            return self._served(prompt, llm_string, question, self._find(question))
+            return self._served(prompt, llm_string, question, self._find(question), before)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a cache, the model can be asked
             self._faults.note(error, "lookup")
             return None
@@ -141,10 +143,11 @@ class SemanticCache(PlainUse, BaseCache):
     async def alookup(self, prompt: str, llm_string: str) -> RETURN_VAL_TYPE | None:
         """The same as `lookup`; neither an embedding nor a store is waited for on the event loop."""
         try:
+            before = self._asking.begin(prompt, llm_string)
             question = self._question(prompt, llm_string)
             if question is None:
                 return None
-            return self._served(prompt, llm_string, question, await self._afind(question))
+            return self._served(prompt, llm_string, question, await self._afind(question), before)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a cache, the model can be asked
             self._faults.note(error, "lookup")
             return None
@@ -242,11 +245,13 @@ class SemanticCache(PlainUse, BaseCache):
             ticket.note_stored((question.partition, question.exact))
         return found
 
-    def _served(self, prompt: str, llm_string: str, question: Question, found: Found) -> list[Generation] | None:
+    def _served(
+        self, prompt: str, llm_string: str, question: Question, found: Found, before: Missed | None
+    ) -> list[Generation] | None:
         """The answer, noted as a use; a miss is remembered for its answer."""
         self._note(question, found)
         if found.generations is None or self.shadow:
-            self._asking.remember(prompt, llm_string, question, found)
+            self._asking.remember(prompt, llm_string, question, found, before)
             return None
         if not question.is_chat:
             report_text_hit(prompt, found.generations, question.model)
@@ -267,14 +272,17 @@ class SemanticCache(PlainUse, BaseCache):
         self._uses.add(use)
 
     def _to_keep(self, prompt: str, llm_string: str) -> tuple[Question, Found | None] | None:
-        """The question that an answer belongs to, and what its lookup found."""
+        """The question that an answer belongs to, and what its lookup found.
+
+        A chat answer without its lookup is not kept: the newest run of the context may be another tenant's.
+        """
         if is_disabled():
             return None
         missed = self._asking.recall(prompt, llm_string)
         if missed is not None:
             return missed.question, missed.found
         question = self._asking.of_run(prompt, llm_string)
-        return None if question is None else (question, None)
+        return None if question is None or question.is_chat else (question, None)
 
     def _keep(self, question: Question, found: Found | None, answer: RETURN_VAL_TYPE, prompt: str) -> None:
         vector = None if found is None else found.vector

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from langchain_core.language_models import FakeListLLM
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+from langchain_core.outputs import Generation
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 
@@ -237,7 +238,7 @@ def test_a_cache_that_fails_breaks_no_call_and_says_so_once(caplog: pytest.LogCa
         answers += [str(asyncio.run(model.ainvoke(RESET)).content)]
 
     assert answers == ["answer 0", "answer 1", "answer 2", "answer 3"]
-    assert cache._faults.count == 8
+    assert cache._faults.count == 4  # nothing is stored after a lookup that failed
     assert [record.message for record in caplog.records] == [
         "the cache failed in lookup (StoreError): models are asked instead",
         "the cache failed in update (OSError): models are asked instead",
@@ -398,3 +399,57 @@ def test_limits_that_mean_nothing_are_refused(wrong: dict[str, Any]) -> None:
     """A cache that silently keeps nothing is worse than an error."""
     with pytest.raises(ValueError, match="give"):
         SemanticCache(embedder=False, store="memory", **wrong)
+
+
+class FailingFirst(ScriptedChatModel):
+    """A model whose provider is down while told so."""
+
+    down: list[bool] = []  # noqa: RUF012 - a pydantic field, shared on purpose below
+
+    def _generate(self, *args: Any, **given: Any) -> Any:
+        if self.down:
+            self.down.pop()
+            msg = "the provider is down"
+            raise RuntimeError(msg)
+        return super()._generate(*args, **given)
+
+
+def test_an_anonymous_answer_is_not_stored_for_the_tenant_whose_call_failed_before() -> None:
+    """A lookup that waits for its answer in vain must not take somebody else's."""
+    model = FailingFirst(responses=["nobody's", "hers"], model="gpt-4o", cache=near_cache(tenant="user"))
+    model.down.append(True)
+
+    with pytest.raises(RuntimeError, match="down"):
+        said(model, RESET, user="alice")
+
+    assert [said(model, RESET), said(model, RESET, user="alice")] == ["nobody's", "hers"]
+
+
+def test_another_tenants_answer_is_not_stored_for_the_tenant_whose_call_failed_before() -> None:
+    """Nor is it stored for anybody while it cannot be told whose it is."""
+    model = FailingFirst(responses=["bob's", "hers", "bob's too"], model="gpt-4o", cache=near_cache(tenant="user"))
+    model.down.append(True)
+
+    with pytest.raises(RuntimeError, match="down"):
+        said(model, RESET, user="alice")
+
+    assert [said(model, RESET, user=name) for name in ("bob", "alice", "alice")] == ["bob's", "hers", "hers"]
+
+
+def test_an_answer_whose_lookup_failed_is_not_stored_for_the_tenant_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault in the cache ends a lookup before it is known whose it is."""
+    cache = near_cache(tenant="user")
+    model = FailingFirst(responses=["bob's", "hers"], model="gpt-4o", cache=cache)
+    model.down.append(True)
+    with pytest.raises(RuntimeError, match="down"):
+        said(model, RESET, user="alice")
+
+    def broken(*_: object) -> None:
+        msg = "gone"
+        raise StoreError(msg)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cache, "_find", broken)
+        assert said(model, RESET, user="bob") == "bob's"
+
+    assert said(model, RESET, user="alice") == "hers"
