@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import asyncio
-from contextvars import Context, copy_context
+from contextvars import Context, ContextVar, copy_context
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from langchain_core.callbacks import CallbackManager, adispatch_custom_event, dispatch_custom_event
-from langchain_core.runnables.config import patch_config
+from langchain_core.runnables.config import patch_config, var_child_runnable_config
+from langchain_core.tracers import context as context_of_tracers
 
 from langchain_costguard._worker import COUNTER
 from langchain_costguard.callbacks.scopes import SCOPE, current_views
@@ -19,7 +20,7 @@ from langchain_costguard.cascade.legs import LegWatcher, recorder_of, views_of
 from langchain_costguard.cascade.tiers import is_transparent
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Mapping
 
     from langchain_core.runnables import Runnable, RunnableConfig
 
@@ -32,6 +33,9 @@ DRAFT_EVENT: Final = "cascade_draft"
 
 _COUNTING_SECONDS: Final = 5.0
 """So long an answer may wait for its tokens to be counted."""
+
+_OURS: Final = "langchain_costguard_"
+"""How our own context variables are called."""
 
 Result = TypeVar("Result")
 
@@ -264,8 +268,23 @@ def _is_streaming(handler: Any) -> bool:
 
 
 def _isolated() -> Context:
-    """A context without anybody's callbacks."""
-    return _untraced()[0].copy()
+    """A context with the user's own variables, and without anybody's callbacks."""
+    untraced = _untraced()[0]
+    context = untraced.copy()
+    left_out = {*_configuring(), *untraced}
+    for variable, value in copy_context().items():
+        if variable not in left_out and not variable.name.startswith(_OURS):
+            context.run(variable.set, value)
+    return context
+
+
+def _configuring() -> Iterator[ContextVar[Any]]:
+    """The variables in which LangChain finds callbacks."""
+    yield var_child_runnable_config
+    yield context_of_tracers.tracing_v2_callback_var
+    for hook in context_of_tracers._configure_hooks:  # noqa: SLF001 - there is no other way to know them
+        if isinstance(hook[0], ContextVar):
+            yield hook[0]
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -215,3 +216,29 @@ def test_attributes_that_are_changed_later_count() -> None:
     made.tiers = [ScriptedChatModel(responses="x", model="new"), *made.tiers]
     assert made.invoke("?").text == "x"
     assert made.model_name == "new > gpt-4o-mini > gpt-4o"
+
+
+WHO: ContextVar[str] = ContextVar("who", default="nobody")
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream"])
+def test_the_users_context_variables_reach_the_legs(way: str) -> None:
+    """A key per tenant, or a request's id for the log, is often kept in one."""
+
+    def say(messages: Any) -> Reply:
+        del messages
+        return Reply(WHO.get())
+
+    tiers = [ScriptedChatModel(responses=say), ScriptedChatModel(responses=say, model="full")]
+    made = CascadeChatModel(tiers=tiers, accept=never)
+
+    async def asked() -> str:
+        if way == "ainvoke":
+            return (await made.ainvoke("?")).text
+        return "".join([piece.text async for piece in made.astream("?")])
+
+    WHO.set("alice")
+    if way.startswith("a"):
+        assert asyncio.run(asked()) == "alice"
+    else:
+        assert "".join(piece.text for piece in ([made.invoke("?")] if way == "invoke" else made.stream("?"))) == "alice"
