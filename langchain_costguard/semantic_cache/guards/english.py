@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from langchain_costguard.semantic_cache.guards import chinese, lexicon
@@ -35,6 +36,12 @@ _PREPOSITIONS: Final = frozenset(lexicon.PREPOSITIONS.split())
 _DETERMINERS: Final = frozenset({"my", "the", "a", "an", "our", "your", "account"})
 _PAST: Final = frozenset({"did", "was", "were", "had"})
 _FUTURE: Final = frozenset({"will", "shall"})
+_EVERYDAY_OPPOSITES: Final = tuple(
+    tuple(frozenset(side.split()) for side in line.split("|"))
+    for line in lexicon.EVERYDAY_OPPOSITES.strip().splitlines()
+)
+_WORD: Final = re.compile(r"[a-z]+")
+_ASKED_FOR: Final = re.compile(r"\bgive (?:me|us)\b")
 _SEVERAL: Final = 2
 
 
@@ -78,7 +85,7 @@ def antonyms(pair: Comparison) -> str | None:
     """Opposites: `increase` in one text, `decrease` in the other."""
     if pair.stored.language == pair.asked.language == "zh":
         return chinese.opposites(pair.stored.text, pair.asked.text)
-    return _opposed(pair, lambda word, key: key[0] != "#" and word.stem not in _BOUNDS)
+    return _opposed(pair, lambda word, key: key[0] != "#" and word.stem not in _BOUNDS) or _everyday_opposites(pair)
 
 
 def bounds(pair: Comparison) -> str | None:
@@ -246,6 +253,18 @@ def _prefixed(mine: tuple[Word, ...], yours: tuple[Word, ...]) -> str | None:
             short, long = sorted((one.text, other.text), key=len)
             if len(short) > 2 and long.endswith(short) and long[: -len(short)] in _PREFIXES:  # noqa: PLR2004
                 return f"{one.text!r} against {other.text!r}"
+    return None
+
+
+def _everyday_opposites(pair: Comparison) -> str | None:
+    """Opposites among words so common that they are no words of content; `give me` only asks."""
+    mine, yours = (
+        set(_WORD.findall(_ASKED_FOR.sub(" ", reading.text.lower()))) for reading in (pair.stored, pair.asked)
+    )
+    for one, other in _EVERYDAY_OPPOSITES:
+        for here, there in ((mine, yours), (yours, mine)):
+            if here & one and there & other and not here & other and not there & one:
+                return f"{_listed(here & one)} against {_listed(there & other)}"
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from langchain_costguard.semantic_cache.guards import english
+from langchain_costguard.semantic_cache.guards import arrangement, english
 from langchain_costguard.semantic_cache.guards.comparison import Comparison
 from langchain_costguard.semantic_cache.guards.reading import language_of, read
 
@@ -26,6 +26,9 @@ BUILT_IN: Final[Mapping[str, Callable[[Comparison], str | None]]] = {
     "proper_names": english.proper_names,
     "direction": english.direction,
     "order": english.order,
+    "formulas": arrangement.formulas,
+    "alternatives": arrangement.alternatives,
+    "roles": arrangement.roles,
     "questions": english.questions,
     "modality": english.modality,
     "tense": english.tense,

@@ -245,6 +245,12 @@ sunrise | sunset
 """
 """Opposites: on each line, one end of a scale, a bar, and its other end."""
 
+EVERYDAY_OPPOSITES: Final = """
+give gives giving gave given | receive receives receiving received
+ok okay good fine alright | bad harmful wrong
+"""
+"""Opposites that are no words of content elsewhere, so that a text alone with one is never refused."""
+
 FIELDS: Final = """
 parts of a day: morning | noon midday | afternoon | evening | night tonight midnight overnight
 days: today | tomorrow | yesterday
