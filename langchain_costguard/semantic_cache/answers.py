@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.load import dumps, loads
@@ -37,6 +38,26 @@ _GOOD_ENDS: Final = frozenset(
     }
 )
 """Ends after which an answer is whole; any other that a provider names keeps it out."""
+_UNFINISHED: Final = frozenset(
+    {"incomplete", "failed", "cancelled", "canceled", "in_progress", "queued", "requires_action", "error", "expired"}
+)
+"""States of a response that is not a whole answer."""
+_GOOD_NUMBERS: Final = frozenset({0, 1})
+"""Gemini's ends as numbers: unspecified, and `STOP`."""
+_REFUSES: Final = re.compile(
+    r"""(?:(?:i'm|i\ am|we're|we\ are)\ (?:very\ |so\ |really\ )?sorry|sorry|i\ apologi[sz]e|my\ apologies
+        |unfortunately|as\ an\ ai(?:\ language\ model|\ assistant)?)?[,.:;!\ -]*(?:but\ )?
+    (?:i|we)(?:\ can't|\ cannot|\ can\ not|\ won't|(?:'m|\ am|'re|\ are)\ (?:unable\ to|not\ able\ to)
+        |\ won't\ be\ able\ to|\ must\ decline\ to)\ (?:help|assist|comply|fulfil+|answer|do|support|discuss)
+    (?:\ you)?(?:\ with)?\ (?:that|this|your|these|those|such)\b
+        (?:\ (?:kind\ of\ |type\ of\ )?requests?)?\s*(?:[.!,;]|$)
+    |(?:es\ tut\ mir\ (?:sehr\ )?leid|tut\ mir\ leid|entschuldigung|leider)[,.!\ ]*(?:aber\ )?
+    (?:(?:dabei|damit|das|diese\ frage|diese\ anfrage)\ )?(?:kann|darf)\ ich
+        \ (?:(?:dir|ihnen|euch|das|dies|dabei|damit|hierbei|leider|diese\ frage|diese\ anfrage)\ )*
+        nicht\ (?:weiter)?(?:helfen|unterst\w+|beantworten|antworten|tun|behilflich)""",
+    re.VERBOSE,
+)
+"""How refusals begin that are none the less for what follows, however long it is."""
 _USUAL_CLASSES: Final = (ChatGeneration.lc_id(), AIMessage.lc_id())
 _USAGE_COUNTS: Final = ("input_tokens", "output_tokens", "total_tokens")
 
@@ -156,7 +177,8 @@ def _why_not_text(text: str, message: AIMessage | None = None) -> str | None:
     if not text.strip():
         has_more = message is not None and not isinstance(message.content, str) and _has_block(message, "image")
         return None if has_more else "it is empty"
-    if len(text) <= LONGEST and plain(text).startswith(REFUSALS):
+    small = plain(text[: 2 * LONGEST])
+    if (len(text) <= LONGEST and small.startswith(REFUSALS)) or _REFUSES.match(small):
         return "it begins as refusals do"
     return None
 
@@ -164,13 +186,18 @@ def _why_not_text(text: str, message: AIMessage | None = None) -> str | None:
 def _bad_ends(told: Mapping[str, Any]) -> Iterator[str]:
     """Ways in which the provider says the answer ended that leave it unfinished or filtered."""
     reasons = [told.get(name) for name in _ENDS]
-    incomplete = told.get("incomplete_details")
-    if isinstance(incomplete, dict):
-        reasons.append(incomplete.get("reason"))
+    for name, field in (("incomplete_details", "reason"), ("prompt_feedback", "block_reason")):
+        details = told.get(name)
+        if isinstance(details, dict):
+            reasons.append(details.get(field))
     status = told.get("status")
-    if status in {"incomplete", "failed", "cancelled"}:
+    if isinstance(status, str) and status.lower() in _UNFINISHED:
         reasons.append(status)
+    if told.get("done") is False:
+        yield "done: false"
     for reason in reasons:
+        if isinstance(reason, int) and reason not in _GOOD_NUMBERS:
+            yield str(int(reason))
         if isinstance(reason, str) and reason:
             end = _once(reason.rpartition(".")[2].lower())
             if end not in _GOOD_ENDS:

@@ -36,6 +36,11 @@ def chat(content: Any = "Paris.", **fields: Any) -> list[Generation]:
         {"done_reason": "load"},
         {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}},
         {"finish_reason": "error"},
+        {"finish_reason": 2},
+        {"done": False},
+        {"status": "in_progress"},
+        {"status": "incomplete"},
+        {"prompt_feedback": {"block_reason": "SAFETY"}},
     ],
     ids=str,
 )
@@ -56,6 +61,9 @@ def test_an_answer_that_did_not_end_well_is_not_kept(ended: dict[str, Any]) -> N
         {"stop_reason": "stop_sequence"},
         {"done_reason": "stop"},
         {"status": "completed"},
+        {"finish_reason": 1},
+        {"done": True},
+        {"prompt_feedback": {"block_reason": 0, "safety_ratings": []}},
         {},
     ],
     ids=str,
@@ -78,6 +86,9 @@ def test_an_answer_that_ended_well_is_kept(ended: dict[str, Any]) -> None:
             chat("I\N{RIGHT SINGLE QUOTATION MARK}m sorry, but I can't help with that."), id="refusal in words"
         ),
         pytest.param(chat("抱歉，我无法回答这个问题。"), id="refusal in Chinese"),  # noqa: RUF001
+        pytest.param(chat("I'm sorry, but I can't help with that. " + "Blah blah. " * 60), id="long refusal"),
+        pytest.param(chat("Unfortunately, I am not able to assist with this request."), id="refusal to assist"),
+        pytest.param(chat("Es tut mir leid, aber dabei kann ich nicht helfen."), id="refusal in German"),
         pytest.param([*chat(), *chat("")], id="one of several is empty"),
         pytest.param(chat(invalid_tool_calls=[{"name": "t", "args": "{", "id": "1", "error": "x"}]), id="broken call"),
     ],
@@ -90,6 +101,7 @@ def test_what_is_no_answer_is_not_kept(answer: list[Generation]) -> None:
 def test_an_answer_that_apologises_further_down_is_kept() -> None:
     """Only beginnings of short answers are taken for refusals."""
     assert why_not_kept(chat("Paris. I'm sorry, but I can't say more about 1889.")) is None
+    assert why_not_kept(chat("Unfortunately, we cannot ship this to Norway. " + "These we can ship. " * 30)) is None
     assert why_not_kept(chat("I'm sorry, but I can't find it in the docs. " + "Here is what I know. " * 30)) is None
 
 
