@@ -72,7 +72,8 @@ class Fitted(Signal):
 
     Attributes:
         signal: who judges.
-        threshold: the least confidence that is accepted; a signal that only says yes or no counts as 1 or 0.
+        threshold: the least confidence that is accepted; a signal that only says yes or no counts as 1 or 0. Plus
+            infinity accepts nothing, however sure.
     """
 
     signal: Signal
@@ -95,6 +96,10 @@ class Fitted(Signal):
         """The answer without what the signal had put in."""
         return self.signal.presentable(answer)
 
+    def marks(self, answer: AIMessage, values: Sequence[Any] = ()) -> bool:
+        """Whether what the signal had put in stands where it cannot be taken out."""
+        return self.signal.marks(answer, values)
+
     def judge(self, draft: Draft) -> Verdict:
         """Ask the signal, and compare."""
         return self._compared(judged(self.signal, draft))
@@ -105,7 +110,7 @@ class Fitted(Signal):
 
     def _compared(self, verdict: Verdict) -> Verdict:
         sure = _confidence(verdict)
-        accepts = not verdict.failed and sure >= self.threshold
+        accepts = not verdict.failed and self.threshold != inf and sure >= self.threshold
         return verdict._replace(accepts=accepts, confidence=None if sure == -inf else sure)
 
 

@@ -9,7 +9,7 @@ from langchain_costguard.cascade.curve import curve_of
 from langchain_costguard.cascade.isotonic import isotonic_steps
 from langchain_costguard.cascade.labels import check_both_classes, check_rows_given, checked_cost, checked_labels
 from langchain_costguard.cascade.report import CalibrationReport
-from langchain_costguard.cascade.targets import RegretBound, check_rows
+from langchain_costguard.cascade.targets import RegretBound, check_rows, check_target
 from langchain_costguard.exceptions import InfeasibleTargetError, LosingCascadeError
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def calibrate(
         LosingCascadeError: the cascade would cost at least as much as the full model alone.
         ValueError: rows are unusable: their lengths differ, a confidence is NaN, a cost is negative or unknown, a label
             lies outside 0 to 1, or the mini model's are all the same.
+        TypeError: the target is none.
 
     Example:
         ```python
@@ -64,6 +65,7 @@ def calibrate(
         report.escalates([0.4, 0.99])
         ```
     """
+    check_target(target)
     labels = checked_labels(confidence, mini_correct, full_correct)
     check_rows_given(labels)
     tried_cost = checked_cost(mini_cost, "mini_cost", len(labels)) + checked_cost(

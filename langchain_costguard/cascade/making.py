@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from langchain_costguard.cascade.acceptance import as_signal
-from langchain_costguard.cascade.course import Plan
-from langchain_costguard.cascade.steps import Rules
+from langchain_costguard.cascade.course import OnDraft, Plan
+from langchain_costguard.cascade.steps import OnError, OnRefused, Rules
 from langchain_costguard.cascade.tiers import (
     check_tiers,
     in_one_piece,
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
 
     from langchain_costguard.cascade.acceptance import AnySignal
-    from langchain_costguard.cascade.course import OnDraft
-    from langchain_costguard.cascade.steps import OnError, OnRefused
     from langchain_costguard.cascade.verdicts import Signal
 
 
@@ -45,12 +43,16 @@ def make_plan(
     """The plan of a cascade; see `Cascade` for its arguments.
 
     Raises:
-        ValueError: there are fewer than two tiers, the signals or names are not as many, or a signal needs what its
-            tier's provider cannot do.
+        ValueError: there are fewer than two tiers, the signals or names are not as many, a signal needs what its
+            tier's provider cannot do, or `on_refused`, `on_error` or `on_draft` is none of the words it may be.
         UncalibratedSignalError: a signal has no threshold.
         TypeError: a tier is no model, the tiers answer with different things, or a signal is none.
     """
+    if not hasattr(tiers, "__iter__"):
+        msg = f"{tiers!r} is no list of models: give two or more models as `tiers`, `[mini, full]`."
+        raise TypeError(msg)
     given = tuple(tiers)
+    _check_choices(on_refused=(on_refused, OnRefused), on_error=(on_error, OnError), on_draft=(on_draft, OnDraft))
     signals = _signals(accept, len(given))
     rules = Rules(
         len(given), on_refused=on_refused, on_error=on_error, is_last_judged=bool(signals) and signals[-1] is not None
@@ -109,6 +111,18 @@ def _signals(accept: AnySignal | Sequence[AnySignal] | None, tiers: int) -> tupl
         raise ValueError(msg)
     found: list[Signal | None] = [as_signal(one) for one in accept]
     return tuple(found) if len(found) == tiers else (*found, None)
+
+
+def _check_choices(**choices: tuple[Any, Any]) -> None:
+    """Refuse words that say nothing.
+
+    Raises:
+        ValueError: there is one.
+    """
+    for name, (given, known) in choices.items():
+        if given not in get_args(known):
+            msg = f"{name}={given!r} is not known: give {' or '.join(map(repr, get_args(known)))} as `{name}`."
+            raise ValueError(msg)
 
 
 def _check_calibrated(signals: Sequence[Signal | None]) -> None:

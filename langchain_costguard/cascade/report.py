@@ -154,7 +154,7 @@ class CalibrationReport:
                 kept["expected_cut_interval"] = tuple(kept["expected_cut_interval"])
                 kept["_steps"] = tuple([float(value) for value in side] for side in kept["_steps"])
                 return cls(**{field.name: kept[field.name] for field in fields(cls)})
-        except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        except (AttributeError, KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
             msg = f"{path} holds no calibration ({type(error).__name__}: {error}): write one with `report.save(path)`."
             raise ValueError(msg) from error
         msg = f"{path} has version {version}, this release reads {FORMAT_VERSION}: calibrate again and `save` it."

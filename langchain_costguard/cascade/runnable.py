@@ -145,6 +145,7 @@ class Cascade(Runnable[Any, Any]):
         Raises:
             InfeasibleTargetError: no threshold is known to meet the target, or there are too few examples.
             LosingCascadeError: the cascade would cost at least as much as the full model alone.
+            TypeError: the target is none.
             ValueError: there are not two tiers, examples cannot be used, or costs are not known.
 
         Example:
@@ -156,11 +157,13 @@ class Cascade(Runnable[Any, Any]):
         from langchain_costguard.cascade import calibrating
         from langchain_costguard.cascade.acceptance import as_signal
         from langchain_costguard.cascade.calibration import DEFAULT_TARGET
+        from langchain_costguard.cascade.targets import check_target
         from langchain_costguard.cascade.token_confidence import TokenConfidence
 
         if len(tiers) != FEWEST_TIERS:
             msg = f"{len(tiers)} tiers cannot be calibrated at once: give the mini and the full model as `tiers`."
             raise ValueError(msg)
+        check_target(DEFAULT_TARGET if target is None else target)
         judge, given = TokenConfidence() if signal is None else as_signal(signal), list(examples)
         rows = calibrating.rows_of(given)
         if rows is None:

@@ -273,6 +273,9 @@ def target_as_dict(target: AnyTarget) -> dict[str, Any]:
     return {"kind": type(target).__name__, **asdict(target)}
 
 
+_USUAL_ROWS: Final = 200
+
+
 def target_from_dict(fields: Mapping[str, Any]) -> AnyTarget:
     """The target that `target_as_dict` wrote.
 
@@ -286,6 +289,18 @@ def target_from_dict(fields: Mapping[str, Any]) -> AnyTarget:
     return kind(**{name: value for name, value in fields.items() if name != "kind"})
 
 
+def check_target(target: object) -> None:
+    """Refuse what is no target.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if not callable(getattr(target, "choose", None)):
+        shown = f"QualityTarget({target})" if isinstance(target, float) else "QualityTarget(0.95)"
+        msg = f"{target!r} says not what of: give a target such as `{shown}` or `RegretBound(0.05)` as `target`."
+        raise TypeError(msg)
+
+
 def check_rows(target: AnyTarget, curve: Curve) -> None:
     """Refuse too few rows, saying how many are needed.
 
@@ -294,7 +309,8 @@ def check_rows(target: AnyTarget, curve: Curve) -> None:
     """
     needed = target.fewest_rows(curve.full_score)
     if curve.rows < needed:
-        msg = f"{curve.rows} labelled rows are too few for {target}: give at least {needed}, better 200."
+        better = ", better 200" if needed < _USUAL_ROWS else ""
+        msg = f"{curve.rows} labelled rows are too few for {target}: give at least {needed}{better}."
         raise InfeasibleTargetError(msg, rows=curve.rows, rows_needed=needed)
 
 

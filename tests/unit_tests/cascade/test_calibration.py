@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 
 import numpy as np
 import pytest
 
-from langchain_costguard.cascade import CostTarget, ExpectedRegret, QualityTarget, RegretBound, calibrate
+from langchain_costguard import Cascade
+from langchain_costguard.cascade import (
+    CostTarget,
+    Draft,
+    ExpectedRegret,
+    QualityTarget,
+    RegretBound,
+    Signal,
+    Verdict,
+    calibrate,
+)
 from langchain_costguard.exceptions import CostGuardError, InfeasibleTargetError, LosingCascadeError
+from langchain_costguard.testing import ScriptedChatModel
 
 COSTS = {"mini_cost": 1.0, "full_cost": 10.0}
+
+
+class Boundless(Signal):
+    """Is surer than can be."""
+
+    def judge(self, draft: Draft) -> Verdict:
+        return Verdict(accepts=True, reason="sure", confidence=math.inf)
+
+    async def ajudge(self, draft: Draft) -> Verdict:
+        return self.judge(draft)
 
 
 def questions(rows: int, *, seed: int = 1, mini: float = 0.75, full: float = 0.85) -> tuple[np.ndarray, ...]:
@@ -178,6 +200,33 @@ def test_too_few_rows_are_refused_with_the_number_that_is_needed(target: RegretB
         calibrate(confidence[1:], mini[1:], full[1:], **COSTS, target=target)
     assert refused.value.rows_needed == needed
     assert calibrate(confidence, mini, full, **COSTS, target=target).expected_cut > 0
+
+
+def test_a_bare_number_as_a_target_is_refused_before_anybody_is_asked() -> None:
+    """0.95 of what? The models' answers would have been paid for before the question came up."""
+    with pytest.raises(TypeError, match=r"QualityTarget\(0\.95\)"):
+        calibrate(*ladder(), mini_cost=0.06, full_cost=1, target=0.95)
+    mini, full = ScriptedChatModel(responses="a"), ScriptedChatModel(responses="a")
+    with pytest.raises(TypeError, match=r"QualityTarget\(0\.95\)"):
+        Cascade.calibrated([mini, full], ["?"] * 200, target=0.95, signal=lambda _: 0.5)
+    assert not mini.calls
+
+
+def test_no_fewer_rows_are_called_better_than_are_needed() -> None:
+    """To say "at least 315, better 200" makes no sense."""
+    columns = questions(100)
+    with pytest.raises(InfeasibleTargetError, match=r"too few") as refused:
+        calibrate(*columns, mini_cost=0.06, full_cost=1, target=RegretBound(0.005))
+    assert refused.value.rows_needed > 200
+    assert "better 200" not in str(refused.value)
+
+
+def test_a_confidence_without_bound_is_refused_by_name() -> None:
+    """A signal that says infinity accepted its draft while it was measured, and nobody asked the full model."""
+    mini, full = ScriptedChatModel(responses="a"), ScriptedChatModel(responses="a")
+    with pytest.raises(ValueError, match="plus infinity"):
+        Cascade.calibrated([mini, full], ["?"] * 3, signal=Boundless(), mini_cost=1, full_cost=2)
+    assert len(full.calls) == 3
 
 
 def test_a_target_that_only_the_full_model_meets_is_infeasible() -> None:

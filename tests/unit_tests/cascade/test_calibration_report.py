@@ -147,6 +147,18 @@ def test_a_file_that_is_no_report_is_refused(text: str, fix: str, tmp_path: Path
         CalibrationReport.load(tmp_path / "wrong.json")
 
 
+@pytest.mark.parametrize("target", [5, None, "RegretBound", {"kind": "RegretBound", "wrong": 1}])
+def test_a_kept_report_whose_target_was_changed_is_refused(
+    report: CalibrationReport, tmp_path: Path, target: object
+) -> None:
+    """Somebody edited the file: the error names it and says what to do."""
+    path = tmp_path / "report.json"
+    report.save(path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"target": target}))
+    with pytest.raises(ValueError, match=r"report\.save"):
+        CalibrationReport.load(path)
+
+
 def test_the_same_questions_show_no_drift(report: CalibrationReport) -> None:
     """A false alarm costs another afternoon of labelling."""
     found = report.drift(*labelled(400, seed=6))

@@ -255,6 +255,7 @@ def test_threads_do_not_mix() -> None:
     [
         ([], None, ValueError, "no tier"),
         ([model("a")], None, ValueError, "one tier"),
+        (None, None, TypeError, "list of models"),
         ([model("a"), "gpt-4o"], None, TypeError, "Tier 1"),
         ([model("a"), model("b") | StrOutputParser()], None, TypeError, "one kind"),
         ([ChatPromptTemplate.from_template("{x}") | model("a"), model("b")], None, TypeError, "begins with a prompt"),
@@ -268,6 +269,14 @@ def test_bad_input_is_refused_at_once(tiers: Any, accept: Any, error: type[Excep
     """A cascade that cannot work is refused where it is written."""
     with pytest.raises(error, match=words):
         Cascade(tiers, accept)
+
+
+@pytest.mark.parametrize("setting", ["on_refused", "on_error", "on_draft"])
+def test_a_word_that_says_nothing_is_refused_at_once(setting: str) -> None:
+    """A misspelt setting would silently do the other thing."""
+    settings: dict[str, Any] = {setting: "foo"}
+    with pytest.raises(ValueError, match=f"as `{setting}`"):
+        Cascade([model("a"), model("b")], **settings)
 
 
 def test_a_provider_without_log_probabilities_is_refused_at_once() -> None:
