@@ -12,6 +12,7 @@ from langchain_core.runnables import RunnableBinding
 from langchain_core.utils.function_calling import convert_to_json_schema
 
 from langchain_costguard.semantic_cache.identity import RunIdentity, identity_of
+from langchain_costguard.semantic_cache.instances import calling_model
 from langchain_costguard.semantic_cache.keys import chat_question, read_chat_prompt, text_question
 
 if TYPE_CHECKING:
@@ -72,7 +73,14 @@ class Asking:
             if tenant is None:
                 return None
         if chat is None:
-            return text_question(prompt, llm_string, tenant=tenant, namespace=self._namespace)
+            return text_question(
+                prompt,
+                llm_string,
+                tenant=tenant,
+                namespace=self._namespace,
+                model=calling_model(),
+                max_temperature=self._max_temperature,
+            )
         return chat_question(
             chat,
             llm_string,
@@ -80,6 +88,7 @@ class Asking:
             tenant=tenant,
             namespace=self._namespace,
             max_temperature=self._max_temperature,
+            model=calling_model(),
         )
 
     def of_text(self, text: str, tenant: str | None) -> Question | None:
@@ -114,6 +123,7 @@ class Asking:
             tenant=tenant,
             namespace=self._namespace,
             max_temperature=self._max_temperature,
+            model=chat_model,
         )
 
     def begin(self, prompt: str, llm_string: str) -> Missed | None:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from langchain_costguard.semantic_cache.identity import PromptShape, text_of_content
+from langchain_costguard.semantic_cache.instances import endpoint_of, instance_token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,7 +47,14 @@ _HARMLESS: Final = frozenset(
 _TOOL_KEYS: Final = ("tools", "functions")
 _LANGSMITH_KEYS: Final = ("ls_provider", "ls_model_name", "ls_temperature", "ls_max_tokens", "ls_stop")
 _ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+")
+_BYSTANDERS: Final = re.compile(
+    r"\bcache=<[^<>]*Cache object at 0x[0-9a-fA-F]+>|\bcallbacks=\[(?:<[^<>]* object at 0x[0-9a-fA-F]+>(?:, )?)+\]"
+)
+"""Parts of a model that change no answer and read as their addresses."""
 _TEXT_LLM_MODEL: Final = re.compile(r"\('(?:model|model_name|model_id)', '([^']+)'\)")
+
+_TEXT_LLM_TEMPERATURE: Final = re.compile(r"\('temperature', ([0-9.]+(?:e-?[0-9]+)?)\)")
+_RESPONSE_ID: Final = "resp_"
 
 
 class ChatPrompt(NamedTuple):
@@ -120,8 +128,12 @@ def chat_question(
     tenant: str | None = None,
     namespace: str = "",
     max_temperature: float | None = 0.0,
+    model: object = None,
 ) -> Question:
     """The question of a chat model.
+
+    A model that LangChain cannot serialise and that has parts without a description of their own, which read as
+    addresses, is itself only as the same object: its answers are not found from another process, nor by a copy.
 
     Args:
         prompt: its prompt, taken apart.
@@ -130,8 +142,9 @@ def chat_question(
         tenant: whose question it is.
         namespace: the cache's name.
         max_temperature: the highest temperature at which answers are found by meaning; `None` for any.
+        model: the model itself, where it is known.
     """
-    described = None if identity is None else _described(identity)
+    described = None if identity is None else _described(identity, model)
     partition = _digest([FORMAT, "chat", namespace, tenant, _settings(llm_string), described, prompt.turns])
     why = _why_exact(prompt, identity, max_temperature)
     return Question(
@@ -145,7 +158,15 @@ def chat_question(
     )
 
 
-def text_question(prompt: str, llm_string: str, *, tenant: str | None = None, namespace: str = "") -> Question:
+def text_question(
+    prompt: str,
+    llm_string: str,
+    *,
+    tenant: str | None = None,
+    namespace: str = "",
+    model: object = None,
+    max_temperature: float | None = 0.0,
+) -> Question:
     """The question of a text LLM, or of somebody who uses the cache by itself.
 
     Args:
@@ -153,11 +174,15 @@ def text_question(prompt: str, llm_string: str, *, tenant: str | None = None, na
         llm_string: how LangChain describes the model to a cache.
         tenant: whose question it is.
         namespace: the cache's name.
+        model: the text LLM itself, where it is known: `llm_string` does not say which endpoint it asks.
+        max_temperature: the highest temperature at which answers are found by meaning; `None` for any.
     """
-    partition = _digest([FORMAT, "text", namespace, tenant, llm_string])
-    why = why_text_exact(prompt)
-    model = _TEXT_LLM_MODEL.search(llm_string)
-    named = None if model is None else label(model.group(1))
+    endpoint = endpoint_of(model)
+    partition = _digest([FORMAT, "text", namespace, tenant, llm_string, *([] if endpoint is None else [endpoint])])
+    given = _TEXT_LLM_TEMPERATURE.search(llm_string)
+    why = _why_varied(None if given is None else float(given.group(1)), max_temperature) or why_text_exact(prompt)
+    named_in = _TEXT_LLM_MODEL.search(llm_string)
+    named = None if named_in is None else label(named_in.group(1))
     return Question(partition, _digest([prompt]), prompt if why is None else None, why, label(tenant), named)
 
 
@@ -180,10 +205,15 @@ def _why_exact(prompt: ChatPrompt, identity: RunIdentity | None, max_temperature
         return "a turn with tools is matched by its words only"
     if prompt.asked is None:
         return "there is no human message"
-    temperature = None if identity is None else identity.temperature
-    if max_temperature is not None and temperature is not None and temperature > max_temperature:
-        return f"temperature {temperature:g} asks for variety: set max_temperature= to match by meaning all the same"
-    return why_text_exact(prompt.asked)
+    return _why_varied(None if identity is None else identity.temperature, max_temperature) or why_text_exact(
+        prompt.asked
+    )
+
+
+def _why_varied(temperature: float | None, max_temperature: float | None) -> str | None:
+    if max_temperature is None or temperature is None or temperature <= max_temperature:
+        return None
+    return f"temperature {temperature:g} asks for variety: set max_temperature= to match by meaning all the same"
 
 
 def why_text_exact(text: str) -> str | None:
@@ -217,9 +247,13 @@ def _name(message: Mapping[str, Any]) -> str:
 
 def _sent(message: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a message that a model reads, without the empty ones."""
-    return {
-        name: value for name, value in message["kwargs"].items() if name not in _UNSENT_FIELDS and value not in ([], {})
-    }
+    given = message["kwargs"]
+    sent = {name: value for name, value in given.items() if name not in _UNSENT_FIELDS and value not in ([], {})}
+    said = given.get("response_metadata")
+    answer_id = said.get("id") if isinstance(said, dict) else None
+    if isinstance(answer_id, str) and answer_id.startswith(_RESPONSE_ID):
+        sent["response_id"] = answer_id  # a provider that keeps conversations may be sent this in place of the turns
+    return sent
 
 
 def _without_text(content: Any) -> tuple[Any, list[str]]:  # noqa: ANN401 - message content is open by design
@@ -241,19 +275,20 @@ def _without_text(content: Any) -> tuple[Any, list[str]]:  # noqa: ANN401 - mess
     return marked, words
 
 
-def _described(identity: RunIdentity) -> list[Any]:
+def _described(identity: RunIdentity, model: object) -> list[Any]:
     """What a run's start says about the model and the request, as far as it can change an answer."""
     named = {key: identity.metadata[key] for key in _LANGSMITH_KEYS if identity.metadata.get(key) is not None}
     params = {key: value for key, value in identity.params.items() if key not in _HARMLESS}
     options = {key: value for key, value in identity.options.items() if key not in _HARMLESS}
-    return [named, params, options, _constructor(identity.serialized)]
+    return [named, params, options, _constructor(identity.serialized, model)]
 
 
-def _constructor(serialized: Mapping[str, Any]) -> str | None:
+def _constructor(serialized: Mapping[str, Any], model: object) -> str | None:
     """The settings of a model that LangChain cannot serialise: it hands them to no cache, but to callbacks as text."""
     if serialized.get("type") != "not_implemented":
         return None
-    return _without_addresses(str(serialized.get("repr")))
+    text = _BYSTANDERS.sub("", str(serialized.get("repr")))
+    return f"{text} {instance_token(model)}" if _ADDRESS.search(text) else text
 
 
 @lru_cache(maxsize=256)

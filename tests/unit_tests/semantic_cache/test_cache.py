@@ -236,9 +236,10 @@ def test_a_cache_that_fails_breaks_no_call_and_says_so_once(caplog: pytest.LogCa
     with caplog.at_level(logging.WARNING, "langchain_costguard"):
         answers = [said(model, RESET) for _ in range(3)]
         answers += [str(asyncio.run(model.ainvoke(RESET)).content)]
+        cache.update("the prompt of a text LLM", "its settings", [Generation(text="fine")])
 
     assert answers == ["answer 0", "answer 1", "answer 2", "answer 3"]
-    assert cache._faults.count == 4  # nothing is stored after a lookup that failed
+    assert cache._faults.count == 5  # nothing is stored after a lookup that failed
     assert [record.message for record in caplog.records] == [
         "the cache failed in lookup (StoreError): models are asked instead",
         "the cache failed in update (OSError): models are asked instead",

@@ -267,3 +267,47 @@ def test_schemas_of_one_name_and_other_fields_are_kept_apart(cache: SemanticCach
         said = model.with_structured_output(schema).invoke("Where?")
         assert isinstance(said, schema)
     assert len(model.calls) == 2
+
+
+class Backend:
+    """A part of a model that reads as its address."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+class BackedModel(NamelessModel):
+    """A model that differs from another in such a part only."""
+
+    name_of_model: str = "backed"
+    backend: Any = None
+
+    def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
+        return ChatResult(generations=[ChatGeneration(message=AIMessage(self.backend.name))])
+
+
+def test_models_that_differ_in_an_undescribed_part_only_are_two_models(cache: SemanticCache) -> None:
+    """Also where the second is made in the place of the first."""
+    for name in ("small", "big", "third"):
+        assert BackedModel(backend=Backend(name)).invoke("Hi").content == name
+    kept = BackedModel(backend=Backend("kept"))
+
+    assert [kept.invoke("Hi").content, asyncio.run(kept.ainvoke("Hi")).content] == ["kept", "kept"]
+    assert cache.stats().hits == 1
+
+
+class PlacedLLM(FakeListLLM):
+    """A text LLM with an endpoint that LangChain does not describe."""
+
+    base_url: str
+
+
+def test_text_llms_of_two_endpoints_share_no_answer(cache: SemanticCache) -> None:
+    """LangChain describes them by their model and parameters only."""
+    one = PlacedLLM(responses=["one", "more"], base_url="http://one")
+    other = PlacedLLM(responses=["other", "more"], base_url="http://other")
+
+    said = [one.invoke("Hi"), other.invoke("Hi"), one.invoke("Hi"), asyncio.run(other.ainvoke("Hi"))]
+
+    assert said == ["one", "other", "one", "other"]
+    assert cache.stats().hits == 2

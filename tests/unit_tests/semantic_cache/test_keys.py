@@ -47,6 +47,10 @@ def question(*messages: Any, llm_string: str = LLM, **given: Any) -> Question:
     return chat_question(parsed(*messages), llm_string, run, **given)
 
 
+class Part:
+    """An object that reads as its address."""
+
+
 ASKED = HumanMessage("How do I reset my password?")
 PLAIN = question(ASKED)
 
@@ -126,16 +130,34 @@ def test_settings_that_change_no_answer_split_nothing(setting: str) -> None:
     assert question(ASKED, llm_string=other).partition == question(ASKED, llm_string=LLM).partition
 
 
-def test_a_model_that_lives_elsewhere_in_memory_is_the_same_model() -> None:
-    """LangChain describes a model that it cannot serialise with the addresses of its parts."""
+def test_two_models_that_read_the_same_but_for_an_address_are_two_models() -> None:
+    """What cannot be described can be anything: an address tells two parts apart, and the next part may get it."""
+    described = identity(serialized={"type": "not_implemented", "repr": "M(x=<X at 0x7f00>)"})
+    one, other = Part(), Part()
+
+    seen = [question(ASKED, identity=described, model=model).partition for model in (one, other, None, None)]
+
+    assert len(set(seen)) == 4
+    assert question(ASKED, identity=described, model=one).partition == seen[0]
+
+
+def test_answers_that_a_provider_keeps_are_told_apart_by_their_ids() -> None:
+    """Where a conversation is sent by the id of its last answer, the same words may mean another conversation."""
     seen = {
-        question(
-            ASKED, identity=identity(serialized={"type": "not_implemented", "repr": f"M(x=<X at {place}>)"})
-        ).partition
-        for place in ("0x7f00", "0x7fff")
+        question(AIMessage("OK", response_metadata={"id": name}), ASKED).partition
+        for name in ("resp_1", "resp_2", "chatcmpl-1", "chatcmpl-2")
     }
 
-    assert len(seen) == 1
+    assert len(seen) == 3
+
+
+def test_a_text_llm_that_asks_for_variety_is_matched_by_its_words_only() -> None:
+    """Its temperature is only in LangChain's description of it."""
+    warm, cold = "[('model', 'x'), ('temperature', 0.7)]", "[('model', 'x'), ('temperature', 0.0)]"
+
+    assert text_question("How are you?", warm).text is None
+    assert text_question("How are you?", warm, max_temperature=None).text == "How are you?"
+    assert text_question("How are you?", cold).text == "How are you?"
 
 
 def test_two_schemas_of_one_name_are_two_schemas() -> None:
