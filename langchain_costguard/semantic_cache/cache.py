@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 
 from langchain_costguard._settings import is_disabled
-from langchain_costguard.semantic_cache.asking import Asking
+from langchain_costguard.semantic_cache.asking import Asking, tenant_name
 from langchain_costguard.semantic_cache.billing import report_text_hit
+from langchain_costguard.semantic_cache.embedding import Embedding
 from langchain_costguard.semantic_cache.faults import Faults
 from langchain_costguard.semantic_cache.finding import Finder, Found, now_us
 from langchain_costguard.semantic_cache.flights import TICKET, Flights, await_for, wait_for
@@ -21,6 +22,7 @@ from langchain_costguard.semantic_cache.keeping import Keeper, KeepingRules
 from langchain_costguard.semantic_cache.keys import label
 from langchain_costguard.semantic_cache.lately import Lately
 from langchain_costguard.semantic_cache.learning import Learning
+from langchain_costguard.semantic_cache.matching import as_verifier
 from langchain_costguard.semantic_cache.meaning import NO_EMBEDDER, Matching
 from langchain_costguard.semantic_cache.plain_use import PlainUse
 from langchain_costguard.stores.cache_base import CacheLimits, CacheUse
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from langchain_core.embeddings import Embeddings
+    from langchain_core.language_models import BaseChatModel
     from langchain_core.outputs import Generation
 
     from langchain_costguard.pricing import PriceBook
@@ -67,7 +70,8 @@ class SemanticCache(PlainUse, BaseCache):
         threshold: the similarity from which another wording is a hit, in [0, 1]; by default the embedder's own, which
             is a stricter one where not every built-in guard is asked.
         guards: whether texts are compared for what changes the answer; or the guards themselves.
-        verifier: asked last about a near entry: a function of the stored and the asked text.
+        verifier: asked last about a near entry: a function of the stored and the asked text, or a chat model, which is
+            asked whether the two have the same answer. Its calls are tracked like any other, and not cached.
         ttl_seconds: how long an answer is served, from when it was stored, however often it is used; `None` for ever.
         max_entries: the most answers that are kept; those used least recently go first. `None` for no limit.
         max_bytes: the most they may take.
@@ -75,6 +79,11 @@ class SemanticCache(PlainUse, BaseCache):
             `None` for no limit. A run that leaves the temperature to its provider counts as not asking for variety.
         shadow: look up and store, but serve nothing: `stats()` tells what would have been served.
         prices: what answers cost, to know what a hit saves; by default the list prices.
+
+    Raises:
+        StoreError: the place of the answers cannot be opened or written. What fails later breaks no call.
+        TypeError: the verifier is neither a function nor a chat model.
+        ValueError: a limit or the threshold means nothing.
 
     Example:
         ```python
@@ -92,7 +101,7 @@ class SemanticCache(PlainUse, BaseCache):
         namespace: str = "",
         threshold: float | None = None,
         guards: Guards | bool = True,
-        verifier: Callable[[str, str], bool] | None = None,
+        verifier: Callable[[str, str], bool] | BaseChatModel | None = None,
         ttl_seconds: float | None = WEEK_SECONDS,
         max_entries: int | None = 100_000,
         max_bytes: int | None = None,
@@ -104,6 +113,7 @@ class SemanticCache(PlainUse, BaseCache):
         from langchain_costguard.semantic_cache.index import index_for
 
         _check(threshold=threshold, ttl_seconds=ttl_seconds, max_entries=max_entries, max_bytes=max_bytes)
+        verified_by = as_verifier(verifier)
         self.store: CacheStore = open_cache_store(Path(store) if isinstance(store, os.PathLike) else store)
         self.namespace = label(namespace) or ""
         self.tenant = tenant
@@ -112,11 +122,12 @@ class SemanticCache(PlainUse, BaseCache):
         self._uses = CacheUses(self.store)
         self._faults = Faults()
         self._learning = Learning(self.store, self.namespace)
-        self._matching = Matching(embedder, self.store, threshold, guards, verifier, self._learning)
+        self._matching = Matching(embedder, self.store, threshold, guards, verified_by, self._learning)
         self._asking = Asking(tenant, namespace, max_temperature)
-        self._finder = Finder(self.store, self._index, self._matching.meaning, self._matching.decide)
+        embedding = Embedding(self._matching.meaning, self._faults)
+        self._finder = Finder(self.store, self._index, embedding, self._matching.decide)
         rules = KeepingRules(self.namespace, ttl_seconds, CacheLimits(max_entries, max_bytes), prices)
-        self._keeper = Keeper(self.store, self._index, self._matching.meaning, rules)
+        self._keeper = Keeper(self.store, self._index, embedding, rules)
         self._flights = Flights()
         self._lately = Lately()
         OBSERVER.register()
@@ -181,16 +192,22 @@ class SemanticCache(PlainUse, BaseCache):
 
         Args:
             kwargs: `tenant="alice"` deletes hers only; `namespace=` those of another cache in the same store, and
-                `namespace=None` those of all.
+                `namespace=None` those of all. Without `tenant` everybody's are deleted.
 
         Raises:
             StoreError: the store cannot be written.
             TypeError: there are other arguments.
+            ValueError: `tenant` is given and names nobody.
         """
-        wanted = {"namespace": self.namespace, **{name: label(value) for name, value in kwargs.items()}}
-        if not wanted.keys() <= {"namespace", "tenant"}:
+        if not kwargs.keys() <= {"namespace", "tenant"}:
             msg = f"clear() takes tenant= and namespace=, not {', '.join(sorted(kwargs))}"
             raise TypeError(msg)
+        wanted = {"namespace": label(kwargs.get("namespace", self.namespace))}
+        if "tenant" in kwargs:
+            wanted["tenant"] = label(tenant_name(kwargs["tenant"]))
+            if wanted["tenant"] is None:
+                msg = f"tenant={kwargs['tenant']!r} names nobody: give a name, or clear() to delete everybody's entries"
+                raise ValueError(msg)
         self._uses.flush()
         self.store.clear(**wanted)
         self._index.forget()
@@ -218,6 +235,8 @@ class SemanticCache(PlainUse, BaseCache):
         key = (question.partition, question.exact)
         deadline = time.monotonic() + ticket.wait_seconds
         while (leader := self._flights.lead_or_follow(key, ticket)) is not None:
+            if ticket.is_nested:
+                return found
             ending = wait_for(leader, deadline)
             if ending != "failed":
                 return (self._finder.find_exact(question) if ending == "stored" else None) or found
@@ -232,6 +251,8 @@ class SemanticCache(PlainUse, BaseCache):
         key = (question.partition, question.exact)
         deadline = time.monotonic() + ticket.wait_seconds
         while (leader := self._flights.lead_or_follow(key, ticket)) is not None:
+            if ticket.is_nested:
+                return found
             ending = await await_for(leader, deadline)
             if ending != "failed":
                 is_there = ending == "stored"

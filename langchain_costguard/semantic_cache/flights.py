@@ -26,11 +26,14 @@ class Ticket:
 
     Args:
         wait_seconds: how long it waits for another call before it asks by itself.
+        is_nested: whether it is for a call within one that others may wait for: it waits for nobody, because that
+            could be the outer call, or one that waits for the outer call.
     """
 
-    def __init__(self, wait_seconds: float) -> None:
+    def __init__(self, wait_seconds: float, *, is_nested: bool = False) -> None:
         """Lead nothing yet."""
         self.wait_seconds: float = wait_seconds
+        self.is_nested: bool = is_nested
         self._flights: Flights | None = None
         self._key: Key | None = None
         self._is_stored: bool = False
@@ -97,7 +100,8 @@ TICKET: Final[ContextVar[Ticket | None]] = ContextVar("langchain_costguard_cache
 @contextmanager
 def ticketed(wait_seconds: float) -> Iterator[None]:
     """Calls in here have others wait for them that ask the same, and wait for those themselves."""
-    ticket = Ticket(wait_seconds)
+    outer = TICKET.get()
+    ticket = Ticket(wait_seconds, is_nested=outer is not None and (outer.is_nested or not outer.may_lead))
     token = TICKET.set(ticket)
     has_failed = True
     try:

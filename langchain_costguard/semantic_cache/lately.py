@@ -31,9 +31,10 @@ class Lately:
         """Remember a lookup."""
         self._lookups.appendleft(Lookup(explanation, entry_id))
 
-    def of_text(self, text: str) -> Lookup | None:
-        """The latest lookup of a text."""
-        return next((lookup for lookup in list(self._lookups) if lookup.explanation.asked == text), None)
+    def of_text(self, text: str, tenant: str | None) -> Lookup | None:
+        """The latest lookup of a text by a tenant; `None` stands for nobody in particular."""
+        asked = ((lookup, lookup.explanation) for lookup in list(self._lookups))
+        return next((lookup for lookup, said in asked if said.asked == text and said.tenant == tenant), None)
 
     def misses(self) -> list[Explanation]:
         """The lookups that came near a stored entry and missed, the nearest first."""

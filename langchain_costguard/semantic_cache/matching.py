@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from langchain_core.language_models import BaseChatModel
 
     from langchain_costguard.semantic_cache.guards import Guards, Veto
 
@@ -61,6 +63,40 @@ def decide(
     if not similarity >= threshold:
         return Match(similarity, (), hit=False, reason=f"similarity {similarity:.3f} is below {threshold:.3f}")
     return _judged(similarity, stored_text, asked_text, guards, verifier)
+
+
+def as_verifier(verifier: object) -> Verifier | None:
+    """A verifier as `decide` takes it.
+
+    Args:
+        verifier: a function of the stored and the asked text, a chat model, or `None`.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    from langchain_core.language_models import BaseChatModel
+
+    if isinstance(verifier, BaseChatModel):
+        return _asking(verifier)
+    if verifier is not None and not callable(verifier):
+        msg = (
+            f"{type(verifier).__name__} is no verifier: give verifier= a function of the stored and the asked text "
+            "that says whether they have the same answer, or a chat model"
+        )
+        raise TypeError(msg)
+    return cast("Verifier | None", verifier)
+
+
+def _asking(model: BaseChatModel) -> Verifier:
+    """Ask a model, never its cache: one question about two others reads much like the next."""
+    from langchain_costguard.semantic_cache.proposals import read_yes_no, same_answer_prompt
+
+    uncached = model.model_copy(update={"cache": False})
+
+    def is_same(stored: str, asked: str) -> bool:
+        return read_yes_no(str(uncached.invoke(same_answer_prompt(stored, asked)).text)) is True
+
+    return is_same
 
 
 async def adecide(

@@ -13,6 +13,7 @@ from langchain_costguard._settings import is_disabled
 from langchain_costguard.semantic_cache.asking import tenant_name
 from langchain_costguard.semantic_cache.finding import Found, now_us
 from langchain_costguard.semantic_cache.flights import ticketed
+from langchain_costguard.semantic_cache.keys import label
 from langchain_costguard.semantic_cache.stats import CacheStats, Explanation, sum_totals
 from langchain_costguard.semantic_cache.warming import question_and_answer, warmed
 
@@ -45,6 +46,7 @@ class PlainUse:
     namespace: str
     store: CacheStore
     shadow: bool
+    tenant: str | None
     _asking: Asking
     _faults: Faults
     _finder: Finder
@@ -185,11 +187,11 @@ class PlainUse:
             tenant: whose question it is, where the cache keeps tenants apart.
 
         Returns:
-            For a text without a model: the latest lookup of it in this process, by whatever model; else what `get`
-            would find.
+            For a text without a model: the tenant's latest lookup of it in this process, by whatever model; else what
+            `get` would find.
         """
         if model is None and isinstance(prompt, str):
-            lookup = self._lately.of_text(prompt)
+            lookup = self._lately.of_text(prompt, label(tenant_name(tenant)))
             if lookup is not None:
                 return lookup.explanation
         question = self._meant(prompt, model, tenant)
@@ -197,7 +199,7 @@ class PlainUse:
             return Explanation("miss", str(prompt), why="it is not known whose question it is: give tenant=")
         return self._finder.find(question).explained(question)
 
-    def feedback(self, prompt: str | Explanation, *, good: bool) -> bool:
+    def feedback(self, prompt: str | Explanation, *, good: bool, tenant: str | None = None) -> bool:
         """What a user says of a hit: a wrong answer is deleted, and too many of them raise the threshold.
 
         The threshold is raised for everybody who shares the store, the namespace and the embedder.
@@ -205,15 +207,21 @@ class PlainUse:
         Args:
             prompt: the text that was asked, or what `explain` said of it.
             good: whether the answer was right.
+            tenant: whose question it was; required where the cache keeps tenants apart.
 
         Returns:
             Whether a hit of this text is remembered: the latest 256 lookups of this process are.
 
         Raises:
             StoreError: the store cannot be written.
+            ValueError: the cache keeps tenants apart, and none is given.
         """
         text = prompt.asked if isinstance(prompt, Explanation) else prompt
-        lookup = None if text is None else self._lately.of_text(text)
+        name = label(tenant_name(tenant))
+        if self.tenant is not None and name is None:
+            msg = "it is not known whose question it was: give tenant="
+            raise ValueError(msg)
+        lookup = None if text is None else self._lately.of_text(text, name)
         if lookup is None or lookup.entry_id is None or not lookup.explanation.is_hit:
             return False
         meaning = self._matching.meaning()

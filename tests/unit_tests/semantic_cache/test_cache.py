@@ -260,6 +260,49 @@ def test_an_embedder_that_fails_costs_only_its_hits() -> None:
     assert said(counted(cache=cache), RESET) == "answer 0"
 
 
+class ComingAndGoing(WordEmbeddings):
+    """An embedder whose provider is down for a while."""
+
+    is_down: bool = False
+    calls: int = 0
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        self._ask()
+        return super().embed_documents(texts)
+
+    def embed_query(self, text: str) -> list[float]:
+        self._ask()
+        return super().embed_query(text)
+
+    def _ask(self) -> None:
+        self.calls += 1
+        if self.is_down:
+            raise ConnectionError
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["it was well before", "it never was well"])
+def test_while_an_embedder_is_down_the_same_words_are_stored_and_served(
+    is_known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An outage of the embedder must not be one of the cache, nor be waited for at each call."""
+    embedder = ComingAndGoing()
+    cache = SemanticCache(embedder, "memory")
+    model = counted(cache=cache)
+    if is_known:
+        said(model, "Something else entirely?")
+    embedder.is_down = True
+    before = embedder.calls
+
+    answers = [said(model, text) for text in (RESET, RESET, "Where is my parcel?", "Where is my parcel?")]
+
+    assert answers[0] == answers[1] != answers[2] == answers[3]
+    assert embedder.calls == before + 1
+    embedder.is_down = False
+    monkeypatch.setattr("langchain_costguard.semantic_cache.embedding.time.monotonic", lambda: 1e12)
+    said(model, "When do you open?")
+    assert embedder.calls > before + 1
+
+
 def test_without_an_embedder_the_same_words_are_served_and_it_says_so(caplog: pytest.LogCaptureFixture) -> None:
     """Who expects meaning must not wonder silently why there are no hits."""
     cache = SemanticCache(None, "memory")
@@ -454,3 +497,49 @@ def test_an_answer_whose_lookup_failed_is_not_stored_for_the_tenant_before(monke
         assert said(model, RESET, user="bob") == "bob's"
 
     assert said(model, RESET, user="alice") == "hers"
+
+
+@pytest.mark.parametrize("nobody", [None, "", 1.5])
+def test_clearing_nobody_in_particular_deletes_nothing(nobody: object) -> None:
+    """A name that is missing by mistake must not empty the cache."""
+    cache = near_cache(tenant="user")
+    cache.set(RESET, "hers", tenant="alice")
+
+    with pytest.raises(ValueError, match=r"clear\(\) to delete everybody's"):
+        cache.clear(tenant=nobody)
+
+    assert cache.get(RESET, tenant="alice") == "hers"
+    cache.clear()
+    assert cache.get(RESET, tenant="alice") is None
+
+
+def test_a_tenant_that_is_a_number_is_cleared_by_the_number() -> None:
+    """Runs name tenants by numbers, too."""
+    cache = near_cache(tenant="user")
+    cache.set(RESET, "five's", tenant="5")
+
+    cache.clear(tenant=5)
+
+    assert cache.get(RESET, tenant="5") is None
+
+
+@pytest.mark.parametrize(("answer", "served"), [("Yes.", "answer 0"), ("no", "answer 1"), ("perhaps", "answer 1")])
+def test_a_chat_model_verifies_and_is_never_answered_from_the_cache(answer: str, served: str) -> None:
+    """A verifier that is no function would refuse everything and say nothing."""
+    from langchain_core.globals import set_llm_cache
+
+    verifier = ScriptedChatModel(responses=[answer] * 9, model="gpt-4o-mini")
+    cache = near_cache(verifier=verifier)
+    set_llm_cache(cache)
+    try:
+        model = counted()
+        assert [said(model, text) for text in (RESET, SAME)] == ["answer 0", served]
+        assert cache.stats().lookups == 2
+    finally:
+        set_llm_cache(None)
+
+
+def test_a_verifier_that_cannot_be_asked_is_refused() -> None:
+    """It would be found out by hits that never come."""
+    with pytest.raises(TypeError, match="or a chat model"):
+        near_cache(verifier="gpt-4o")

@@ -285,3 +285,40 @@ def test_praise_moves_nothing() -> None:
 
     assert cache.feedback(SAME, good=True)
     assert cache.get(SAME) == "Use the link."
+
+
+def test_a_tenant_neither_sees_nor_judges_anothers_lookups() -> None:
+    """A question can hold what nobody else may read."""
+    cache = near_cache(tenant="user")
+    cache.set(RESET, "hers", tenant="alice")
+    assert cache.get(SAME, tenant="alice") == "hers"
+
+    assert cache.explain(SAME, tenant="alice").stored == RESET
+    assert cache.explain(SAME, tenant="bob").stored is None
+    assert not cache.feedback(SAME, good=False, tenant="bob")
+    assert cache.get(SAME, tenant="alice") == "hers"
+    with pytest.raises(ValueError, match="give tenant="):
+        cache.feedback(SAME, good=False)
+    assert cache.feedback(SAME, good=False, tenant="alice")
+    assert cache.get(SAME, tenant="alice") is None
+
+
+def test_a_query_within_one_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would wait for the call that it is part of."""
+    from langchain_costguard.semantic_cache import cache as module
+
+    def refused(*_: object) -> None:
+        pytest.fail("a nested query waits")
+
+    monkeypatch.setattr(module, "wait_for", refused)
+    monkeypatch.setattr(module, "await_for", refused)
+    cache = near_cache()
+
+    async def inner(_: str) -> str:
+        return "inner"
+
+    async def outer(text: str) -> str:
+        return await cache.aquery(text, inner)
+
+    assert cache.query(RESET, lambda text: cache.query(text, lambda _: "inner")) == "inner"
+    assert asyncio.run(cache.aquery("What does the premium plan cost?", outer)) == "inner"
