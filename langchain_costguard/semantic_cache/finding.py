@@ -7,7 +7,6 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from langchain_costguard.semantic_cache.answers import load_answer
-from langchain_costguard.semantic_cache.embedders import NO_VECTOR
 from langchain_costguard.semantic_cache.stats import Explanation
 
 if TYPE_CHECKING:
@@ -17,10 +16,10 @@ if TYPE_CHECKING:
     from langchain_core.outputs import Generation
     from numpy.typing import NDArray
 
+    from langchain_costguard.semantic_cache.embedding import Embedding
     from langchain_costguard.semantic_cache.index import CandidateIndex
     from langchain_costguard.semantic_cache.keys import Question
     from langchain_costguard.semantic_cache.matching import Match
-    from langchain_costguard.semantic_cache.meaning import Meaning
     from langchain_costguard.stores.cache_base import CacheEntry, CacheStore, UseKind
 
 CANDIDATES: Final = 5
@@ -62,7 +61,7 @@ class Finder:
     Args:
         store: where entries are.
         index: finds near ones.
-        meaning: makes vectors; asked when one is needed first.
+        embedding: makes vectors.
         decide: whether a stored text answers an asked one, at a similarity.
     """
 
@@ -70,13 +69,13 @@ class Finder:
         self,
         store: CacheStore,
         index: CandidateIndex,
-        meaning: Callable[[], Meaning | None],
+        embedding: Embedding,
         decide: Callable[[str, str, float], Match],
     ) -> None:
         """Keep the parts."""
         self._store = store
         self._index = index
-        self._meaning = meaning
+        self._embedding = embedding
         self._decide = decide
 
     def find(self, question: Question) -> Found:
@@ -97,12 +96,9 @@ class Finder:
     def _find_near(self, question: Question) -> Found:
         if question.text is None:
             return Found("miss", why=question.why_exact)
-        meaning = self._meaning()
-        if meaning is None:
-            return Found("miss", why="there is no embedder")
-        vector = meaning.embed(question.text)
-        if vector is None:
-            return Found("miss", why=NO_VECTOR)
+        meaning, vector, why = self._embedding.embed(question.text)
+        if meaning is None or vector is None:
+            return Found("miss", why=why)
         refused: Found | None = None
         at = now_us()
         near = self._index.nearest(question.partition, meaning.fingerprint, vector, k=CANDIDATES, now_us=at)

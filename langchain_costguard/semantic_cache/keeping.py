@@ -12,16 +12,16 @@ from langchain_costguard.semantic_cache.finding import now_us
 from langchain_costguard.stores.cache_base import CacheEntry, CacheLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import numpy as np
     from langchain_core.outputs import Generation
     from numpy.typing import NDArray
 
     from langchain_costguard.pricing import PriceBook
+    from langchain_costguard.semantic_cache.embedding import Embedding
     from langchain_costguard.semantic_cache.index import CandidateIndex
     from langchain_costguard.semantic_cache.keys import Question
-    from langchain_costguard.semantic_cache.meaning import Meaning
     from langchain_costguard.stores.cache_base import CacheStore
 
 _US_PER_SECOND: Final = 1_000_000
@@ -44,17 +44,15 @@ class Keeper:
     Args:
         store: where entries go.
         index: what is told of them.
-        meaning: makes vectors; asked when one is needed first.
+        embedding: makes vectors.
         rules: for how long, and how many.
     """
 
-    def __init__(
-        self, store: CacheStore, index: CandidateIndex, meaning: Callable[[], Meaning | None], rules: KeepingRules
-    ) -> None:
+    def __init__(self, store: CacheStore, index: CandidateIndex, embedding: Embedding, rules: KeepingRules) -> None:
         """Keep the parts."""
         self._store = store
         self._index = index
-        self._meaning = meaning
+        self._embedding = embedding
         self._rules = rules
         self._puts = count()
 
@@ -117,12 +115,13 @@ class Keeper:
 
     def _embedded(self, entry: CacheEntry, vector: NDArray[np.float32] | None) -> CacheEntry:
         """The entry with its vector, where it can be found by meaning."""
-        meaning = None if entry.text is None else self._meaning()
-        if meaning is None or entry.text is None:
+        if entry.text is None:
             return entry
         if vector is None:
-            vector = meaning.embed(entry.text)
-        if vector is None:
+            meaning, vector, _ = self._embedding.embed(entry.text)
+        else:
+            meaning = self._embedding.meaning()
+        if meaning is None or vector is None:
             return entry
         from langchain_costguard.semantic_cache.vectors import to_bytes
 
