@@ -27,6 +27,10 @@ _FILE_MODE: Final = 0o600
 _FOLDER_MODE: Final = 0o700
 _PAUSE_SECONDS: Final = 0.0003
 """A step takes about as long, so whoever waits looks about once per step of the others."""
+_PATIENCE_SECONDS: Final = 5.0
+"""How long opening a file and what a user asked for wait: many processes may begin at once."""
+_REST_SECONDS: Final = 5.0
+"""So long nothing more is written in passing once a write has waited in vain."""
 _PRIMARY_CODE: Final = 0xFF
 """The part of an error's code that says its kind."""
 _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -67,7 +71,7 @@ class CacheFile:
 
     Args:
         path: the absolute path; file and folders are created when missing, for the user's eyes only.
-        timeout_seconds: how long to wait for another process's write.
+        timeout_seconds: how long a write in passing waits for another process's write.
 
     Raises:
         StoreError: it cannot be opened.
@@ -77,6 +81,7 @@ class CacheFile:
         """Open the file, so that what is wrong with it is known now."""
         self.path = path
         self._timeout_seconds = timeout_seconds
+        self._rests_until: float = 0.0
         self._reader, self._follower, self._writer = _Access(), _Access(), _Access()
         watch_forks(self)
         weakref.finalize(self, _close_all, (self._reader, self._follower, self._writer))
@@ -90,13 +95,39 @@ class CacheFile:
         """
         return self._run(self._reader, question)
 
-    def write(self, step: Callable[[sqlite3.Connection], _T]) -> _T:
+    def write(self, step: Callable[[sqlite3.Connection], _T], *, is_patient: bool = False) -> _T:
         """Do a step as one transaction.
+
+        Args:
+            step: what is done.
+            is_patient: whether somebody waits for just this, so that it is tried for seconds; else a write that waited
+                in vain keeps others from waiting for a while.
 
         Raises:
             StoreError: it could not be done; nothing was changed.
         """
-        return self._run(self._writer, lambda connection: self._transact(connection, step))
+        if is_patient:
+            return self._run(self._writer, lambda connection: self._transact(connection, step))
+        self._refuse_at_rest()
+        return self._run(self._writer, lambda connection: self._in_passing(connection, step))
+
+    def _refuse_at_rest(self) -> None:
+        if time.monotonic() < self._rests_until:
+            msg = (
+                f"The cache {self.path} was locked by another process and is not written for some seconds: end what "
+                "holds it, or wait longer with timeout_seconds="
+            )
+            raise StoreError(msg)
+
+    def _in_passing(self, connection: sqlite3.Connection, step: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Do a step without waiting long; threads that stood behind one that waited in vain do not wait at all."""
+        self._refuse_at_rest()
+        try:
+            return self._transact(connection, step, self._timeout_seconds)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY:
+                self._rests_until = time.monotonic() + _REST_SECONDS
+            raise
 
     @contextmanager
     def following(self) -> Iterator[sqlite3.Connection]:
@@ -154,8 +185,13 @@ class CacheFile:
                 access.close()
                 raise self.explain(error) from error
 
-    def _transact(self, connection: sqlite3.Connection, step: Callable[[sqlite3.Connection], _T]) -> _T:
-        self._patiently(connection, "BEGIN IMMEDIATE")
+    def _transact(
+        self,
+        connection: sqlite3.Connection,
+        step: Callable[[sqlite3.Connection], _T],
+        seconds: float = _PATIENCE_SECONDS,
+    ) -> _T:
+        self._patiently(connection, "BEGIN IMMEDIATE", seconds)
         try:
             result = step(connection)
             connection.execute("COMMIT")
@@ -165,7 +201,7 @@ class CacheFile:
             raise
         return result
 
-    def _patiently(self, connection: sqlite3.Connection, sql: str) -> Any:  # noqa: ANN401 - a cell of any type
+    def _patiently(self, connection: sqlite3.Connection, sql: str, seconds: float = _PATIENCE_SECONDS) -> Any:  # noqa: ANN401 - a cell of any type
         """Run a statement, waiting in short steps while another process writes: SQLite's own steps grow too long."""
         deadline: float | None = None
         while True:
@@ -173,7 +209,7 @@ class CacheFile:
                 return connection.execute(sql).fetchone()
             except sqlite3.OperationalError as error:
                 now = time.monotonic()
-                deadline = now + self._timeout_seconds if deadline is None else deadline
+                deadline = now + seconds if deadline is None else deadline
                 if error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_BUSY or now >= deadline:
                     raise
                 time.sleep(_PAUSE_SECONDS)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from langchain_costguard.stores.cache_base import CacheEntry, CacheLimits, CacheTotals, CacheUse
 
 _logger: Final = logging.getLogger("langchain_costguard")
-_TIMEOUT_SECONDS: Final = 5.0
+_TIMEOUT_SECONDS: Final = 0.2
 _PORTION: Final = 1024
 
 
@@ -51,7 +51,7 @@ class SQLiteCacheStore(CacheStore, VectorFeed):
 
     Args:
         path: the absolute path.
-        timeout_seconds: how long to wait for another process's write.
+        timeout_seconds: how long storing an answer waits for another process's write; clearing waits for some seconds.
 
     Raises:
         StoreError: the file cannot be opened, or is another program's.
@@ -125,7 +125,7 @@ class SQLiteCacheStore(CacheStore, VectorFeed):
 
     def delete(self, entry_ids: Sequence[int]) -> int:
         """Delete entries."""
-        return self._remove(lambda connection: _doom_ids(connection, entry_ids))
+        return self._remove(lambda connection: _doom_ids(connection, entry_ids), is_patient=True)
 
     def clear(self, *, tenant: str | None = None, namespace: str | None = None) -> int:
         """Delete all entries, or a tenant's or namespace's; what is deleted is overwritten in the file."""
@@ -134,7 +134,7 @@ class SQLiteCacheStore(CacheStore, VectorFeed):
             connection.execute(sql.DELETE_USES, (tenant, namespace))
             connection.execute(sql.DOOM_LABELLED, (tenant, namespace))
 
-        return self._remove(choose)
+        return self._remove(choose, is_patient=True)
 
     def evict(self, limits: CacheLimits) -> int:
         """Delete the entries that were used least recently."""
@@ -196,7 +196,8 @@ class SQLiteCacheStore(CacheStore, VectorFeed):
     def set_vectors(self, fingerprint: str, vectors: Sequence[tuple[int, bytes]]) -> int:
         """Give entries a vector in place of the one they have."""
         return self._file.write(
-            lambda connection: sum(_set_vector(connection, fingerprint, number, vector) for number, vector in vectors)
+            lambda connection: sum(_set_vector(connection, fingerprint, number, vector) for number, vector in vectors),
+            is_patient=True,
         )
 
     def note(self, key: str, value: bytes | None = None) -> bytes | None:
@@ -246,12 +247,12 @@ class SQLiteCacheStore(CacheStore, VectorFeed):
             return
         _logger.warning("An entry of the cache %s was damaged and was dropped", self.location)
 
-    def _remove(self, choose: Callable[[sqlite3.Connection], object]) -> int:
+    def _remove(self, choose: Callable[[sqlite3.Connection], object], *, is_patient: bool = False) -> int:
         def step(connection: sqlite3.Connection) -> int:
             choose(connection)
             return _remove_doomed(connection)
 
-        return self._file.write(step)
+        return self._file.write(step, is_patient=is_patient)
 
 
 def _add(connection: sqlite3.Connection, entry: CacheEntry, number: int) -> int:

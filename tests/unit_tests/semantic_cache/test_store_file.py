@@ -135,8 +135,27 @@ def test_a_folder_and_a_place_that_cannot_be_written_are_refused(tmp_path: Path)
         SQLiteCacheStore(tmp_path / "file" / "cache.db")
 
 
-def test_a_file_that_stays_locked_is_an_error_and_no_wait_for_ever(tmp_path: Path) -> None:
+def test_after_a_write_that_waited_in_vain_others_do_not_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One stuck process must not cost every call of all others its wait."""
+    path = tmp_path / "cache.db"
+    store = SQLiteCacheStore(path, timeout_seconds=0.05)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="was locked by another process for more than"):
+            store.put([make_entry("why?")])
+        with pytest.raises(StoreError, match="not written for some seconds"):
+            store.put([make_entry("why?")])
+        other.execute("ROLLBACK")
+    assert store.clear() == 0  # what a user asks for is tried
+    monkeypatch.setattr("langchain_costguard.stores.cache_file.time.monotonic", lambda: 1e12)
+    assert store.put([make_entry("why?")])
+
+
+def test_a_file_that_stays_locked_is_an_error_and_no_wait_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A call waits for its cache a while at most; then it is a miss."""
+    monkeypatch.setattr("langchain_costguard.stores.cache_file._REST_SECONDS", 0.0)
     path = tmp_path / "cache.db"
     store = SQLiteCacheStore(path, timeout_seconds=0.05)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
