@@ -127,7 +127,7 @@ class SemanticCache(PlainUse, BaseCache):
         embedding = Embedding(self._matching.meaning, self._faults)
         self._finder = Finder(self.store, self._index, embedding, self._matching.decide)
         rules = KeepingRules(self.namespace, ttl_seconds, CacheLimits(max_entries, max_bytes), prices)
-        self._keeper = Keeper(self.store, self._index, embedding, rules)
+        self._keeper = Keeper(self.store, self._index, embedding, rules, self._uses)
         self._flights = Flights()
         self._lately = Lately()
         OBSERVER.register()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from itertools import count
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -10,6 +11,7 @@ from langchain_costguard.semantic_cache.answers import dump_answer, has_tool_cal
 from langchain_costguard.semantic_cache.billing import avoided_nanos
 from langchain_costguard.semantic_cache.finding import now_us
 from langchain_costguard.stores.cache_base import CacheEntry, CacheLimits
+from langchain_costguard.stores.cache_rows import exceeds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from langchain_costguard.semantic_cache.index import CandidateIndex
     from langchain_costguard.semantic_cache.keys import Question
     from langchain_costguard.stores.cache_base import CacheStore
+    from langchain_costguard.stores.cache_uses import CacheUses
 
 _US_PER_SECOND: Final = 1_000_000
 _PURGE_EVERY: Final = 256
@@ -46,14 +49,18 @@ class Keeper:
         index: what is told of them.
         embedding: makes vectors.
         rules: for how long, and how many.
+        uses: the uses that wait to be noted, which say what was used last.
     """
 
-    def __init__(self, store: CacheStore, index: CandidateIndex, embedding: Embedding, rules: KeepingRules) -> None:
+    def __init__(
+        self, store: CacheStore, index: CandidateIndex, embedding: Embedding, rules: KeepingRules, uses: CacheUses
+    ) -> None:
         """Keep the parts."""
         self._store = store
         self._index = index
         self._embedding = embedding
         self._rules = rules
+        self._uses = uses
         self._puts = count()
 
     def keep(
@@ -105,7 +112,7 @@ class Keeper:
             exact=question.exact,
             answer=data,
             created_us=created,
-            expires_us=None if ttl is None else created + int(ttl * _US_PER_SECOND),
+            expires_us=None if ttl is None or ttl == math.inf else created + int(ttl * _US_PER_SECOND),
             tenant=question.tenant,
             namespace=self._rules.namespace,
             model=question.model,
@@ -132,4 +139,20 @@ class Keeper:
         self._index.add([entry], ids)
         if next(self._puts) % _PURGE_EVERY == 0:
             self._store.purge(now_us=now_us())
-        self._store.evict(self._rules.limits)
+        if exceeds(self._store.size(), self._rules.limits):
+            self._uses.flush()
+            self._store.evict(self._rules.limits)
+
+
+def check_ttl(ttl_seconds: float | None) -> None:
+    """Refuse a time to live that is none.
+
+    Args:
+        ttl_seconds: infinite is for ever.
+
+    Raises:
+        ValueError: it is not above 0.
+    """
+    if ttl_seconds is not None and not ttl_seconds > 0:
+        msg = f"ttl_seconds={ttl_seconds!r} is no time to live: give seconds above 0, or None for the cache's own"
+        raise ValueError(msg)

@@ -13,6 +13,7 @@ from langchain_costguard._settings import is_disabled
 from langchain_costguard.semantic_cache.asking import tenant_name
 from langchain_costguard.semantic_cache.finding import Found, now_us
 from langchain_costguard.semantic_cache.flights import ticketed
+from langchain_costguard.semantic_cache.keeping import check_ttl
 from langchain_costguard.semantic_cache.keys import label
 from langchain_costguard.semantic_cache.stats import CacheStats, Explanation, sum_totals
 from langchain_costguard.semantic_cache.warming import question_and_answer, warmed
@@ -103,6 +104,7 @@ class PlainUse:
             TypeError: the answer is neither a text nor a message of a model.
         """
         generation = _generation(answer)
+        check_ttl(ttl_seconds)
         try:
             question = self._of_text(text, tenant)
             return question is not None and self._keep_for(question, [generation], text, ttl_seconds)

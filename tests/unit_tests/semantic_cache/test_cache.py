@@ -543,3 +543,26 @@ def test_a_verifier_that_cannot_be_asked_is_refused() -> None:
     """It would be found out by hits that never come."""
     with pytest.raises(TypeError, match="or a chat model"):
         near_cache(verifier="gpt-4o")
+
+
+def test_what_was_just_used_is_not_given_up_first() -> None:
+    """Uses are noted behind the caller's back, and making room must not overlook those that wait."""
+    cache = SemanticCache(embedder=False, store="memory", max_entries=2)
+    for text in ("apple pie recipe", "banana bread tips", "cherry cake ideas"):
+        cache.set(text, text)
+        assert cache.get("apple pie recipe") == "apple pie recipe"
+
+    assert cache.get("banana bread tips") is None
+    assert cache.get("cherry cake ideas") == "cherry cake ideas"
+
+
+def test_a_time_to_live_may_be_for_ever_and_must_be_some_time() -> None:
+    """An answer that expires before it is stored, or an overflow, says nothing of what is wrong."""
+    cache = SemanticCache(embedder=False, store="memory", ttl_seconds=float("inf"))
+    cache.set(RESET, "Click 'Forgot'.")
+    assert cache.get(RESET) == "Click 'Forgot'."
+    for seconds in (0, -1, float("nan")):
+        with pytest.raises(ValueError, match="ttl_seconds"):
+            SemanticCache(embedder=False, store="memory", ttl_seconds=seconds)
+        with pytest.raises(ValueError, match="ttl_seconds"):
+            cache.set(RESET, "Click 'Forgot'.", ttl_seconds=seconds)
