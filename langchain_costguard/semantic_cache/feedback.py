@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_costguard._bounds import broken_share_p_value, clopper_pearson_upper
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 _STEP: Final = 0.002
 _HIGHEST: Final = 0.999
 _RISK: Final = 0.1
-_NEAR_MISSES: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,55 +150,3 @@ class ShadowState:
         """The counts in one line."""
         bound = "nothing compared yet" if self.upper_bound is None else f"at most {self.upper_bound:.1%} wrong at 90 %"
         return f"{self.would_serve} of {self.lookups} would have been served, {self.agreed} agreed: {bound}"
-
-
-@dataclass(frozen=True, slots=True)
-class NearMiss:
-    """A question that was nearly served.
-
-    Attributes:
-        stored: the question whose answer was near.
-        asked: the question that was asked.
-        similarity: of the two.
-        reason: why it was not served.
-        vetoed: whether a guard refused it; else its similarity was too low.
-    """
-
-    stored: str
-    asked: str
-    similarity: float
-    reason: str
-    vetoed: bool
-
-
-@dataclass
-class NearMisses:
-    """The latest near misses, the oldest given up first.
-
-    Attributes:
-        limit: how many are kept.
-        margin: how far below the threshold a question still counts as near.
-    """
-
-    limit: int = _NEAR_MISSES
-    margin: float = 0.05
-    _kept: deque[NearMiss] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        """Begin with none."""
-        self._kept = deque(maxlen=self.limit)
-
-    def note(self, miss: NearMiss, *, threshold: float) -> bool:
-        """Keep a miss if it was near; whether it was."""
-        near = miss.vetoed or miss.similarity >= threshold - self.margin
-        if near:
-            self._kept.append(miss)
-        return near
-
-    def __iter__(self) -> Iterator[NearMiss]:
-        """The near misses, newest first."""
-        return iter(tuple(reversed(self._kept)))
-
-    def __len__(self) -> int:
-        """How many are kept."""
-        return len(self._kept)

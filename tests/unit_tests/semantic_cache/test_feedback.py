@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from langchain_costguard.semantic_cache.feedback import FeedbackState, NearMiss, NearMisses, ShadowState
+from langchain_costguard.semantic_cache.feedback import FeedbackState, ShadowState
 
 
 def test_a_wrong_answer_is_evicted_and_a_right_one_stays() -> None:
@@ -55,13 +55,3 @@ def test_shadow_mode_counts_what_would_have_been() -> None:
     assert state.hit_ratio == 0.5
     assert "1 of 2 would have been served, 1 agreed" in str(state)
     assert "nothing compared yet" in str(ShadowState())
-
-
-def test_near_misses_are_bounded_and_newest_first() -> None:
-    """A log that grows for ever is a leak."""
-    log = NearMisses(limit=2)
-    for number in range(3):
-        assert log.note(NearMiss("a", str(number), 0.89, "below", vetoed=False), threshold=0.9)
-    assert not log.note(NearMiss("a", "far", 0.5, "below", vetoed=False), threshold=0.9)
-    assert [miss.asked for miss in log] == ["2", "1"]
-    assert len(log) == 2
