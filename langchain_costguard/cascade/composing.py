@@ -182,7 +182,7 @@ class Not(_Compound):
 
     def __init__(self, signal: AnySignal) -> None:
         """Take the part."""
-        self.parts = (as_signal(signal),)
+        self.parts: tuple[Signal, ...] = (as_signal(signal),)
 
     def judge(self, draft: Draft) -> Verdict:
         """Ask the part, and say the opposite."""

@@ -128,7 +128,7 @@ class Question:
         self.plan = plan
         self.runs = runs
         self.settings = settings
-        self.legs = Legs()
+        self.legs: Legs = Legs()
         self._given = given
         self._messages: Sequence[BaseMessage] | None = None
         self._outputs: dict[int, Any] = {}
