@@ -115,7 +115,7 @@ class SemanticCache(PlainUse, BaseCache):
         _check(threshold=threshold, ttl_seconds=ttl_seconds, max_entries=max_entries, max_bytes=max_bytes)
         verified_by = as_verifier(verifier)
         self.store: CacheStore = open_cache_store(Path(store) if isinstance(store, os.PathLike) else store)
-        self.namespace = label(namespace) or ""
+        self.namespace: str = label(namespace) or ""
         self.tenant = tenant
         self.shadow = shadow
         self._index = index_for(self.store)
