@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from langchain_costguard.semantic_cache.cache import SemanticCache
     from langchain_costguard.semantic_cache.calibration import calibrate
     from langchain_costguard.semantic_cache.calibration_report import CacheCalibration
+    from langchain_costguard.semantic_cache.candidates import VectorStoreIndex
     from langchain_costguard.semantic_cache.embedders import Embedder, LangChainEmbedder
     from langchain_costguard.semantic_cache.guards import Guards, Veto
     from langchain_costguard.semantic_cache.local_embedders import OnnxEmbedder, WordLlamaEmbedder
@@ -32,6 +33,7 @@ __all__ = [
     "Match",
     "OnnxEmbedder",
     "SemanticCache",
+    "VectorStoreIndex",
     "Veto",
     "WordLlamaEmbedder",
     "cached",
@@ -45,6 +47,7 @@ _ROOMS = {
     "cache": ("SemanticCache",),
     "calibration": ("calibrate",),
     "calibration_report": ("CacheCalibration",),
+    "candidates": ("VectorStoreIndex",),
     "embedders": ("Embedder", "LangChainEmbedder"),
     "guards": ("Guards", "Veto"),
     "local_embedders": ("OnnxEmbedder", "WordLlamaEmbedder"),

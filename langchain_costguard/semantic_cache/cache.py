@@ -35,12 +35,14 @@ if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
     from langchain_core.language_models import BaseChatModel
     from langchain_core.outputs import Generation
+    from langchain_core.vectorstores import VectorStore
 
     from langchain_costguard.pricing import PriceBook
     from langchain_costguard.semantic_cache.asking import Missed
     from langchain_costguard.semantic_cache.embedders import Embedder
     from langchain_costguard.semantic_cache.flights import Ticket
     from langchain_costguard.semantic_cache.guards import Guards
+    from langchain_costguard.semantic_cache.index import CandidateIndex
     from langchain_costguard.semantic_cache.keys import Question
     from langchain_costguard.stores.cache_base import CacheStore
 
@@ -79,6 +81,8 @@ class SemanticCache(PlainUse, BaseCache):
             `None` for no limit. A run that leaves the temperature to its provider counts as not asking for variety.
         shadow: look up and store, but serve nothing: `stats()` tells what would have been served.
         prices: what answers cost, to know what a hit saves; by default the list prices.
+        candidates: a vector store of LangChain (or a `VectorStoreIndex`) that proposes near entries, embedding with the
+            same model; what counts is the similarity of the vectors in `store`. By default an index of the store's own.
 
     Raises:
         StoreError: the place of the answers cannot be opened or written. What fails later breaks no call.
@@ -108,17 +112,16 @@ class SemanticCache(PlainUse, BaseCache):
         max_temperature: float | None = 0.0,
         shadow: bool = False,
         prices: PriceBook | None = None,
+        candidates: VectorStore | CandidateIndex | None = None,
     ) -> None:
         """Open the store; the embedder is loaded when it is needed first."""
-        from langchain_costguard.semantic_cache.index import index_for
-
         _check(threshold=threshold, ttl_seconds=ttl_seconds, max_entries=max_entries, max_bytes=max_bytes)
         verified_by = as_verifier(verifier)
         self.store: CacheStore = open_cache_store(Path(store) if isinstance(store, os.PathLike) else store)
         self.namespace: str = label(namespace) or ""
         self.tenant = tenant
         self.shadow = shadow
-        self._index = index_for(self.store)
+        self._index = _index_of(candidates, self.store)
         self._uses = CacheUses(self.store)
         self._faults = Faults()
         self._learning = Learning(self.store, self.namespace)
@@ -317,6 +320,25 @@ class SemanticCache(PlainUse, BaseCache):
         ticket = TICKET.get()
         if ticket is not None:
             ticket.note_stored((question.partition, question.exact))
+
+
+def _index_of(candidates: VectorStore | CandidateIndex | None, store: CacheStore) -> CandidateIndex:
+    """What proposes near entries: what the user gave, else the store's own index."""
+    from langchain_costguard.semantic_cache.index import CandidateIndex, index_for
+
+    if candidates is None:
+        return index_for(store)
+    if isinstance(candidates, CandidateIndex):
+        return candidates
+    from langchain_core.vectorstores import VectorStore
+
+    from langchain_costguard.semantic_cache.candidates import VectorStoreIndex
+
+    given: object = candidates
+    if not isinstance(given, VectorStore):
+        msg = f"candidates={type(candidates).__name__} proposes nothing: give a vector store of LangChain"
+        raise TypeError(msg)
+    return VectorStoreIndex(given, store)
 
 
 def _check(

@@ -139,7 +139,7 @@ class VectorStoreIndex(CandidateIndex):
         """Any exception at all may come from a vector store; to the cache it is a store that failed."""
         kind = type(self._vector_store).__name__
         return StoreError(
-            f"The vector store {kind} failed ({type(error).__name__}): check it, or search in memory without index="
+            f"The vector store {kind} failed ({type(error).__name__}): check it, or leave out candidates="
         )
 
 

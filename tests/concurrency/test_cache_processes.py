@@ -20,7 +20,7 @@ from tests.concurrency.cache_worker import EMBEDDER, TENANTS, entry_of, partitio
 WORKER = Path(__file__).with_name("cache_worker.py")
 ROOT = WORKER.parents[2]
 PROCESSES = 4
-SECONDS = 600.0 if os.environ.get("LONG") else 6.0
+SECONDS = 600.0 if os.environ.get("LONG") else 30.0
 
 
 @pytest.mark.long

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from langchain_core.messages import AIMessage
+from langchain_core.vectorstores import InMemoryVectorStore
 
 from langchain_costguard import SemanticCache
 from langchain_costguard.testing import ScriptedChatModel
@@ -322,3 +323,20 @@ def test_a_query_within_one_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) ->
 
     assert cache.query(RESET, lambda text: cache.query(text, lambda _: "inner")) == "inner"
     assert asyncio.run(cache.aquery("What does the premium plan cost?", outer)) == "inner"
+
+
+def test_a_vector_store_of_langchain_proposes_near_entries() -> None:
+    """Whoever keeps their vectors in a store of their own goes on with it; what counts is measured here."""
+    embeddings = WordEmbeddings()
+    proposing = InMemoryVectorStore(embeddings)
+    cache = SemanticCache(embeddings, "memory", threshold=0.9, candidates=proposing)
+    cache.set(RESET, "Use the link.")
+
+    assert (cache.get(SAME), cache.get("What does it cost?")) == ("Use the link.", None)
+    assert len(proposing.store) == 1
+
+
+def test_what_proposes_nothing_is_refused() -> None:
+    """A typing mistake must not leave a cache that never finds anything."""
+    with pytest.raises(TypeError, match="give a vector store"):
+        near_cache(candidates="chroma")
