@@ -100,7 +100,7 @@ def _run(job: Callable[[], object]) -> None:
     try:
         job()
     except Exception as error:  # noqa: BLE001 - a job must never end the thread, and its text may hold a prompt
-        _logger.error("a background write failed: %s", type(error).__name__)  # noqa: TRY400
+        _logger.error("a background write failed: %s", type(error).__name__)  # noqa: TRY400 - its text may hold a prompt
 
 
 COUNTER: Final = Worker("costguard-counter")

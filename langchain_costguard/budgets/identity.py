@@ -58,7 +58,7 @@ def text_of(value: object) -> str | None:
     if isinstance(value, bool | UUID):
         return str(value)
     try:
-        return str(value.__index__())  # type: ignore[attr-defined]
+        return str(value.__index__())  # type: ignore[attr-defined] # whatever has none ends in the except
     except (AttributeError, TypeError, ValueError):  # no whole number, or one with more digits than Python writes
         return None
 

@@ -74,7 +74,7 @@ class TrackedEmbeddings(Embeddings):
         call = self._begin(texts)
         try:
             vectors = self.embeddings.embed_documents(texts)
-        except BaseException as error:
+        except BaseException as error:  # a cancelled call is booked as well; raised again
             self._fail(call, error)
             raise
         self._end(call)
@@ -85,7 +85,7 @@ class TrackedEmbeddings(Embeddings):
         call = self._begin([text])
         try:
             vector = self.embeddings.embed_query(text)
-        except BaseException as error:
+        except BaseException as error:  # a cancelled call is booked as well; raised again
             self._fail(call, error)
             raise
         self._end(call)
@@ -96,7 +96,7 @@ class TrackedEmbeddings(Embeddings):
         call = await self._abegin(texts)
         try:
             vectors = await self.embeddings.aembed_documents(texts)
-        except BaseException as error:
+        except BaseException as error:  # a cancelled call is booked as well; raised again
             self._fail(call, error)
             raise
         self._end(call)
@@ -107,7 +107,7 @@ class TrackedEmbeddings(Embeddings):
         call = await self._abegin([text])
         try:
             vector = await self.embeddings.aembed_query(text)
-        except BaseException as error:
+        except BaseException as error:  # a cancelled call is booked as well; raised again
             self._fail(call, error)
             raise
         self._end(call)

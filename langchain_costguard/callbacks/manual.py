@@ -267,7 +267,7 @@ def _nanoseconds(latency_seconds: object) -> int:
         return 0
     is_number = isinstance(latency_seconds, int | float) and not isinstance(latency_seconds, bool)
     if is_number and 0 <= latency_seconds < _MOST_SECONDS:  # type: ignore[operator] # it is a number
-        return int(latency_seconds * _NS_PER_SECOND)  # type: ignore[operator]
+        return int(latency_seconds * _NS_PER_SECOND)  # type: ignore[operator] # it is a number
     msg = f"latency_seconds={latency_seconds!r} is no duration: give seconds, zero or more"
     raise ValueError(msg)
 

@@ -34,7 +34,7 @@ class LegAsking:
         leg = self._leg(model, purpose)
         try:
             answer = self._runs.invoke(in_one_piece(with_settings(model, settings)), messages, leg)
-        except Exception as error:
+        except Exception as error:  # noted, and raised again
             leg.error = type(error).__name__
             raise
         leg.usage = _usage_of(answer)
@@ -52,7 +52,7 @@ class LegAsking:
         leg = self._leg(model, purpose)
         try:
             answer = await self._runs.ainvoke(in_one_piece(with_settings(model, settings)), messages, leg)
-        except Exception as error:
+        except Exception as error:  # noted, and raised again
             leg.error = type(error).__name__
             raise
         leg.usage = _usage_of(answer)

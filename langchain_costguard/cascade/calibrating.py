@@ -181,7 +181,7 @@ def fit(
 def with_threshold(signal: Signal, threshold: float) -> Signal:
     """The signal with a threshold: its own where it has one, else one around it."""
     if _has_threshold(signal):
-        return replace(signal, threshold=min(1.0, max(0.0, threshold)))  # type: ignore[type-var]
+        return replace(signal, threshold=min(1.0, max(0.0, threshold)))  # type: ignore[type-var] # such signals are dataclasses
     return Fitted(_open(signal), threshold)
 
 
@@ -211,7 +211,7 @@ def _open(signal: Signal) -> Signal:
         ValueError: several parts of it wait for one.
     """
     if _has_threshold(signal):
-        return replace(signal, threshold=0.0)  # type: ignore[type-var]
+        return replace(signal, threshold=0.0)  # type: ignore[type-var] # such signals are dataclasses
     return signal if signal.is_calibrated else signal.calibrated(0.0)
 
 

@@ -26,7 +26,7 @@ from langchain_costguard.cascade.course import METADATA_KEY, OnDraft, Question
 from langchain_costguard.cascade.making import make_plan, plan_with_tools
 from langchain_costguard.cascade.outer import OUTER, RunNoted, noted
 from langchain_costguard.cascade.runs import IsolatedRuns
-from langchain_costguard.cascade.steps import OnError, OnRefused  # noqa: TC001
+from langchain_costguard.cascade.steps import OnError, OnRefused  # noqa: TC001 - pydantic reads it
 from langchain_costguard.cascade.tiers import check_messages, check_settings, model_of
 
 if TYPE_CHECKING:

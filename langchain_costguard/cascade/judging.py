@@ -125,7 +125,7 @@ async def _all_answers(draft: Draft, questions: Sequence[Question]) -> list[Any]
     ]
     try:
         return await asyncio.gather(*calls)
-    except BaseException:
+    except BaseException:  # whatever ends this, its other calls end too; raised again
         for call in calls:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)

@@ -216,7 +216,7 @@ class Cascade(Runnable[Any, Any]):
 
     # -- one question ------------------------------------------------------------------------------------------------
 
-    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002 - LangChain's name
         """Answer a question.
 
         Args:
@@ -235,17 +235,17 @@ class Cascade(Runnable[Any, Any]):
         try:
             with set_config_context(patch_config(config, callbacks=run.get_child())) as context:
                 answer = context.run(self._answer, input, run, config, kwargs)
-        except BaseException as error:
+        except BaseException as error:  # the run is told of every end, cancelled ones too; raised again
             run.on_chain_error(error)
             raise
         run.on_chain_end(answer)
         return answer
 
-    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002 - LangChain's name
         """Answer a question without holding up the event loop."""
         return await self._acall_with_config(self._aanswer, input, config, **kwargs)
 
-    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:  # noqa: A002
+    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:  # noqa: A002 - LangChain's name
         """Answer a question piece by piece.
 
         An accepted draft comes in one piece, once it is judged; a rejected one does not come at all. The last model's
@@ -255,7 +255,7 @@ class Cascade(Runnable[Any, Any]):
 
     async def astream(
         self,
-        input: Any,  # noqa: A002
+        input: Any,  # noqa: A002 - LangChain's name
         config: RunnableConfig | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[Any]:

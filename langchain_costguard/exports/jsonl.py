@@ -114,7 +114,7 @@ def _put_in_place(path: Path) -> Iterator[IO[str]]:
         with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor, no path
             yield file
         Path(name).replace(path)
-    except BaseException:
+    except BaseException:  # whatever happens, no half file is left; raised again
         with suppress(OSError):
             Path(name).unlink()
         raise
@@ -145,7 +145,7 @@ def _spooled(file: Iterable[str | bytes]) -> IO[bytes]:
         copy.seek(0)
         _check(_read(copy))
         copy.seek(0)
-    except BaseException:
+    except BaseException:  # closed whatever happens, and raised again
         copy.close()
         raise
     return copy

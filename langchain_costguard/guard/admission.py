@@ -80,7 +80,7 @@ def admit(candidate: Candidate, guards: Iterable[BudgetGuard], held: Collection[
             hold = _reserve(candidate, watching)
             if hold is not None:
                 holds.append(hold)
-    except BaseException:
+    except BaseException:  # an interrupt, too, leaves nothing reserved; raised again
         release(holds)
         raise
     return holds

@@ -95,7 +95,7 @@ class AlertDispatcher:
                     worker = _worker_of(sink)
                     worker.submit(partial(_deliver, worker, sink, alert))
         except Exception as error:  # noqa: BLE001 - an alert must never end the call it is about
-            _logger.error("an alert could not be handed over: %s", type(error).__name__)  # noqa: TRY400
+            _logger.error("an alert could not be handed over: %s", type(error).__name__)  # noqa: TRY400 - its text may hold a secret
 
     def flush(self, timeout_seconds: float | None = None) -> bool:
         """Wait until everything that was sent has been delivered, by any dispatcher of this process.
@@ -137,7 +137,7 @@ def _deliver(worker: Worker, sink: AlertSink, alert: BudgetAlert) -> None:
         if asyncio.iscoroutine(answer):
             asyncio.run(answer)
     except BaseException as error:  # noqa: BLE001 - whatever a user's code raises, the thread serves others as well
-        _logger.error("an alert could not be delivered by %s: %s", _name_of(sink), type(error).__name__)  # noqa: TRY400
+        _logger.error("an alert could not be delivered by %s: %s", _name_of(sink), type(error).__name__)  # noqa: TRY400 - its text may hold a secret
 
 
 def _name_of(sink: AlertSink) -> str:

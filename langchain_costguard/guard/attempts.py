@@ -117,7 +117,7 @@ def retries_taken(error: BaseException) -> int | None:
         if cause is None:
             break
         try:
-            said = cause.request.headers.get(_RETRY_COUNT)  # type: ignore[attr-defined]
+            said = cause.request.headers.get(_RETRY_COUNT)  # type: ignore[attr-defined] # what has none ends in the except
         except (AttributeError, RuntimeError):  # it has no request; httpx raises the latter where none was noted
             said = None
         if isinstance(said, str) and said.isdecimal():
@@ -223,4 +223,4 @@ def _bounded(value: object) -> float:
     if value is None:
         return math.inf
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and value > 0 else _UNREADABLE  # type: ignore[arg-type, operator]
+    return float(value) if is_number and value > 0 else _UNREADABLE  # type: ignore[arg-type, operator] # it is a number

@@ -293,7 +293,7 @@ def _span(call: Any, number: int) -> tuple[int, int]:  # noqa: ANN401 - a pair o
 
 def _is_pair(value: object) -> bool:
     """Whether it is `(start_ns, end_ns)` in whole nanoseconds."""
-    return isinstance(value, tuple | list) and len(value) == 2 and all(type(edge) is int for edge in value)  # noqa: PLR2004
+    return isinstance(value, tuple | list) and len(value) == 2 and all(type(edge) is int for edge in value)  # noqa: PLR2004 - a pair
 
 
 def _union(spans: list[tuple[int, int]]) -> int:

@@ -85,7 +85,7 @@ class StartedCall:
     noted_in: LedgerStore | None = None
     """The store in which its beginning was noted together with a reservation."""
 
-    def __init__(self, run_id: UUID, kind: CallKind, prompt: Any, prompt_text: Callable[[Any], str]) -> None:  # noqa: ANN401
+    def __init__(self, run_id: UUID, kind: CallKind, prompt: Any, prompt_text: Callable[[Any], str]) -> None:  # noqa: ANN401 - whatever was sent
         """Note that a call begins now.
 
         Args:

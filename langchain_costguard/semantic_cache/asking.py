@@ -184,15 +184,15 @@ def _described(
     stop = kwargs.get("stop")
     given = {name: value for name, value in kwargs.items() if name not in {"stop", "ls_structured_output_format"}}
     params = model._get_invocation_params(stop=stop, **given)  # noqa: SLF001 - as LangChain describes runs itself
-    named = dict(model._get_ls_params_with_defaults(stop=stop, **given))  # noqa: SLF001
+    named = dict(model._get_ls_params_with_defaults(stop=stop, **given))  # noqa: SLF001 - as LangChain does it
     options: dict[str, Any] = {"stop": stop}
     structured = kwargs.get("ls_structured_output_format")
     if structured:
         schema = convert_to_json_schema(structured["schema"])
         options["ls_structured_output_format"] = {"kwargs": structured.get("kwargs", {}), "schema": schema}
-    llm_string = model._get_llm_string(stop=stop, **given)  # noqa: SLF001
+    llm_string = model._get_llm_string(stop=stop, **given)  # noqa: SLF001 - as LangChain does it
     prompt = dumps([message.model_copy(update={"id": None}) for message in messages])
-    return prompt, llm_string, RunIdentity(params, options, named, model._serialized, set())  # noqa: SLF001
+    return prompt, llm_string, RunIdentity(params, options, named, model._serialized, set())  # noqa: SLF001 - the same
 
 
 _MISSED: Final[ContextVar[tuple[Missed, ...]]] = ContextVar("langchain_costguard_cache_missed", default=())

@@ -111,7 +111,7 @@ class VectorStoreIndex(CandidateIndex):
         texts, metadatas, ids = (list(column) for column in zip(*rows, strict=True))
         try:
             self._vector_store.add_texts(texts, metadatas=metadatas, ids=ids)
-        except Exception as error:
+        except Exception as error:  # each vector store raises errors of its own
             raise self._explain(error) from error
 
     def remove(self, entry_ids: Sequence[int]) -> None:
@@ -124,7 +124,7 @@ class VectorStoreIndex(CandidateIndex):
             self._vector_store.delete(ids=[_id_of(number) for number in entry_ids])
         except ValueError:
             return  # so some say that an id is not there
-        except Exception as error:
+        except Exception as error:  # each vector store raises errors of its own
             raise self._explain(error) from error
 
     def _proposed(self, partition: bytes, vector: NDArray[np.float32], count: int) -> list[Document]:
@@ -132,7 +132,7 @@ class VectorStoreIndex(CandidateIndex):
             return self._vector_store.similarity_search_by_vector(
                 vector.tolist(), k=count, filter=self._filter_for(_PARTITION, partition.hex()), **self._search_kwargs
             )
-        except Exception as error:
+        except Exception as error:  # each vector store raises errors of its own
             raise self._explain(error) from error
 
     def _explain(self, error: Exception) -> StoreError:

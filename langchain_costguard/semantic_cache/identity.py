@@ -118,7 +118,7 @@ class IdentityObserver(BaseCallbackHandler):
         *,
         run_id: UUID,  # noqa: ARG002 - the signature is LangChain's
         metadata: dict[str, Any] | None = None,
-        **kwargs: Any,  # noqa: ANN401
+        **kwargs: Any,  # noqa: ANN401 - LangChain's signature
     ) -> None:
         """A chat model run begins."""
         params = kwargs.get("invocation_params")

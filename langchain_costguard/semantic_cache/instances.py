@@ -84,7 +84,7 @@ def endpoint_of(model: object) -> list[Any] | None:
 
 _LANGCHAINS_MODELS: Final = (
     os.path.join("language_models", "chat_models.py"),  # noqa: PTH118 - compared with the names of code objects
-    os.path.join("language_models", "llms.py"),  # noqa: PTH118
+    os.path.join("language_models", "llms.py"),  # noqa: PTH118 - compared with file names as they are
 )
 _MOST_TOKENS: Final = 256
 _LOCK: Final = threading.Lock()

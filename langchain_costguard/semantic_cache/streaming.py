@@ -156,16 +156,16 @@ class CachedChatModel(Runnable["LanguageModelInput", AIMessage]):
 
     def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> CachedChatModel:  # noqa: ANN401 - as the model's own
         """The same with tools; its turns are matched by their words only."""
-        bind: Callable[..., Runnable[Any, AIMessage]] = self.model.bind_tools  # type: ignore[attr-defined]
+        bind: Callable[..., Runnable[Any, AIMessage]] = self.model.bind_tools  # type: ignore[attr-defined] # chat models have it
         return CachedChatModel(bind(tools, **kwargs), self.wait_seconds)
 
     def bind(self, **kwargs: Any) -> CachedChatModel:  # noqa: ANN401 - as the model's own
         """The same with arguments of each call."""
         return CachedChatModel(self.model.bind(**kwargs), self.wait_seconds)
 
-    def with_structured_output(self, schema: Any, **kwargs: Any) -> Runnable[LanguageModelInput, Any]:  # noqa: ANN401
+    def with_structured_output(self, schema: Any, **kwargs: Any) -> Runnable[LanguageModelInput, Any]:  # noqa: ANN401 - LangChain's signature
         """The same, answering in a schema."""
-        build: Callable[..., Runnable[Any, Any]] = self.model.with_structured_output  # type: ignore[attr-defined]
+        build: Callable[..., Runnable[Any, Any]] = self.model.with_structured_output  # type: ignore[attr-defined] # chat models have it
         return self._wrapped(build(schema, **kwargs))
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the model has

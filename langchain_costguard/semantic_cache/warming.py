@@ -38,7 +38,7 @@ def question_and_answer(item: object) -> tuple[str, str]:
         ValueError: it is neither.
     """
     pair = (item.get("question"), item.get("answer")) if isinstance(item, dict) else item
-    if isinstance(pair, tuple | list) and len(pair) == 2 and all(isinstance(text, str) for text in pair):  # noqa: PLR2004
+    if isinstance(pair, tuple | list) and len(pair) == 2 and all(isinstance(text, str) for text in pair):  # noqa: PLR2004 - a pair
         return pair[0], pair[1]
     msg = f"{item!r} is no question with its answer: give {{'question': '...', 'answer': '...'}}"
     raise ValueError(msg)

@@ -142,7 +142,7 @@ class CacheFile:
             except sqlite3.Error as error:
                 self._mend(access, error)
                 raise self.explain(error) from error
-            except BaseException:
+            except BaseException:  # closed whatever happens, and raised again
                 access.close()
                 raise
 
@@ -195,7 +195,7 @@ class CacheFile:
         try:
             result = step(connection)
             connection.execute("COMMIT")
-        except BaseException:
+        except BaseException:  # undone whatever happens, and raised again
             with suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
             raise
@@ -238,7 +238,7 @@ class CacheFile:
             self._lay_out(connection)
             connection.execute(f"PRAGMA busy_timeout={int(self._timeout_seconds * 1000)}")
             connection.execute(DOOMED)
-        except BaseException:
+        except BaseException:  # closed whatever happens, and raised again
             connection.close()
             raise
         return connection

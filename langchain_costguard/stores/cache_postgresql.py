@@ -250,7 +250,7 @@ class PostgreSQLCacheStore(CacheStore, VectorSearch):
             except self._database.errors as error:
                 _hang_up(connection)
                 raise self._database.explain(error) from error
-            except BaseException:
+            except BaseException:  # an interrupted step leaves no connection in use; raised again
                 _hang_up(connection)
                 raise
             self._idle.append(connection)
@@ -266,7 +266,7 @@ class PostgreSQLCacheStore(CacheStore, VectorSearch):
         connection = self._database.connect()
         try:
             self._prepare(connection)
-        except BaseException:
+        except BaseException:  # closed whatever happens, and raised again
             _hang_up(connection)
             raise
         return connection

@@ -60,8 +60,8 @@ _COLUMNS: Final = (
     "id, partition, exact, answer, created_us, expires_us, tenant, namespace, model, text, fingerprint, avoided_nanos, "
     "hits, last_used_us, checksum"
 )
-GET_EXACT: Final = f"SELECT {_COLUMNS} FROM cache_entries WHERE partition = %s AND exact = %s"  # noqa: S608
-GET_ENTRY: Final = f"SELECT {_COLUMNS} FROM cache_entries WHERE id = %s AND partition = %s"  # noqa: S608
+GET_EXACT: Final = f"SELECT {_COLUMNS} FROM cache_entries WHERE partition = %s AND exact = %s"  # noqa: S608 - a constant of ours
+GET_ENTRY: Final = f"SELECT {_COLUMNS} FROM cache_entries WHERE id = %s AND partition = %s"  # noqa: S608 - a constant of ours
 PUT: Final = """
     INSERT INTO cache_entries (partition, exact, answer, created_us, expires_us, tenant, namespace, model, text,
         fingerprint, avoided_nanos, hits, last_used_us, size, checksum, vector)
@@ -98,8 +98,8 @@ PURGE: Final = "DELETE FROM cache_entries WHERE expires_us <= %s"
 _LABELLED: Final = (
     "(%(tenant)s::text IS NULL OR tenant = %(tenant)s) AND (%(namespace)s::text IS NULL OR namespace = %(namespace)s)"
 )
-CLEAR: Final = f"DELETE FROM cache_entries WHERE {_LABELLED}"  # noqa: S608
-CLEAR_USES: Final = f"DELETE FROM cache_uses WHERE {_LABELLED}"  # noqa: S608
+CLEAR: Final = f"DELETE FROM cache_entries WHERE {_LABELLED}"  # noqa: S608 - a constant of ours
+CLEAR_USES: Final = f"DELETE FROM cache_uses WHERE {_LABELLED}"  # noqa: S608 - a constant of ours
 OLDEST: Final = "SELECT id, size FROM cache_entries ORDER BY last_used_us, id"
 READ_SIZE: Final = "SELECT count(*), coalesce(sum(size), 0)::bigint FROM cache_entries"
 READ_LABELS: Final = """

@@ -85,10 +85,10 @@ _COLUMNS: Final = (
     "id, partition, exact, answer, created_us, expires_us, tenant, namespace, model, text, fingerprint, avoided_nanos, "
     "hits, last_used_us"
 )
-GET_EXACT: Final = f"SELECT {_COLUMNS}, checksum FROM entries WHERE partition = ? AND exact = ?"  # noqa: S608
-GET_ENTRY: Final = f"SELECT {_COLUMNS}, checksum FROM entries WHERE id = ? AND partition = ?"  # noqa: S608
+GET_EXACT: Final = f"SELECT {_COLUMNS}, checksum FROM entries WHERE partition = ? AND exact = ?"  # noqa: S608 - a constant of ours
+GET_ENTRY: Final = f"SELECT {_COLUMNS}, checksum FROM entries WHERE id = ? AND partition = ?"  # noqa: S608 - a constant of ours
 FIND: Final = "SELECT id FROM entries WHERE partition = ? AND exact = ?"
-ADD_ENTRY: Final = f"INSERT INTO entries ({_COLUMNS}, size, checksum) VALUES ({', '.join('?' * 16)})"  # noqa: S608
+ADD_ENTRY: Final = f"INSERT INTO entries ({_COLUMNS}, size, checksum) VALUES ({', '.join('?' * 16)})"  # noqa: S608 - a constant of ours
 ADD_VECTOR: Final = "INSERT INTO vectors (change, entry_id, partition, fingerprint, vector) VALUES (?, ?, ?, ?, ?)"
 READ_CHANGE: Final = "SELECT change FROM state"
 READ_CHANGES: Final = "SELECT change, forgotten FROM state"

@@ -216,7 +216,7 @@ class Connections:
                     may_reconnect = False
                 elif not conflicts_left or not is_conflict:
                     raise
-            except BaseException:
+            except BaseException:  # an interrupted step leaves no transaction open; raised again
                 self._leave_transaction(writer)
                 raise
         raise AssertionError  # the last conflict was raised
@@ -248,7 +248,7 @@ class Connections:
             ensure_version(self._backend, writer, self._engine, migrate=self._migrate, place=self._place)
             self.digest_key = self._read_digest_key(writer)
             self._backend.prepare_writer(writer)
-        except BaseException:
+        except BaseException:  # closed whatever happens, and raised again
             writer.close()
             self._engine.dispose()
             raise

@@ -144,4 +144,4 @@ _KEY_FIELDS: Final = (
 def _example(group: GroupOfLines) -> LedgerEntry:
     """A line that has what the group's lines have in common, and nothing else."""
     fields = dict(zip(_KEY_FIELDS, group, strict=False))
-    return LedgerEntry(run_id=_NO_RUN, **fields)  # type: ignore[arg-type]
+    return LedgerEntry(run_id=_NO_RUN, **fields)  # type: ignore[arg-type] # the names are fields of a line

@@ -66,7 +66,7 @@ def _name_tests(query: LedgerQuery) -> list[Callable[[LedgerEntry], bool]]:
     for name in ("provider", "user", "session", "thread", "status", "root_run_id", "run_id"):
         wanted = getattr(query, name)
         if wanted is not None:
-            tests.append(lambda entry, name=name, wanted=wanted: getattr(entry, name) == wanted)  # type: ignore[misc]
+            tests.append(lambda entry, name=name, wanted=wanted: getattr(entry, name) == wanted)  # type: ignore[misc] # mypy sees no type in a default
     if query.model is not None:
         tests.append(lambda entry: query.model in {entry.request_model, entry.response_model})
     return tests

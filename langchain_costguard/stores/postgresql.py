@@ -114,7 +114,7 @@ class PostgreSQLDatabase(Backend):
                 for setting in self._settings:
                     connection.execute(setting)
                 self._read_clock(connection)
-        except BaseException:
+        except BaseException:  # closed whatever happens, and raised again
             connection.close()
             raise
         opened: RawConnection = connection
@@ -136,7 +136,7 @@ class PostgreSQLDatabase(Backend):
         """PostgreSQL's, with positional parameters."""
         from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
-        return PGDialect_psycopg(paramstyle="format")  # type: ignore[no-untyped-call]
+        return PGDialect_psycopg(paramstyle="format")  # type: ignore[no-untyped-call] # SQLAlchemy's has no types
 
     @property
     def is_remote(self) -> bool:

@@ -76,7 +76,7 @@ class SQLiteFile(Backend):
             connection.execute(f"PRAGMA synchronous={self._synchronous}")
             connection.execute("PRAGMA secure_delete=ON")
             connection.execute(f"PRAGMA wal_autocheckpoint={_PAGES_PER_CHECKPOINT}")
-        except BaseException:
+        except BaseException:  # closed whatever happens, and raised again
             connection.close()
             raise
         self._identity = _identity(self._path)

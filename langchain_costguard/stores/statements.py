@@ -80,7 +80,7 @@ def _correct() -> Executable:
 
 def _text(statement: Executable, dialect: Dialect, order: Sequence[str]) -> str:
     """A statement's SQL, after making sure that its parameters come in the order in which rows hold them."""
-    compiled: Any = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
+    compiled: Any = statement.compile(dialect=dialect)  # type: ignore[attr-defined] # every statement has it
     if tuple(compiled.positiontup) != tuple(order):
         msg = f"parameters are in the order {compiled.positiontup}, rows in the order {order}"
         raise AssertionError(msg)

@@ -59,7 +59,7 @@ def _jpeg_size(data: bytes) -> Size | None:
         if marker in _JPEG_SIZE_MARKERS:
             return _big(data[position + 7 : position + 9]), _big(data[position + 5 : position + 7])
         bare = marker in _JPEG_BARE_MARKERS
-        position += 1 if marker == 0xFF else 2 if bare else 2 + _big(data[position + 2 : position + 4])  # noqa: PLR2004
+        position += 1 if marker == 0xFF else 2 if bare else 2 + _big(data[position + 2 : position + 4])  # noqa: PLR2004 - the length's two bytes
     return None
 
 

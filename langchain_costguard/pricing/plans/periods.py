@@ -115,7 +115,7 @@ def period_name(name: object) -> PeriodName:
     """
     for known in get_args(PeriodName):
         if name == known:
-            return known  # type: ignore[no-any-return]
+            return known  # type: ignore[no-any-return] # the memo holds nothing else
     msg = f"period={name!r} is not known: give 'day', 'week', 'month' or 'year'"
     raise ValueError(msg)
 

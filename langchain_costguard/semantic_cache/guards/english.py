@@ -251,7 +251,7 @@ def _prefixed(mine: tuple[Word, ...], yours: tuple[Word, ...]) -> str | None:
     for one in mine:
         for other in yours:
             short, long = sorted((one.text, other.text), key=len)
-            if len(short) > 2 and long.endswith(short) and long[: -len(short)] in _PREFIXES:  # noqa: PLR2004
+            if len(short) > 2 and long.endswith(short) and long[: -len(short)] in _PREFIXES:  # noqa: PLR2004 - a stem of three letters
                 return f"{one.text!r} against {other.text!r}"
     return None
 

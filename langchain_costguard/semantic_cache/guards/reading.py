@@ -139,7 +139,7 @@ def _content(spoken: list[str]) -> tuple[tuple[Word, ...], int]:
 def _names(text: str) -> frozenset[str]:
     """Words with a capital inside a sentence, unless most words have one."""
     words = [word for word in text.split() if word[:1].isalpha()]
-    if sum(word[0].isupper() for word in words) > max(2, _SHOUTING * len(words)) and len(words) > 2:  # noqa: PLR2004
+    if sum(word[0].isupper() for word in words) > max(2, _SHOUTING * len(words)) and len(words) > 2:  # noqa: PLR2004 - short texts do not shout
         return frozenset()
     found = {*_NAME.findall(text), *_ACRONYM.findall(text)} - _NOT_NAMES
     return frozenset(name.lower().removesuffix("'s") for name in found if len(name) > 1)
