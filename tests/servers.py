@@ -165,7 +165,7 @@ def _wait(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
             ended = server.poll() is not None
             assert not ended, f"the server ended at once:\n{log.read_text(errors='replace')}"
             assert time.monotonic() < deadline, f"the server is not ready:\n{log.read_text(errors='replace')}"
-            time.sleep(0.05)
+            time.sleep(0.05)  # asked again soon
         else:
             return
 
@@ -178,7 +178,7 @@ def _wait_for_port(server: subprocess.Popen[bytes], port: int, log: Path) -> Non
         except OSError:
             assert server.poll() is None, f"the server ended at once:\n{log.read_text(errors='replace')}"
             assert time.monotonic() < deadline, f"the server is not ready:\n{log.read_text(errors='replace')}"
-            time.sleep(0.02)
+            time.sleep(0.02)  # asked again soon
         else:
             return
 

@@ -119,7 +119,7 @@ class GuardedModel(Runnable[Any, Any]):
         """Ask the model, with the longest answer that fits."""
         refusals: list[BudgetExceededError] = []
         for pause, settings, is_last in self._turns(input, config, kwargs):
-            time.sleep(pause)
+            time.sleep(pause)  # nothing yet in the first turn; then longer each time
             if settings is None:
                 continue
             try:
@@ -138,7 +138,7 @@ class GuardedModel(Runnable[Any, Any]):
         turns, refusals = self._turns(input, config, kwargs), list[BudgetExceededError]()
         while True:
             pause, settings, is_last = await asyncio.to_thread(next, turns)
-            await asyncio.sleep(pause)
+            await asyncio.sleep(pause)  # nothing yet in the first turn; then longer each time
             if settings is None:
                 continue
             try:
@@ -150,7 +150,7 @@ class GuardedModel(Runnable[Any, Any]):
         """Stream the model's answer, the longest that fits."""
         refusals: list[BudgetExceededError] = []
         for pause, settings, is_last in self._turns(input, config, kwargs):
-            time.sleep(pause)
+            time.sleep(pause)  # nothing yet in the first turn; then longer each time
             if settings is None:
                 continue
             chunks = self.model.stream(input, config, **settings)
@@ -173,7 +173,7 @@ class GuardedModel(Runnable[Any, Any]):
         turns, refusals = self._turns(input, config, kwargs), list[BudgetExceededError]()
         while True:
             pause, settings, is_last = await asyncio.to_thread(next, turns)
-            await asyncio.sleep(pause)
+            await asyncio.sleep(pause)  # nothing yet in the first turn; then longer each time
             if settings is None:
                 continue
             chunks = self.model.astream(input, config, **settings)

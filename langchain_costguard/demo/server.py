@@ -94,7 +94,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], address: Path, on_wait: 
         if address.exists():
             return True
         on_wait(waited)
-        time.sleep(0.1)
+        time.sleep(0.1)  # asked again soon
     return False
 
 

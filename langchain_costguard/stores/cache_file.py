@@ -212,7 +212,7 @@ class CacheFile:
                 deadline = now + seconds if deadline is None else deadline
                 if error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_BUSY or now >= deadline:
                     raise
-                time.sleep(_PAUSE_SECONDS)
+                time.sleep(_PAUSE_SECONDS)  # asked again soon
 
     def _ready(self, access: _Access) -> sqlite3.Connection:
         """The connection, opened now if it is not open, belongs to a parent, or leads to a deleted file."""

@@ -214,7 +214,7 @@ class SQLiteFile(Backend):
         while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
             if time.monotonic() >= deadline:
                 return False
-            time.sleep(_RETRY_SECONDS)
+            time.sleep(_RETRY_SECONDS)  # asked again soon
         return True
 
     def _unscrubbed(self, reason: str) -> StoreError:
@@ -255,7 +255,7 @@ class SQLiteFile(Backend):
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                     raise
-                time.sleep(_RETRY_SECONDS)
+                time.sleep(_RETRY_SECONDS)  # asked again soon
                 continue
             if mode != "wal":
                 msg = (
@@ -277,7 +277,7 @@ def _patiently(connection: RawConnection, sql: str, row: Sequence[Any], seconds:
             deadline = now + seconds if deadline is None else deadline
             if error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_BUSY or now >= deadline:
                 raise
-            time.sleep(min(_PAUSE_SECONDS, deadline - now))
+            time.sleep(min(_PAUSE_SECONDS, deadline - now))  # asked again soon
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

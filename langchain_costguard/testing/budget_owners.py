@@ -127,7 +127,7 @@ def hold(factory: str, argument: str, reservation: str) -> None:
         Reservation(reservation_id, tuple(Claim._make((*fields[:-1], tuple(fields[-1]))) for fields in claims), *rest)
     )
     print(_READY if answer.is_admitted else answer, flush=True)  # noqa: T201 - read by the process that started us
-    time.sleep(60)
+    time.sleep(60)  # whoever started it kills it
 
 
 @contextmanager

@@ -129,7 +129,7 @@ class ScriptedChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         replies = self._replies("generate", messages, stop, kwargs)
-        time.sleep(max(reply.latency_seconds for reply in replies))
+        time.sleep(max(reply.latency_seconds for reply in replies))  # the reply's latency
         return self._result(messages, replies, kwargs)
 
     async def _agenerate(
@@ -140,7 +140,7 @@ class ScriptedChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         replies = self._replies("agenerate", messages, stop, kwargs)
-        await asyncio.sleep(max(reply.latency_seconds for reply in replies))
+        await asyncio.sleep(max(reply.latency_seconds for reply in replies))  # the reply's latency
         return self._result(messages, replies, kwargs)
 
     def _stream(
@@ -151,7 +151,7 @@ class ScriptedChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         (reply,) = self._replies("stream", messages, stop, {**kwargs, "n": 1})
-        time.sleep(reply.latency_seconds)
+        time.sleep(reply.latency_seconds)  # the reply's latency
         yield from self._chunks(messages, reply, kwargs)
 
     async def _astream(
@@ -162,10 +162,10 @@ class ScriptedChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         (reply,) = self._replies("astream", messages, stop, {**kwargs, "n": 1})
-        await asyncio.sleep(reply.latency_seconds)
+        await asyncio.sleep(reply.latency_seconds)  # the reply's latency
         for chunk in self._chunks(messages, reply, kwargs):
             yield chunk
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # lets others run
 
     def _replies(
         self,

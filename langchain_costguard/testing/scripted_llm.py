@@ -79,7 +79,7 @@ class ScriptedLLM(BaseLLM):
         **kwargs: Any,
     ) -> LLMResult:
         replies = [self._reply("generate", prompt, stop, kwargs) for prompt in prompts]
-        time.sleep(max(reply.latency_seconds for reply in replies))
+        time.sleep(max(reply.latency_seconds for reply in replies))  # the reply's latency
         return self._result(prompts, replies)
 
     async def _agenerate(
@@ -90,7 +90,7 @@ class ScriptedLLM(BaseLLM):
         **kwargs: Any,
     ) -> LLMResult:
         replies = [self._reply("agenerate", prompt, stop, kwargs) for prompt in prompts]
-        await asyncio.sleep(max(reply.latency_seconds for reply in replies))
+        await asyncio.sleep(max(reply.latency_seconds for reply in replies))  # the reply's latency
         return self._result(prompts, replies)
 
     def _stream(
@@ -101,7 +101,7 @@ class ScriptedLLM(BaseLLM):
         **kwargs: Any,
     ) -> Iterator[GenerationChunk]:
         reply = self._reply("stream", prompt, stop, kwargs)
-        time.sleep(reply.latency_seconds)
+        time.sleep(reply.latency_seconds)  # the reply's latency
         for chunk in _chunks(reply):
             if run_manager is not None:
                 run_manager.on_llm_new_token(chunk.text, chunk=chunk)
@@ -115,7 +115,7 @@ class ScriptedLLM(BaseLLM):
         **kwargs: Any,
     ) -> AsyncIterator[GenerationChunk]:
         reply = self._reply("astream", prompt, stop, kwargs)
-        await asyncio.sleep(reply.latency_seconds)
+        await asyncio.sleep(reply.latency_seconds)  # the reply's latency
         for chunk in _chunks(reply):
             if run_manager is not None:
                 await run_manager.on_llm_new_token(chunk.text, chunk=chunk)

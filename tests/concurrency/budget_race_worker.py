@@ -28,7 +28,7 @@ PROVIDER_SECONDS = 0.005
 
 def answer(_: object) -> AIMessage:
     """What a provider does: it takes its time, and bills."""
-    time.sleep(PROVIDER_SECONDS)
+    time.sleep(PROVIDER_SECONDS)  # a provider takes its time
     return AIMessage("yes")
 
 

@@ -92,9 +92,9 @@ def _kill_some(nursery: Nursery, place: Path, provider: LoopbackProvider, limit:
         while not provider.requests and time.monotonic() < deadline:
             for worker in workers:
                 os.kill(worker, signal.SIGUSR1)
-            time.sleep(0.01)
+            time.sleep(0.01)  # asked again soon
         for worker in workers:
-            time.sleep(draw.random() * 0.1)
+            time.sleep(draw.random() * 0.1)  # a random moment
             os.kill(worker, signal.SIGKILL)
     finally:
         for worker in workers:

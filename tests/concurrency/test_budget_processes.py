@@ -66,7 +66,7 @@ def test_kill_leaves_no_step_half_done(place: str, tmp_path: Path) -> None:
             _wait_for(said, lines=1)
             _go(worker)
             _wait_for(said, lines=2)
-            time.sleep(draw.random() * 0.05)
+            time.sleep(draw.random() * 0.05)  # a random moment
             worker.kill()
             _end(worker)
         with SQLStore(place) as store:
@@ -126,7 +126,7 @@ def _wait_for(said: Path, *, lines: int) -> None:
     deadline = time.monotonic() + 60
     while said.read_bytes().count(b"\n") < lines:
         assert time.monotonic() < deadline, "the worker did not begin"
-        time.sleep(0.005)
+        time.sleep(0.005)  # asked again soon
 
 
 def _end(worker: subprocess.Popen[bytes]) -> None:

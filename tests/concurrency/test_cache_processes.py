@@ -54,7 +54,7 @@ def test_processes_killed_while_writing_leave_every_entry_they_had_stored(tmp_pa
     stored: list[str] = []
     for delay in (0.3, 0.45, 0.6):
         workers = [_start("put_for_ever", path, number, 0) for number in range(2)]
-        time.sleep(delay)
+        time.sleep(delay)  # killed at another moment each time
         for worker in workers:
             worker.kill()
         for worker in workers:

@@ -86,7 +86,7 @@ def test_a_killed_process_loses_at_most_the_line_it_was_writing(place: str, tmp_
             _wait_for(said, lines=1)
             _go(worker)
             _wait_for(said, lines=3)
-            time.sleep(draw.random() * 0.1)
+            time.sleep(draw.random() * 0.1)  # a random moment
             worker.kill()
             _end(worker)
         _check_after_kill(place, said.read_text(encoding="ascii").splitlines())
@@ -189,7 +189,7 @@ def _wait_for(said: Path, *, lines: int) -> None:
     deadline = time.monotonic() + 60
     while said.read_bytes().count(b"\n") < lines:
         assert time.monotonic() < deadline, "the worker did not begin"
-        time.sleep(0.01)
+        time.sleep(0.01)  # asked again soon
 
 
 def _end(worker: subprocess.Popen[bytes]) -> None:

@@ -43,7 +43,7 @@ def unreachable() -> ChatOpenAI:
 def await_requests(provider: LoopbackProvider, wanted: int) -> None:
     """Wait until the provider has got so many requests."""
     while len(provider.requests) < wanted:
-        time.sleep(0.01)
+        time.sleep(0.01)  # asked again soon
 
 
 class Remote(InMemoryStore):
@@ -264,7 +264,7 @@ def test_a_neighbour_that_raises_on_an_event_loop_leaves_nothing_charged(
                         group.create_task(model.ainvoke("hello", config))
             else:
                 await caught()
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)  # the others settle
             await costs.aflush()
 
     asyncio.run(run())
@@ -397,7 +397,7 @@ def test_flush_waits_for_alerts(provider: LoopbackProvider) -> None:
     told: list[Any] = []
 
     def tell(alert: Any) -> None:
-        time.sleep(0.2)
+        time.sleep(0.2)  # a slow sink
         told.append(alert)
 
     with track_costs(budgets=[Budget("0.00001", mode="soft")], budget_store="memory", on_alert=tell) as costs:

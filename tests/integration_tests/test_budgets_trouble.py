@@ -61,7 +61,7 @@ def test_a_locked_file_refuses_at_once_on_an_event_loop(provider: LoopbackProvid
     async def tick() -> None:
         before = time.monotonic()
         while True:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # lets others run
             now = time.monotonic()
             gaps.append(now - before)
             before = now
@@ -70,7 +70,7 @@ def test_a_locked_file_refuses_at_once_on_an_event_loop(provider: LoopbackProvid
         ticking = asyncio.create_task(tick())
         model = chat(provider)
         for _ in range(5):
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # lets others run
             with pytest.raises(BudgetStoreError, match="on_store_error='allow'"):
                 await model.ainvoke("hello", {"callbacks": [handler]})
         ticking.cancel()

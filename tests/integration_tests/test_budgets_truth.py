@@ -75,7 +75,7 @@ def cancel(provider: LoopbackProvider, *, in_chain: bool = False) -> None:
     async def run() -> None:
         task = asyncio.create_task(target.ainvoke("hello"))
         while not provider.requests:  # noqa: ASYNC110 - the provider serves from a thread, and has no event
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.005)  # asked again soon
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
@@ -207,7 +207,7 @@ def test_a_cancellation_storm_leaves_nothing_reserved(provider: LoopbackProvider
     async def run() -> None:
         for _ in range(3):
             gathered = asyncio.gather(*(model.ainvoke(f"hello {number}") for number in range(6)))
-            await asyncio.sleep(draw.random() * 0.2)
+            await asyncio.sleep(draw.random() * 0.2)  # a random moment
             gathered.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await gathered

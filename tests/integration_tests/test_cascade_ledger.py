@@ -200,7 +200,7 @@ def test_a_cancelled_cascade_leaves_no_call_open(provider: LoopbackProvider) -> 
 
     async def cancelled(model: Any) -> None:
         task = asyncio.ensure_future(model.ainvoke("France?"))
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.2)  # until a leg is under way
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -119,7 +119,7 @@ def test_two_tasks_with_a_block_each_do_not_mix() -> None:
         with track_costs() as costs:
             for _ in range(calls):
                 await model().ainvoke("q")
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # lets others run
         return costs.calls
 
     async def main() -> list[int]:

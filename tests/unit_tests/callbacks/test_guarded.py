@@ -92,7 +92,7 @@ def test_a_full_budget_may_raise_instead_of_waiting(provider: LoopbackProvider) 
     async def run() -> None:
         first = asyncio.create_task(model.ainvoke("one"))
         while not provider.requests:  # noqa: ASYNC110 - the provider serves from a thread, and has no event
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.005)  # asked again soon
         with pytest.raises(BudgetExceededError) as caught:
             await model.ainvoke("two")
         assert caught.value.reserved
@@ -111,7 +111,7 @@ def test_waiting_ends_at_the_timeout(provider: LoopbackProvider) -> None:
     async def run() -> None:
         first = asyncio.create_task(model.ainvoke("one"))
         while not provider.requests:  # noqa: ASYNC110 - the provider serves from a thread, and has no event
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.005)  # asked again soon
         with pytest.raises(BudgetExceededError):
             await model.ainvoke("two")
         await first

@@ -120,7 +120,7 @@ def test_a_cancelled_task_is_a_line() -> None:
 
     async def main() -> None:
         task = asyncio.create_task(model(Reply("x", latency_seconds=30)).ainvoke("q"))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # until it is under way
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -151,7 +151,7 @@ def test_a_cancelled_chain_closes_the_calls_below_it() -> None:
 
     async def main() -> None:
         task = asyncio.create_task(chain.ainvoke("q", config={"callbacks": [handler]}))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # until it is under way
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -169,7 +169,7 @@ def test_of_a_cancelled_gather_each_call_is_a_line() -> None:
         quick = model(Reply("done", usage=USAGE))
         slow = model(Reply("x", latency_seconds=30))
         group = asyncio.gather(quick.ainvoke("q"), *(slow.ainvoke("q") for _ in range(4)))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # until it is under way
         group.cancel()
         with pytest.raises(asyncio.CancelledError):
             await group
@@ -187,7 +187,7 @@ def test_a_cancelled_stream_is_a_line() -> None:
         with pytest.raises(TimeoutError):  # noqa: PT012 - what is left early is the block
             async with asyncio.timeout(0.1):
                 async for _ in model(Reply("one two three")).astream("q"):
-                    await asyncio.sleep(30)
+                    await asyncio.sleep(30)  # the timeout comes first
 
     with track_costs() as costs:
         asyncio.run(main())
@@ -219,7 +219,7 @@ def test_a_late_end_corrects_a_line_that_was_given_up() -> None:
 
     async def main() -> None:
         task = asyncio.create_task(slow.ainvoke("q", config={"callbacks": [handler]}))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # until it is under way
         (call,) = list(CALLS._open.values())
         CALLS.give_up(call, calls_module.Outcome("lost"))
         assert [entry.status for entry in handler.entries()] == ["lost"]
@@ -271,7 +271,7 @@ def test_a_result_that_cannot_be_read_still_leaves_a_line(caplog: pytest.LogCapt
 
     async def main() -> None:
         task = asyncio.create_task(running.ainvoke("q", config={"callbacks": [handler]}))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # until it is under way
         (call,) = list(CALLS._open.values())
         message = OddMessage("x")
         result = LLMResult(generations=[[ChatGeneration.model_construct(message=message, text="x")]])

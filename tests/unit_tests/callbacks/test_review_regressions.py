@@ -194,7 +194,7 @@ def test_a_locked_store_does_not_hold_up_an_event_loop(tmp_path: Path) -> None:
         nonlocal longest
         while True:
             before = time.perf_counter()
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # how late it wakes is how long the loop was held up
             longest = max(longest, time.perf_counter() - before)
 
     async def main() -> Decimal | None:
@@ -204,7 +204,7 @@ def test_a_locked_store_does_not_hold_up_an_event_loop(tmp_path: Path) -> None:
             await costs.aflush()
             holder.execute("BEGIN EXCLUSIVE")
             await model().ainvoke("q")
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # what is handed to the worker begins
             assert costs.calls == 2
         beat.cancel()
         holder.execute("ROLLBACK")

@@ -27,7 +27,7 @@ class SlowStream(ScriptedChatModel):
     async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         async for chunk in super()._astream(*args, **kwargs):
             yield chunk
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # a stream takes its time
 
 
 def chain(**settings: Any) -> Any:

@@ -208,7 +208,7 @@ def test_any_callable_is_a_signal(draft: Callable[..., Any]) -> None:
         return len(draft.answer.content) < 3, "looked at the length"
 
     async def later(draft: Draft) -> bool:
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # lets others run
         return draft.answer.content == "x"
 
     for function, verdict in (
@@ -228,11 +228,11 @@ async def test_an_async_function_is_run_to_its_end_under_a_running_loop(draft: C
     """A notebook runs a loop, and `invoke` is called in it."""
 
     async def fails(draft: Draft) -> bool:
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # lets others run
         raise LookupError(draft.answer.content)
 
     async def later(draft: Draft) -> bool:
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # lets others run
         return True
 
     assert Calls(later).judge(draft("x")).accepts

@@ -49,7 +49,7 @@ def ends_within(base_url: str, seconds: float) -> bool:
     while time.monotonic() < until:
         if not is_served(base_url):
             return True
-        time.sleep(0.1)
+        time.sleep(0.1)  # asked again soon
     return False
 
 

@@ -178,7 +178,7 @@ def test_a_coroutine_function_is_awaited() -> None:
     seen: list[BudgetAlert] = []
 
     async def tell(told: BudgetAlert) -> None:
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # lets others run
         seen.append(told)
 
     delivered(tell, [alert()])
@@ -281,7 +281,7 @@ import time
 from tests_of_alerts import alert, AlertDispatcher
 
 def slow(told):
-    time.sleep(0.2)
+    time.sleep(0.2)  # a slow sink
     print(told.kind, flush=True)
 
 AlertDispatcher(slow).send([alert(), alert(kind="refused")])

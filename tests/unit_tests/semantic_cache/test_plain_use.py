@@ -87,7 +87,7 @@ def test_threads_that_query_the_same_at_once_make_one_call() -> None:
 
     def call(text: str) -> str:
         asked.append(text)
-        time.sleep(0.2)
+        time.sleep(0.2)  # long enough for the others to come
         return "Use the link."
 
     with ThreadPoolExecutor(6) as pool:

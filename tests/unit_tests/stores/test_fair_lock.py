@@ -74,4 +74,4 @@ def _wait_for_waiters(lock: FairLock, count: int) -> None:
     deadline = time.monotonic() + 10
     while len(lock._waiting) + len(lock._urgent) < count:
         assert time.monotonic() < deadline, "nobody waits"
-        time.sleep(0.001)
+        time.sleep(0.001)  # asked again soon

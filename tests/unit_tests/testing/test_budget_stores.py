@@ -40,7 +40,7 @@ FAULTS = {
         with self._lock:
             for claim, slot in self._counters._open.pop(reservation.id):
                 slot.reserved -= claim.amount
-        time.sleep(0.0005)
+        time.sleep(0.0005)  # a gap into which another thread steps
         with self._lock:
             soft = [claim._replace(refuses=False) for claim in reservation.claims]
             self._counters.reserve(reservation._replace(claims=tuple(soft)))

@@ -248,7 +248,7 @@ async def test_a_slow_call_can_be_cancelled() -> None:
     model = ScriptedChatModel(responses=Reply("x", latency_seconds=3600))
     task = asyncio.create_task(model.ainvoke("q"))
     for _ in range(20):
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # lets others run
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
