@@ -50,9 +50,9 @@ renewals = st.none() | st.dates(date(2025, 1, 1), date(2026, 12, 31))
 def prepaid(lots: list[Credit], draw_first: str, period: str) -> Plan:
     """A prepaid plan, or pay as you go where the lots drawn by chance have no order."""
     try:
-        return Prepaid(lots, draw_first=draw_first, period=period)  # type: ignore[arg-type]
+        return Prepaid(lots, draw_first=draw_first, period=period)  # type: ignore[arg-type]  # drawn from all there are
     except PriceFormatError:
-        return PayAsYouGo(period=period)  # type: ignore[arg-type]
+        return PayAsYouGo(period=period)  # type: ignore[arg-type]  # drawn from all there are
 
 
 plans = st.one_of(
@@ -154,7 +154,7 @@ def test_periods_follow_one_another_without_gap_or_overlap(
     name: str, tz: str, renews: date | None, at: datetime
 ) -> None:
     """Every moment lies in exactly one period, through changing clocks, leap days and short months."""
-    periods = Periods(name, tz, renews)  # type: ignore[arg-type]
+    periods = Periods(name, tz, renews)  # type: ignore[arg-type]  # drawn from all there are
     spans = [periods.around(at)]
     assert spans[0].start <= at < spans[0].end
     for _ in range(14):

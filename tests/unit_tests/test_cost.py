@@ -42,7 +42,7 @@ def test_costs_add_up_and_keep_their_list_price() -> None:
 def test_a_cost_does_not_add_to_other_things() -> None:
     """A number without a unit is no money."""
     with pytest.raises(TypeError):
-        Cost(1) + 1  # type: ignore[operator]
+        Cost(1) + 1  # type: ignore[operator]  # wrong on purpose
 
 
 def test_costs_compare_by_amount_owed_and_listed() -> None:

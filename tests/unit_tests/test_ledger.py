@@ -12,7 +12,7 @@ from langchain_costguard.ledger import FINAL_STATUSES, GROUP_KEYS, LedgerEntry, 
 
 
 def _line(**fields: object) -> LedgerEntry:
-    return LedgerEntry(run_id=uuid4(), started_at_us=1_774_771_200_123_456, **fields)  # type: ignore[arg-type]
+    return LedgerEntry(run_id=uuid4(), started_at_us=1_774_771_200_123_456, **fields)
 
 
 def test_money_leaves_a_line_as_exact_dollars() -> None:

@@ -29,7 +29,7 @@ def test_a_person_at_a_terminal_sees_what_is_done_and_how_far_it_is(monkeypatch:
     """A silent minute looks like a hang."""
     monkeypatch.setattr(sys, "stderr", Terminal())
     assert list(watched(range(1500), "pricing lines")) == list(range(1500))
-    assert "pricing lines: 1,500" in sys.stderr.getvalue()  # type: ignore[attr-defined]
+    assert "pricing lines: 1,500" in sys.stderr.getvalue()
 
 
 @pytest.mark.usefixtures("impatient")
@@ -43,7 +43,7 @@ def test_quick_work_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bar that flashes up tells nobody anything."""
     monkeypatch.setattr(sys, "stderr", Terminal())
     assert list(watched(iter("abc"), "pricing lines")) == ["a", "b", "c"]
-    assert sys.stderr.getvalue() == ""  # type: ignore[attr-defined]
+    assert sys.stderr.getvalue() == ""
 
 
 @pytest.mark.usefixtures("impatient")
@@ -59,7 +59,7 @@ def test_items_pass_one_by_one_and_a_failure_passes_too(monkeypatch: pytest.Monk
         msg = "the disk failed"
         raise OSError(msg)
 
-    seen = watched(source(), "reading")  # type: ignore[arg-type]
+    seen = watched(source(), "reading")
     assert next(seen) == 0
     assert taken == [0]
     with pytest.raises(OSError, match="the disk failed"):

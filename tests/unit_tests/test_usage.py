@@ -14,7 +14,7 @@ from langchain_costguard.usage import TokenUsage, clean_counts, is_replayed, rea
 def langchain(input_tokens: object, output_tokens: object, total: object = None, **details: object) -> dict[str, Any]:
     """A `usage_metadata` as LangChain builds it."""
     usage = {"input_tokens": input_tokens, "output_tokens": output_tokens}
-    usage["total_tokens"] = input_tokens + output_tokens if total is None else total  # type: ignore[operator]
+    usage["total_tokens"] = input_tokens + output_tokens if total is None else total
     return {**usage, **{f"{side}_token_details": values for side, values in details.items()}}
 
 

@@ -135,9 +135,9 @@ def test_a_scope_is_said_in_words_and_in_code() -> None:
 def test_only_scopes_are_joined() -> None:
     """`Scope.tag("a") | "b"` is a slip."""
     with pytest.raises(TypeError):
-        _ = Scope.tag("a") | "b"  # type: ignore[operator]
+        _ = Scope.tag("a") | "b"  # type: ignore[operator]  # wrong on purpose
     with pytest.raises(TypeError):
-        _ = Scope.tag("a") & "b"  # type: ignore[operator]
+        _ = Scope.tag("a") & "b"  # type: ignore[operator]  # wrong on purpose
 
 
 tags = st.sampled_from(TAGS).map(Scope.tag)

@@ -291,7 +291,7 @@ def test_prices_that_fail_leave_an_unpriced_line() -> None:
     handler = CostCallbackHandler()
     handler.recorder.prices.price  # noqa: B018 - it exists
 
-    class Broken(type(handler.prices)):  # type: ignore[misc]
+    class Broken(type(handler.prices)):  # type: ignore[misc]  # a class made on the spot
         def price(self, *args: Any, **kwargs: Any) -> Any:
             msg = "broken"
             raise RuntimeError(msg)

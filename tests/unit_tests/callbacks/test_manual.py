@@ -364,7 +364,7 @@ def test_embeddings_wrapped_twice_are_booked_once() -> None:
     track_embeddings(track_embeddings(DeterministicFakeEmbedding(size=8), handler), handler).embed_query("q")
     assert handler.calls == 1
     with pytest.raises(TypeError, match="no embedding model"):
-        track_embeddings("text-embedding-3-small")  # type: ignore[arg-type]
+        track_embeddings("text-embedding-3-small")  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_embeddings_that_fail_are_a_line_and_the_error_goes_on() -> None:

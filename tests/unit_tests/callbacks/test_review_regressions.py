@@ -94,7 +94,7 @@ def test_an_answer_that_could_not_be_parsed_is_priced_by_its_own_usage() -> None
     """A structured output cut at the limit is raised as an error, and is paid in full."""
     usage = {"prompt_tokens": 1000, "completion_tokens": 16_384}
     error = ValueError("could not parse")
-    error.completion = SimpleNamespace(usage=usage, model="gpt-4o-2024-08-06", service_tier=None)  # type: ignore[attr-defined]
+    error.completion = SimpleNamespace(usage=usage, model="gpt-4o-2024-08-06", service_tier=None)  # type: ignore[attr-defined]  # as the client sets it
     outcome = read_failure(started(), error, None)
     assert (outcome.status, outcome.error) == ("error", "ValueError")
     assert (outcome.usage.input_tokens, outcome.usage.output_tokens) == (1000, 16_384)
@@ -168,7 +168,7 @@ def test_an_estimate_counts_images() -> None:
 def test_a_metadata_key_that_is_no_text_costs_nobody_a_price() -> None:
     """LangChain lets anything be a key."""
     with track_costs() as costs:
-        model().invoke("q", {"metadata": {1: "x"}})  # type: ignore[dict-item]
+        model().invoke("q", {"metadata": {1: "x"}})
     assert costs.total_cost == COST
 
 

@@ -304,4 +304,4 @@ def test_rows_that_mean_nothing_are_refused_and_the_fix_is_named(changed: dict[s
 def test_a_target_outside_its_range_is_refused_where_it_is_made(make: object, named: str) -> None:
     """90 for 90 % is the likely slip, and it must not surface as a strange threshold."""
     with pytest.raises(ValueError, match=named):
-        make()  # type: ignore[operator]
+        make()  # type: ignore[operator]  # wrong on purpose

@@ -97,7 +97,7 @@ def test_an_agent_takes_the_runnable_too() -> None:
     from langchain.agents import create_agent
 
     tiers = [ScriptedChatModel(responses="done", model="gpt-4o-mini"), ScriptedChatModel(model="gpt-4o")]
-    agent = create_agent(Cascade(tiers), [])  # type: ignore[arg-type]
+    agent = create_agent(Cascade(tiers), [])  # type: ignore[arg-type]  # it stands in for a model
     assert agent.invoke({"messages": [("user", "hello")]})["messages"][-1].text == "done"
 
 

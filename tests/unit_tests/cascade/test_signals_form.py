@@ -178,7 +178,7 @@ def test_the_phrases_of_refusal_can_be_added_to(draft: Callable[..., Any]) -> No
     assert not german.judge(draft("Das kann ich leider nicht sagen.")).accepts
     assert NotRefused(()).judge(draft("I cannot assist with this.")).accepts
     with pytest.raises(TypeError, match=r"\('no',\)"):
-        NotRefused("no")  # type: ignore[arg-type]
+        NotRefused("no")  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_a_model_that_apologises_and_calls_a_tool_has_not_refused(draft: Callable[..., Any]) -> None:

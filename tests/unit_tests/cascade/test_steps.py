@@ -86,7 +86,7 @@ def test_each_state_is_told_only_what_it_asked_for() -> None:
 def test_every_way_ends_with_an_answer_that_was_given_or_an_error(tiers: int, on_refused: str, on_error: str) -> None:
     """No way through the machine loops, skips a tier, or gives what no tier has answered."""
     for outcomes in product(OUTCOMES, repeat=tiers):
-        state = Rules(tiers, on_refused=on_refused, on_error=on_error).begin()  # type: ignore[arg-type]
+        state = Rules(tiers, on_refused=on_refused, on_error=on_error).begin()  # type: ignore[arg-type]  # drawn from all there are
         tried = []
         while not state.is_over:
             tried.append(outcomes[state.tier])

@@ -92,7 +92,7 @@ def test_an_alert_on_a_budget_bears_its_name_the_store_s_time_and_the_end_of_the
         def now_us(self) -> int:
             return int(MIDNIGHT.timestamp()) * 1_000_000 + 5
 
-    told = alert_of(budget, crossing()._replace(claim=claim), Store())  # type: ignore[arg-type]
+    told = alert_of(budget, crossing()._replace(claim=claim), Store())  # type: ignore[arg-type]  # a stand-in
     assert (told.budget, told.counter) == ("checkout", None)
     assert (told.at, told.resets_at) == (MIDNIGHT.replace(microsecond=5), MIDNIGHT)
 
@@ -149,7 +149,7 @@ def test_without_anything_given_alerts_are_warnings_in_the_log(caplog: pytest.Lo
         logging.WARNING,
         told.message,
     )
-    assert record.budget_alert == told  # type: ignore[attr-defined]
+    assert record.budget_alert == told  # type: ignore[attr-defined]  # a stand-in
 
 
 def test_level_and_logger_can_be_chosen(caplog: pytest.LogCaptureFixture) -> None:

@@ -122,7 +122,7 @@ def failure(retries: str | None) -> openai.APIStatusError:
     headers = {} if retries is None else {"x-stainless-retry-count": retries}
     request = httpx.Request("POST", "https://example.org", headers=headers)
     response = httpx.Response(429, request=request)
-    return openai.RateLimitError("slow down", response=response, body=None)  # type: ignore[arg-type]
+    return openai.RateLimitError("slow down", response=response, body=None)  # type: ignore[arg-type]  # a stand-in
 
 
 @pytest.mark.parametrize(("header", "retries"), [("2", 2), ("0", 0), (None, None), ("many", None)])

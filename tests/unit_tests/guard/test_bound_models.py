@@ -74,7 +74,7 @@ def test_the_name_of_a_deployment_beside_its_model_needs_no_price() -> None:
 
 def test_an_answer_that_the_client_names_by_itself_can_fill_the_window() -> None:
     """`use_previous_response_id` leaves out the messages up to the last answer and bills them all the same."""
-    client = ChatOpenAI(model=OTHER, api_key="none", max_retries=0, use_previous_response_id=True)  # type: ignore[arg-type]
+    client = ChatOpenAI(model=OTHER, api_key="none", max_retries=0, use_previous_response_id=True)  # type: ignore[arg-type]  # a plain text does
     last = AIMessage("It is.", response_metadata={"id": "resp_1"})
     found = [
         bound_call(

@@ -333,7 +333,7 @@ class TestUnknownModels:
     def test_another_policy_is_refused(self) -> None:
         """A typing error must not become a policy."""
         with pytest.raises(PriceFormatError, match="'upper_bound'"):
-            PriceBook(unknown="zero")  # type: ignore[arg-type]
+            PriceBook(unknown="zero")  # type: ignore[arg-type]  # wrong on purpose
 
 
 @pytest.mark.parametrize(

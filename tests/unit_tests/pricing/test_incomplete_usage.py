@@ -96,7 +96,7 @@ def test_a_stretch_whose_lines_are_all_kept_is_complete(make: Callable[[Path], L
 def test_a_day_that_is_billed_in_part_counts_whole() -> None:
     """A day's sum does not tell its hours: rather one note too many than a bill that is short."""
     store = pruned_memory
-    bill = PayAsYouGo().bill(store(None), datetime(2026, 1, 20, 18, tzinfo=UTC), FEBRUARY)  # type: ignore[arg-type]
+    bill = PayAsYouGo().bill(store(None), datetime(2026, 1, 20, 18, tzinfo=UTC), FEBRUARY)
     assert (bill.is_complete, bill.only_in_sums.calls) == (False, 1)
 
 

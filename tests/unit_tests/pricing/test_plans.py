@@ -296,7 +296,7 @@ def test_a_period_billed_in_part_is_paid_in_full() -> None:
     ("make", "message"),
     [
         (lambda: UsageRecord(datetime(2026, 1, 1), 1), "has no time zone: give one"),  # noqa: DTZ001 - the fault
-        (lambda: UsageRecord("2026-01-01", 1), "give a datetime with a time zone"),  # type: ignore[arg-type]
+        (lambda: UsageRecord("2026-01-01", 1), "give a datetime with a time zone"),  # type: ignore[arg-type]  # wrong on purpose
         (lambda: UsageRecord(datetime.max.replace(tzinfo=UTC), 1), "outside the years"),
         (lambda: on(1, "nan"), "give zero or more US dollars"),
         (lambda: on(1, float("nan")), "give zero or more US dollars"),
@@ -312,14 +312,14 @@ def test_a_period_billed_in_part_is_paid_in_full() -> None:
         (lambda: on(1, gpu_hours="inf"), "no number of GPU-hours"),
         (lambda: on(1, tags=5), "give texts, such as tags=('search', 'beta')"),
         (lambda: on(1, tags=[["search"]]), "give texts, such as tags=('search', 'beta')"),
-        (lambda: PayAsYouGo(period="hour"), "give 'day', 'week', 'month' or 'year'"),  # type: ignore[arg-type]
+        (lambda: PayAsYouGo(period="hour"), "give 'day', 'week', 'month' or 'year'"),  # type: ignore[arg-type]  # wrong on purpose
         (lambda: PayAsYouGo(usd_per_call="€1"), "without a currency sign"),
         (lambda: PayAsYouGo(usd_per_mtok="0.00000015"), "did you mean 0.15"),
         (lambda: Subscription("abc"), "is no number"),
         (lambda: Subscription(-20), "give zero or more US dollars"),
         (lambda: Subscription("20.0000000001"), "round it to 9 decimal places"),
-        (lambda: Subscription(20, "fortnight"), "give 'day', 'week', 'month' or 'year'"),  # type: ignore[arg-type]
-        (lambda: Subscription(20, allowance=5, unit="words"), "give 'usd', 'tokens'"),  # type: ignore[arg-type]
+        (lambda: Subscription(20, "fortnight"), "give 'day', 'week', 'month' or 'year'"),  # type: ignore[arg-type]  # wrong on purpose
+        (lambda: Subscription(20, allowance=5, unit="words"), "give 'usd', 'tokens'"),  # type: ignore[arg-type]  # wrong on purpose
         (lambda: Subscription(20, allowance="lots"), "no number of US dollars"),
         (lambda: Subscription(20, overage="lists"), "give 'list' for the list price"),
         (lambda: Subscription(20, renews=JANUARY), "give a date"),
@@ -328,8 +328,8 @@ def test_a_period_billed_in_part_is_paid_in_full() -> None:
         (lambda: Credit(5, datetime(2026, 1, 1)), "has no time zone"),  # noqa: DTZ001 - the fault
         (lambda: Credit(5, FEBRUARY, JANUARY), "exchange them"),
         (lambda: Prepaid([]), "give at least one Credit"),
-        (lambda: Prepaid([10]), "give Credit(amount, valid_from, expires)"),  # type: ignore[list-item]
-        (lambda: Prepaid([Credit(5, JANUARY)], draw_first="newest"), "give 'purchase' or 'expiry'"),  # type: ignore[arg-type]
+        (lambda: Prepaid([10]), "give Credit(amount, valid_from, expires)"),  # type: ignore[list-item]  # wrong on purpose
+        (lambda: Prepaid([Credit(5, JANUARY)], draw_first="newest"), "give 'purchase' or 'expiry'"),  # type: ignore[arg-type]  # wrong on purpose
         (lambda: PayAsYouGo().bill([]), "give start= and end="),
         (lambda: PayAsYouGo().bill([on(1)], FEBRUARY, JANUARY), "exchange them, or give a later end"),
         (lambda: PayAsYouGo().bill([on(1)], JANUARY, JANUARY), "is not after start"),
@@ -338,9 +338,9 @@ def test_a_period_billed_in_part_is_paid_in_full() -> None:
         (lambda: PayAsYouGo().bill("costs.db"), "is no usage: give UsageRecord"),
         (lambda: PayAsYouGo().bill(7), "is no usage: give UsageRecord"),
         (lambda: PayAsYouGo().bill([7]), "is no usage: give UsageRecord"),
-        (lambda: compare_plans([on(1)], "payg"), "is not a plan: give PayAsYouGo()"),  # type: ignore[arg-type]
-        (lambda: compare_plans([on(1)], 5), "5 is not a plan: give PayAsYouGo()"),  # type: ignore[arg-type]
-        (lambda: compare_plans([on(1)], ["payg"]), "is not a plan: give PayAsYouGo()"),  # type: ignore[list-item]
+        (lambda: compare_plans([on(1)], "payg"), "is not a plan: give PayAsYouGo()"),  # type: ignore[arg-type]  # wrong on purpose
+        (lambda: compare_plans([on(1)], 5), "5 is not a plan: give PayAsYouGo()"),  # type: ignore[arg-type]  # wrong on purpose
+        (lambda: compare_plans([on(1)], ["payg"]), "is not a plan: give PayAsYouGo()"),  # type: ignore[list-item]  # wrong on purpose
         (lambda: compare_plans([on(1)], []), "no plans to compare"),
         (lambda: compare_plans([on(1)], [PayAsYouGo(), PayAsYouGo()]), "give one of them another name="),
         (lambda: compare_plans([on(1)], [PayAsYouGo()], volume_in="miles"), "give 'usd', 'tokens'"),

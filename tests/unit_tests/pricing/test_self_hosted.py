@@ -165,7 +165,7 @@ def test_a_machine_whose_calls_cost_more_than_the_api_never_pays() -> None:
         (lambda: gpu_cost("nan", 1), "no number of GPU-hours"),
         (lambda: gpu_cost(-1, 1), "give zero or more"),
         (lambda: gpu_cost(1, "$0.10"), "without a currency sign"),
-        (lambda: gpu_cost(1, 1, 2.5), "not a whole number of calls"),  # type: ignore[arg-type]
+        (lambda: gpu_cost(1, 1, 2.5), "not a whole number of calls"),  # type: ignore[arg-type]  # wrong on purpose
         (lambda: gpu_cost(1, 1, 2, "free"), "is no number"),
         (lambda: gpu_cost("1e99999999", 1), "no number of GPU-hours"),
         (lambda: busy_time([(5, 3)]), "ends at 3, before it starts at 5"),
@@ -177,8 +177,8 @@ def test_a_machine_whose_calls_cost_more_than_the_api_never_pays() -> None:
         (lambda: machine_cost([], usd_per_gpu_hour=1), "paid_hours= or window="),
         (lambda: machine_cost([], usd_per_gpu_hour=1, paid_hours=0), "paid for no time"),
         (lambda: machine_cost([], usd_per_gpu_hour=1, window=(5, 5)), "ends after it starts"),
-        (lambda: machine_cost([], usd_per_gpu_hour=1, window=5), "give window=(start_ns, end_ns)"),  # type: ignore[arg-type]
-        (lambda: machine_cost([], usd_per_gpu_hour=1, window=("a", "b")), "in whole nanoseconds"),  # type: ignore[arg-type]
+        (lambda: machine_cost([], usd_per_gpu_hour=1, window=5), "give window=(start_ns, end_ns)"),  # type: ignore[arg-type]  # wrong on purpose
+        (lambda: machine_cost([], usd_per_gpu_hour=1, window=("a", "b")), "in whole nanoseconds"),  # type: ignore[arg-type]  # wrong on purpose
         (lambda: machine_cost([(0, 9)], usd_per_gpu_hour=1, window=(1, 9)), "calls ran outside window=(1, 9)"),
         (lambda: machine_cost(busy_hours=2, usd_per_gpu_hour=1, paid_hours=1), "busy for 2.00 h and paid for 1.00 h"),
         (lambda: machine_cost(busy_hours=1, usd_per_gpu_hour=1, paid_hours=1, usd_per_call=1), "give call_count="),

@@ -117,9 +117,9 @@ def test_usage_without_a_price_is_not_shared_as_if_it_were_free() -> None:
         (lambda: share_cost(5, ["u1", "u1"], "equal"), "give each name once"),
         (lambda: share_cost(5, ["u1", "u2"]), "give rule='equal', or a mapping"),
         (lambda: share_cost(5, [used("u1")], "weights"), "give a mapping such as"),
-        (lambda: share_cost(5, {"u1": 1}, "fairly"), "give 'usage', 'weights' or 'equal'"),  # type: ignore[arg-type]
-        (lambda: share_cost(5, {"u1": 1}, by="team"), "give by='user' or 'tag'"),  # type: ignore[arg-type]
-        (lambda: share_cost(5, {"u1": 1}, measure="words"), "measure='usd', 'tokens'"),  # type: ignore[arg-type]
+        (lambda: share_cost(5, {"u1": 1}, "fairly"), "give 'usage', 'weights' or 'equal'"),  # type: ignore[arg-type]  # wrong on purpose
+        (lambda: share_cost(5, {"u1": 1}, by="team"), "give by='user' or 'tag'"),  # type: ignore[arg-type]  # wrong on purpose
+        (lambda: share_cost(5, {"u1": 1}, measure="words"), "measure='usd', 'tokens'"),  # type: ignore[arg-type]  # wrong on purpose
         (lambda: share_cost(5, "u1"), "is no usage"),
         (lambda: share_cost(5, 7), "is no usage"),
     ],

@@ -112,7 +112,7 @@ def test_an_answer_comes_back_as_it_was_but_for_its_ids() -> None:
     stored = dump_answer(chat(content, id="lc_run--1-0", response_metadata=told, usage_metadata=USAGE))
     assert stored is not None
 
-    message = load_answer(stored)[0].message  # type: ignore[index,attr-defined]
+    message = load_answer(stored)[0].message
 
     assert message.id is None
     assert message.content == [{"type": "text", "text": "Paris."}, {"type": "reasoning", "id": "rs_1", "summary": []}]
@@ -127,7 +127,7 @@ def test_the_mark_of_a_replayed_answer_is_not_stored(usage: dict[str, Any] | Non
     stored = dump_answer([ChatGeneration(message=message)])
     assert stored is not None
 
-    found = load_answer(stored)[0].message.usage_metadata  # type: ignore[index,attr-defined]
+    found = load_answer(stored)[0].message.usage_metadata
 
     assert found == (USAGE if usage else None)
 
@@ -153,7 +153,7 @@ def test_text_that_imitates_an_object_stays_text() -> None:
     assert load_answer(dump_answer(chat(evil)) or b"") == chat(evil)
     found = load_answer(dump_answer(as_dict) or b"")
     assert found is not None
-    assert found[0].message.additional_kwargs == {"parsed": json.loads(evil)}  # type: ignore[attr-defined]
+    assert found[0].message.additional_kwargs == {"parsed": json.loads(evil)}
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ def test_in_a_conversation_a_hit_overwrites_no_earlier_answer() -> None:
     history: Any = []
     for text in (RESET, SAME):
         history = add_messages(history, [HumanMessage(text)])
-        history = add_messages(history, [model.invoke([history[-1]])])  # type: ignore[list-item]
+        history = add_messages(history, [model.invoke([history[-1]])])
 
     assert [message.type for message in history] == ["human", "ai", "human", "ai"]
 

@@ -33,7 +33,7 @@ def test_the_promise_is_kept_on_pairs_that_were_not_seen(of: str) -> None:
     kept = 0
     for seed in range(20):
         near, same = _world(seed)
-        report = calibrate_scores(near[:1000], same[:1000], max_false_hit=0.05, of=of)  # type: ignore[arg-type]
+        report = calibrate_scores(near[:1000], same[:1000], max_false_hit=0.05, of=of)
         hit = near[1000:] >= report.threshold
         wrong = (hit & ~same[1000:]).sum()
         kept += wrong <= 0.05 * (hit.sum() if of == "served" else (~same[1000:]).sum())
@@ -84,7 +84,7 @@ def test_an_argument_out_of_range_is_named(change: dict[str, float], message: st
     """The message says which argument to mend."""
     near, same = _world(3)
     with pytest.raises(ValueError, match=message):
-        calibrate_scores(near, same, **change)  # type: ignore[arg-type]
+        calibrate_scores(near, same, **change)  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_pairs_of_one_kind_are_refused() -> None:
@@ -129,7 +129,7 @@ class _Letters:
 def test_pairs_are_proposed_from_real_questions_and_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each question meets the nearest one before it, as it would in the cache; undecided pairs are left out."""
     monkeypatch.setattr("langchain_costguard.semantic_cache.proposals.as_embedder", lambda given: given)
-    pairs = propose_pairs(["aab", "cd", "aabb", "aab", "ccd"], embedder=_Letters())  # type: ignore[arg-type]
+    pairs = propose_pairs(["aab", "cd", "aabb", "aab", "ccd"], embedder=_Letters())
     assert [(pair.stored, pair.asked) for pair in pairs] == [("aab", "aabb"), ("cd", "ccd")]
     labelled = judge_pairs(pairs, lambda stored, _: None if stored == "cd" else True)
     assert [(pair.stored, pair.same) for pair in labelled] == [("aab", True)]

@@ -142,4 +142,4 @@ def test_a_vector_store_that_fails_is_a_store_that_failed() -> None:
 
 
 def _same() -> Any:
-    return from_bytes(to_bytes(normalised(VECTORS["same"])))  # type: ignore[arg-type]
+    return from_bytes(to_bytes(normalised(VECTORS["same"])))

@@ -163,7 +163,7 @@ def test_what_is_no_embedder_is_refused_and_one_is_given_back() -> None:
     assert as_embedder(embedder) is embedder
     assert isinstance(as_embedder(Counted()), LangChainEmbedder)
     with pytest.raises(TypeError, match="local"):
-        as_embedder(42)  # type: ignore[arg-type]
+        as_embedder(42)  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -263,7 +263,7 @@ def test_schemas_of_one_name_and_other_fields_are_kept_apart(cache: SemanticCach
     """An answer in the old fields would break whoever reads it."""
     model = ScriptedChatModel(responses=lambda _: "a")
     for fields in ({"city": (str, ...)}, {"town": (str, ...)}):
-        schema: type[BaseModel] = create_model("Out", **fields)  # type: ignore[call-overload]
+        schema: type[BaseModel] = create_model("Out", **fields)
         said = model.with_structured_output(schema).invoke("Where?")
         assert isinstance(said, schema)
     assert len(model.calls) == 2

@@ -173,7 +173,7 @@ def test_what_a_store_calls_nearest_is_compared_again() -> None:
 def test_a_store_that_knows_no_vectors_is_refused_with_what_it_needs() -> None:
     """Somebody's own store must say how its vectors are found."""
     with pytest.raises(TypeError, match="VectorFeed"):
-        index_for(object())  # type: ignore[arg-type]
+        index_for(object())  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_embeddings_without_a_direction_are_no_vectors() -> None:

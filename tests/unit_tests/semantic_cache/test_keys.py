@@ -164,7 +164,7 @@ def test_two_schemas_of_one_name_are_two_schemas() -> None:
     """LangChain's key holds the name of a class only: an answer in the old fields breaks the caller."""
     seen = set()
     for fields in ({"city": (str, ...)}, {"town": (str, ...)}):
-        schema: type[BaseModel] = create_model("Out", **fields)  # type: ignore[call-overload]
+        schema: type[BaseModel] = create_model("Out", **fields)
         run = identity(params={"model": "gpt-4o", "response_format": schema})
         seen.add(question(ASKED, identity=run).partition)
 
@@ -199,7 +199,7 @@ def test_a_temperature_asks_for_variety() -> None:
 def test_ids_and_usage_of_earlier_turns_do_not_matter() -> None:
     """They differ in every run, and no model reads them: a conversation would never be found again."""
     usage = {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2}
-    one = AIMessage("Hello", id="a", response_metadata={"took": 1}, usage_metadata=usage)  # type: ignore[arg-type]
+    one = AIMessage("Hello", id="a", response_metadata={"took": 1}, usage_metadata=usage)
     other = AIMessageChunk("Hello", id="b", response_metadata={"took": 2}, chunk_position="last")
 
     first, second = (question(HumanMessage("Hi"), turn, ASKED) for turn in (one, other))

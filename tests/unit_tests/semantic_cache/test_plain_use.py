@@ -25,7 +25,7 @@ SAME = "Can I reset my password please"
 
 def near_cache(**given: object) -> SemanticCache:
     """A cache that compares words."""
-    return SemanticCache(WordEmbeddings(), "memory", threshold=0.9, **given)  # type: ignore[arg-type]
+    return SemanticCache(WordEmbeddings(), "memory", threshold=0.9, **given)
 
 
 def test_what_was_set_is_got_by_its_meaning() -> None:
@@ -59,7 +59,7 @@ def test_query_takes_a_models_messages() -> None:
     cache = near_cache()
     model = ScriptedChatModel(responses=["one", "two"], model="gpt-4o")
 
-    first, second = (cache.query(text, model.invoke) for text in (RESET, SAME))  # type: ignore[type-var]
+    first, second = (cache.query(text, model.invoke) for text in (RESET, SAME))
 
     assert isinstance(second, AIMessage)
     assert (first.content, second.content, second.id) == ("one", "one", None)
@@ -259,7 +259,7 @@ def test_explain_says_why() -> None:
 def test_what_cannot_be_kept_is_refused() -> None:
     """A silent no would look like a cache that never hits."""
     with pytest.raises(TypeError, match="a text or an AIMessage"):
-        near_cache().set(RESET, {"answer": 5})  # type: ignore[arg-type]
+        near_cache().set(RESET, {"answer": 5})  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_a_wrong_answer_is_deleted_and_the_threshold_raised_above_it() -> None:

@@ -125,7 +125,7 @@ def test_a_stream_that_is_left_early_is_not_stored() -> None:
     cache = memory()
     stream = cached(Halting(responses=ANSWER), cache).stream(ASKED)
     next(stream)
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
     go_on.set()
     for thread in threading.enumerate():
         if thread.name == "costguard-stream":
@@ -275,7 +275,7 @@ def test_an_agent_takes_it_for_a_model() -> None:
         return Reply(tool_calls=[("weather", {"city": "Bern"})]) if is_first else Reply("Rain.")
 
     model = ScriptedChatModel(responses=respond)
-    agent: Any = create_agent(cached(model, memory()), tools=[weather])  # type: ignore[arg-type]
+    agent: Any = create_agent(cached(model, memory()), tools=[weather])
 
     said = [agent.invoke({"messages": [HumanMessage("Weather in Bern?")]})["messages"] for _ in range(2)]
 
@@ -300,7 +300,7 @@ def test_the_global_cache_serves_streams_where_none_is_given() -> None:
 def test_anything_but_a_chat_model_is_refused() -> None:
     """A text LLM streams text, not messages."""
     with pytest.raises(TypeError, match="no chat model"):
-        cached(FakeListLLM(responses=["a"]))  # type: ignore[arg-type]
+        cached(FakeListLLM(responses=["a"]))  # type: ignore[arg-type]  # wrong on purpose
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def store(inner: CountingStore) -> Iterator[HeadroomStore]:
 
 
 def _claim(amount: int, **changes: object) -> Claim:
-    return make_claim(amount, **{"limit": LIMIT, **changes})  # type: ignore[arg-type]
+    return make_claim(amount, **{"limit": LIMIT, **changes})
 
 
 class TestHeadroomStore(BudgetStoreSuite):
@@ -427,7 +427,7 @@ def test_two_processes_in_any_order_stay_within_the_limit_and_lose_nothing(
 def test_a_chunk_that_is_none_is_refused(inner: CountingStore, name: str, value: int) -> None:
     """A typing mistake must not become a budget that leases everything."""
     with pytest.raises(ValueError, match=f"{name}={value}"):
-        HeadroomStore(inner, **{name: value})  # type: ignore[arg-type]
+        HeadroomStore(inner, **{name: value})  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_a_charge_that_nobody_reserved_goes_to_the_store_behind(store: HeadroomStore, inner: CountingStore) -> None:

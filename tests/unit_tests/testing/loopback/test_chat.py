@@ -122,7 +122,7 @@ def test_a_scripted_tool_call_arrives_whole_and_streamed(provider: LoopbackProvi
     for _ in range(2):
         provider.next(tool_calls=[("add", {"a": 2, "b": 3})])
     whole = model.invoke("q")
-    streamed = merged(list(model.stream("q")))  # type: ignore[arg-type]
+    streamed = merged(list(model.stream("q")))
     for message in (whole, streamed):
         assert [(call["name"], call["args"]) for call in message.tool_calls] == [("add", {"a": 2, "b": 3})]
         assert message.response_metadata["finish_reason"] == "tool_calls"
@@ -191,8 +191,8 @@ def test_a_tier_renames_the_details_of_usage(provider: LoopbackProvider, model: 
     provider.next(text="Paris.", reasoning_tokens=67)
     usage = provider.chat_model(model=model, service_tier=tier).invoke("q").usage_metadata
     assert usage is not None
-    assert usage["output_token_details"][f"{tier}_reasoning"] == 67  # type: ignore[typeddict-item]
-    assert usage["input_token_details"][f"{tier}_cache_read"] == 0  # type: ignore[typeddict-item]
+    assert usage["output_token_details"][f"{tier}_reasoning"] == 67
+    assert usage["input_token_details"][f"{tier}_cache_read"] == 0
     assert provider.billed == Decimal(usd)
 
 

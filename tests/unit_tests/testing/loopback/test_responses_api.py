@@ -58,7 +58,7 @@ def test_tool_calls_arrive_whole_and_streamed(provider: LoopbackProvider) -> Non
     whole = model.invoke("q").tool_calls
     first, *others = model.stream("q")
     for chunk in others:
-        first += chunk  # type: ignore[operator]
+        first += chunk
     assert [call["args"] for call in whole] == [call["args"] for call in first.tool_calls]
     assert whole[0]["args"] == {"name": "text", "people": 1}
 
