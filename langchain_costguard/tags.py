@@ -9,7 +9,27 @@ from __future__ import annotations
 from typing import Final
 
 TECHNIQUE: Final = "costguard_technique"
-"""What made the call cheaper, such as `"cascade"`; a string or a list of strings."""
+"""What made the call cheaper, such as `"cascade"`; a string or a list of strings, from `TECHNIQUES` where it is ours."""
+
+TECHNIQUES: Final = (
+    "routing",
+    "local_model",
+    "cascade",
+    "semantic_cache",
+    "compression",
+    "prompt_slimming",
+    "output_limit",
+    "prompt_caching",
+    "batch",
+)
+"""The names under which this package's techniques are booked."""
+
+SAVED_INPUT_TOKENS: Final = "costguard_saved_input_tokens"
+"""How many input tokens a technique left out of the call, counted with its model's tokenizer."""
+
+COMPRESSED_EVENT: Final = "costguard_compressed"
+"""The custom event by which a compressor in a chain says what it left out: `{"saved_tokens": int}`. The tokens are
+booked with the next model call of the same outermost run."""
 
 BASELINE_MODEL: Final = "costguard_baseline_model"
 """The model the user would have called without the technique; empty for a call that would not have been made at all,
