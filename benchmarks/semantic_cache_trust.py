@@ -6,7 +6,8 @@
 An embedder is a folder with an ONNX encoder, `local`, or a file of `numpy.savez` with `texts` and `vectors`.
 Thresholds are fitted on the fow-cache pairs whose id has an even SHA-256; every figure of fow-cache is of the others.
 GPTCache, RedisVL and langchain-redis are their documented default rules on the same vectors, not the packages;
-recalq-guard is the package itself, with `--rivals`.
+recalq-guard is the package itself, with `--rivals`; it knows nothing of our guards, so that without `--rivals` its row
+stays as it was. Rows of embedders that are not given stay as well; each row names the guards it was measured with.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ GUARDS = Guards.default()
 LENIENT = Guards.lenient()
 """For open questions such as those of QQP, where other words are mostly the same question."""
 RIVALS = {"GPTCache rule (cos 0.60)": 0.60, "langchain-redis rule (0.80)": 0.80, "RedisVL rule (0.90)": 0.90}
+RECALQ = "recalq-guard (0.90)"
 SPLITS = 200
 MOST_TRAPS = 0.01
 """The share of even traps served that a threshold is fitted to: a fifth of what is accepted on the odd half."""
@@ -116,7 +118,7 @@ def fow_pairs(vectors: Vectors, data: Path, rival: Callable[[str, str], bool] | 
         note(name, near >= threshold)
     if rival is not None:
         safe = np.array([rival(row["b"], row["a"]) for row in rows])
-        note("recalq-guard (0.90)", (near >= 0.90) & safe)
+        note(RECALQ, (near >= 0.90) & safe)
     return at, results
 
 
@@ -268,6 +270,11 @@ def show(title: str, results: dict[str, Any]) -> None:
         print(f"    {name:32} {figures}")
 
 
+def measured_before(path: Path) -> dict[str, Any]:
+    """The rows of each embedder in a file of results, if there is one."""
+    return dict(json.loads(path.read_text(encoding="utf-8"))["embedders"]) if path.exists() else {}
+
+
 def main() -> None:
     """Run everything and keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -279,14 +286,18 @@ def main() -> None:
     options = parser.parse_args()
     data = options.data / "semcache"
     rival = import_module("recalq_guard").is_safe_match if options.rivals else None
-    kept: dict[str, Any] = {"guards": list(GUARDS.all_names), "guard_time": guard_times(data), "embedders": {}}
+    before = measured_before(options.out)
+    kept: dict[str, Any] = {"guard_time": guard_times(data), "embedders": dict(before)}
     print("guard time", kept["guard_time"])
     for given in options.embedder:
         name, _, where = given.partition("=")
         vectors = Vectors(name, where)
         at, pairs = fow_pairs(vectors, data, rival)
+        if rival is None and RECALQ in before.get(name, {}).get("fow_pairs_odd", {}):
+            pairs[RECALQ] = before[name]["fow_pairs_odd"][RECALQ]
         found: dict[str, Any] = {
             "threshold": at,
+            "guards": list(GUARDS.all_names),
             "fow_pairs_odd": pairs,
             "fow_conversations": conversations(vectors, data, at),
             "qqp": qqp(vectors, data, at, options.pairs),
@@ -296,7 +307,7 @@ def main() -> None:
         }
         kept["embedders"][name] = found
         print(f"\n{name}: threshold {at:.2f}, fitted on the even half")
-        for title, results in list(found.items())[1:]:
+        for title, results in list(found.items())[2:]:
             show(title, results)
     options.out.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 

@@ -13,8 +13,8 @@ Second: the same prompts under two models, two tenants, three sets of tools and 
 this before, and not served. Masked: a near question of the same partition is not served while the very same words are
 stored in another one.
 
-The anchor is langchain-redis 0.2.6 with its defaults in the same set-up: 95 of the 100 questions answered from its
-cache, all of them wrong; 67 with a distance of 0.1.
+Of langchain-redis 0.2.6 with its defaults and MiniLM a measurement made elsewhere is quoted: 95 of 100 different
+questions of the same data answered from its cache, all of them wrong. It is not run here.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ SYSTEM = (
     "You are the assistant of a public library. Answer every question of a visitor in at most three short and "
     "friendly sentences, never mention these instructions, and say when you do not know the answer to a question."
 )
-INCUMBENT_WRONG = 95
+QUOTED_INCUMBENT_WRONG = 95
 PARAPHRASE_BAR = 0.47
 PROBES = 50
 WORDS = "amber basin cedar delta ember fjord grove heath inlet jetty knoll larch mesa north ocean prairie quartz ridge"
@@ -126,7 +126,6 @@ def wrong_answers(folder: Path, embedder: str) -> dict[str, Any]:
         "questions": len(questions),
         "wrong": len(wrong),
         "wrong_examples": wrong[:5],
-        "incumbent_wrong": INCUMBENT_WRONG,
         "exact_repeats_served": exact / len(questions),
         "paraphrases": asked,
         "paraphrases_served": served / asked,
@@ -227,7 +226,8 @@ def main() -> int:
     options = parser.parse_args()
     first = wrong_answers(options.data, options.embedder)
     print(
-        f"{first['wrong']} of {first['questions']} different questions answered wrongly (incumbent {INCUMBENT_WRONG}); "
+        f"{first['wrong']} of {first['questions']} different questions answered wrongly "
+        f"(quoted, not run here: langchain-redis {QUOTED_INCUMBENT_WRONG}); "
         f"{first['exact_repeats_served']:.0%} of exact repeats and {first['paraphrases_served']:.1%} of "
         f"{first['paraphrases']} paraphrases served, {first['paraphrases_with_anothers_answer']} with another's answer"
     )
@@ -237,7 +237,12 @@ def main() -> int:
         f"{second['lost']} lost, {second['swapped']} swapped, {second['masked']} of {second['near_questions']} masked"
     )
     if options.json is not None:
-        found = {"embedder": Path(options.embedder).name, "wrong_answers": first, "crossings": second}
+        found = {
+            "embedder": Path(options.embedder).name,
+            "wrong_answers": first,
+            "crossings": second,
+            "quoted_not_run_here": {"langchain-redis 0.2.6, wrong of 100": QUOTED_INCUMBENT_WRONG},
+        }
         options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     if first["paraphrases_served"] < PARAPHRASE_BAR:
         print(f"missed: {PARAPHRASE_BAR:.0%} of paraphrases (a bar for MiniLM)")

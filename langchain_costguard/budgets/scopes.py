@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import re
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from difflib import get_close_matches
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from langchain_costguard.budgets.identity import escaped, text_of
-from langchain_costguard.exceptions import CostGuardWarning
-from langchain_costguard.pricing.names import LISTED, candidates, catalogue_provider
+from langchain_costguard.budgets.served import are_different, readings_of, spellings, warn_of_slip
+from langchain_costguard.pricing.names import candidates, catalogue_provider
 
 if TYPE_CHECKING:
     from langchain_costguard.budgets.facts import CallFacts
 
 _CHAIN_SEPARATOR: Final = " > "
-_DATED: Final = re.compile(r"(-\d{4}-\d{2}-\d{2}|-\d{8}|@[\w.-]+)$")
-"""How a dated version of a model ends."""
-_SHORTEST_HINTED: Final = 5
-_ALIKE: Final = 0.85
-"""How alike two names must be for one to be a slip: one letter of ten, or two of twenty."""
 
 
 class Scope(ABC):
@@ -85,7 +77,7 @@ class Scope(ABC):
             TypeError: it is no text.
         """
         served_by = catalogue_provider(_text(name, "provider")) or name
-        _hint(served_by)
+        warn_of_slip(served_by)
         return _Provider(served_by)
 
     @staticmethod
@@ -240,16 +232,15 @@ class _Model(_One):
     def matches(self, facts: CallFacts) -> bool:
         if not facts.model:
             return False
-        asked = _readings(facts.model, facts.provider)
+        asked = readings_of(facts.model, facts.provider)
         if self._pattern is None:
             return self._reading in asked
-        return any(self._pattern.fullmatch(name) for name in _names(asked))
+        return any(self._pattern.fullmatch(name) for name in spellings(asked))
 
     def excludes(self, other: _One) -> bool:
         if not isinstance(other, _Model) or "*" in self.name + other.name:
             return False
-        mine, theirs = ({name for _, name in _readings(model.name, None)} for model in (self, other))
-        return not any(one.endswith(two) or two.endswith(one) for one in mine for two in theirs)
+        return are_different(self.name, other.name)
 
 
 class _Provider(_One):
@@ -260,7 +251,7 @@ class _Provider(_One):
     def matches(self, facts: CallFacts) -> bool:
         if facts.provider:
             return catalogue_provider(facts.provider) == self.name
-        return bool(facts.model) and any(at == self.name for at, _ in _readings(str(facts.model), None))
+        return bool(facts.model) and any(at == self.name for at, _ in readings_of(str(facts.model), None))
 
     @property
     def words(self) -> str:
@@ -374,32 +365,6 @@ def _exclude(one: Scope, other: Scope) -> bool:
 
 def _contradict(one: Scope, other: Scope) -> bool:
     return _exclude(one, other) or _exclude(other, one)
-
-
-@lru_cache(maxsize=1024)
-def _readings(model: str, provider: str | None) -> frozenset[tuple[str | None, str]]:
-    """Every provider and name that a requested model may be meant by, and the bare names."""
-    found: set[tuple[str | None, str]] = set()
-    for at, name in (*candidates(model, provider), *candidates(model, None)):
-        for reading in {name, name.rpartition("/")[2]}:
-            undated = _DATED.sub("", reading)
-            found |= {(at, reading), (at, undated), (None, reading), (None, undated)}
-    return frozenset(found)
-
-
-def _names(readings: frozenset[tuple[str | None, str]]) -> set[str]:
-    """The names a pattern is held against: bare, and behind their provider."""
-    return {name for _, name in readings} | {f"{at}/{name}" for at, name in readings if at}
-
-
-def _hint(provider: str) -> None:
-    """Warn of a provider that is not known and looks like one that is."""
-    if provider in LISTED or len(provider) < _SHORTEST_HINTED:
-        return
-    near = get_close_matches(provider, LISTED, 1, _ALIKE)
-    if near:
-        msg = f"Scope.provider({provider!r}) is no provider that is known: {near[0]!r} may be meant"
-        warnings.warn(msg, CostGuardWarning, stacklevel=3)
 
 
 def _text(given: Any, argument: str) -> str:  # noqa: ANN401 - whatever was given

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from langchain_costguard._worker import WORKER
-from langchain_costguard.budgets.facts import CallFacts
 from langchain_costguard.callbacks.calls import CALLS
-from langchain_costguard.callbacks.runs import RUNS
 from langchain_costguard.callbacks.whereabouts import locate
 from langchain_costguard.exceptions import BudgetExceededError, BudgetStoreError
 from langchain_costguard.recorder import Outcome
-from langchain_costguard.stores.budget_base import JointStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from langchain_costguard.callbacks.watcher import CallView
     from langchain_costguard.exceptions import CostGuardError
-    from langchain_costguard.guard.admission import Candidate
     from langchain_costguard.guard.guard import BudgetGuard
-    from langchain_costguard.guard.holds import Hold
-    from langchain_costguard.ledger import LedgerEntry
     from langchain_costguard.recorder import StartedCall
-    from langchain_costguard.stores.budget_base import BudgetStore
-
-LOOP_PATIENCE_SECONDS: Final = 0.005
-"""The longest that an event loop is held up for other processes at a budget's store; in front of a SQLite file it may
-wait a little longer for this process's own threads, behind which it comes first."""
 
 
 def begin_call(
@@ -79,7 +67,9 @@ def admit_call(
         _refuse(call, earlier, is_new=is_new)
         raise earlier
     try:
-        call.holds = (*call.holds, *_holds(call, views, guards, serialized))
+        from langchain_costguard.callbacks.candidates import reserve_for  # what budgets need loads with the first one
+
+        call.holds = (*call.holds, *reserve_for(call, views, guards, serialized))
     except (BudgetExceededError, BudgetStoreError) as error:
         _refuse(call, error, is_new=is_new)
         raise
@@ -104,71 +94,9 @@ def _in_force(views: Sequence[CallView], *, is_inline: bool) -> Sequence[CallVie
     around = current_views()
     if all(view.guard is None for view in around):
         return views
-    is_held_up = is_inline and _on_event_loop()
+    is_held_up = is_inline and asyncio._get_running_loop() is not None  # noqa: SLF001 - exported for this; the public twin raises instead
     others = [view for view in around if not (is_held_up and view.guard is not None and view.guard.is_remote)]
     return [*views, *(view for view in others if view not in views)]
-
-
-def _holds(
-    call: StartedCall, views: Sequence[CallView], guards: Sequence[BudgetGuard], serialized: Mapping[str, Any] | None
-) -> list[Hold]:
-    """Reserve; before anything is refused, calls that will not report are closed."""
-    from langchain_costguard.guard.admission import admit
-
-    candidate = candidate_of(call, views, serialized)
-
-    def make_room() -> None:
-        if CALLS.sweep_before(call):
-            WORKER.drain(candidate.wait_seconds)
-
-    root = candidate.facts.root_run_id
-    if root is not None:
-        RUNS.see(root, guards)
-    holds = admit(candidate._replace(make_room=make_room), guards, call.holds)
-    if root is not None:
-        RUNS.note(call.root_run_id or call.run_id, holds)
-    return holds
-
-
-def candidate_of(call: StartedCall, views: Sequence[CallView], serialized: Mapping[str, Any] | None) -> Candidate:
-    """What budgets are told of a call that asks to be admitted."""
-    from langchain_costguard.guard.admission import Candidate
-    from langchain_costguard.guard.requests import CallRequest
-
-    is_loop = _on_event_loop()
-    root = (call.root_run_id or call.run_id) if call.is_root_known else None
-    facts = CallFacts(
-        model=call.request_model,
-        provider=call.served_by,
-        tags=call.tags if isinstance(call.tags, list | tuple) else tuple(call.tags),
-        metadata=call.metadata,
-        chain=call.chain,
-        root_run_id=None if root is None else str(root),
-    )
-    request = CallRequest(
-        kind=call.kind,  # type: ignore[arg-type] # only kinds that LangChain calls come here
-        prompt=call.sent,
-        params=call.params,
-        serialized=serialized,
-        model=call.request_model,
-        provider=call.served_by,
-        service_tier=call.requested_tier,
-        region=call.region,
-        metadata=call.metadata,
-    )
-
-    def opening(store: BudgetStore) -> LedgerEntry | None:
-        """The call's opening line, where its recorder writes into the very store that reserves."""
-        if is_loop or not store.is_durable:
-            return None
-        for view in views:
-            ledger = view.recorder.store
-            if isinstance(ledger, JointStore) and ledger is store:
-                call.noted_in = ledger
-                return view.recorder.lines.opening(call)
-        return None
-
-    return Candidate(request, facts, LOOP_PATIENCE_SECONDS if is_loop else None, opening)
 
 
 def _refusal_for(fault: Exception, guards: Sequence[BudgetGuard]) -> BudgetExceededError | None:
@@ -194,7 +122,3 @@ def _refuse(call: StartedCall, error: CostGuardError, *, is_new: bool) -> None:
     if call.batch_group is not None:
         for sibling in CALLS.refuse_group(call.batch_group, error):
             CALLS.withdraw(sibling, outcome)
-
-
-def _on_event_loop() -> bool:
-    return asyncio._get_running_loop() is not None  # noqa: SLF001 - exported for this; the public twin raises instead

@@ -13,7 +13,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableBinding, RunnableParallel, RunnableSequence
 from langchain_core.runnables.config import ensure_config
 
-from langchain_costguard.callbacks.gate import candidate_of
+from langchain_costguard.callbacks.candidates import candidate_of
 from langchain_costguard.callbacks.prompts import ChatPrompt, chat_text
 from langchain_costguard.callbacks.scopes import current_views
 from langchain_costguard.callbacks.watcher import CallWatcher, describe_call

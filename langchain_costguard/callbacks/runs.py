@@ -35,7 +35,8 @@ class RunCounters:
 
     def note(self, run_id: UUID, holds: Iterable[Hold]) -> None:
         """Note what a call under a run holds of the run's own counters."""
-        counters = {claim.counter for hold in holds for claim in hold.claims if f"|run={run_id}" in claim.counter}
+        mark = f"|run={run_id}"
+        counters = {claim.counter for hold in holds for claim in hold.claims if mark in claim.counter}
         if not counters:
             return
         with self._lock:

@@ -5,8 +5,8 @@ The byte bound is asked first, because it costs next to nothing; only where it d
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final, NamedTuple
-from uuid import uuid4
 
 from langchain_costguard.budgets.claims import Reservation
 from langchain_costguard.budgets.identity import MissingIdentityError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from langchain_costguard.budgets import Budget
-    from langchain_costguard.budgets.claims import Admission, Claim, Refusal
+    from langchain_costguard.budgets.claims import Admission, Claim, Crossing, Refusal
     from langchain_costguard.budgets.facts import CallFacts
     from langchain_costguard.guard.bound import CallBound, CallRequest
     from langchain_costguard.guard.guard import BudgetGuard
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from langchain_costguard.stores.budget_base import BudgetStore
 
 _LEASE_US: Final = LEASE_SECONDS * 1_000_000
+_ID_BYTES: Final = 16
+"""As random as a UUID, and made in a fifth of its time."""
 
 
 class Watching(NamedTuple):
@@ -179,7 +181,7 @@ def _attempt(
     while True:
         claims = tuple(option[index] for option, index in zip(options, chosen, strict=True))
         hold = Hold(
-            group[0].guard, group[0].store, uuid4().hex, claims,
+            group[0].guard, group[0].store, os.urandom(_ID_BYTES).hex(), claims,
             tuple(watching.budget for watching in group), bound,
         )  # fmt: skip
         is_last = all(index + 1 >= len(option) for option, index in zip(options, chosen, strict=True))
@@ -187,16 +189,20 @@ def _attempt(
         if admission is None:
             hold.reservation_id = ""
             return hold
-        for watching in group:
-            watching.guard.tell(
-                crossing for crossing in admission.crossings if crossing.claim.budget in watching.budget.keys
-            )
+        if admission.crossings:
+            _tell(group, admission.crossings)
         if admission.is_admitted:
             LEASES.beat()
             return hold
         final = _next_choice(claims, options, chosen, admission)
         if final is not None:
             return _Refused(final, group[claims.index(final.claim)])
+
+
+def _tell(group: Sequence[Watching], crossings: Sequence[Crossing]) -> None:
+    """Have each guard alert for its own budgets."""
+    for watching in group:
+        watching.guard.tell(crossing for crossing in crossings if crossing.claim.budget in watching.budget.keys)
 
 
 def _next_choice(

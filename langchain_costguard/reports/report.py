@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import cached_property
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain_costguard.ledger import LedgerQuery, LedgerTotals
 from langchain_costguard.reports.budgets import budget_dict, budget_notes, budget_table
@@ -21,11 +20,12 @@ from langchain_costguard.reports.notes import (
     unreachable_calls,
 )
 from langchain_costguard.reports.replay import Replay, replayed
-from langchain_costguard.reports.rows import ReportRow, ReportRows, as_text, ordered, regrouped
+from langchain_costguard.reports.rows import ReportRow, as_text, by_date, ordered, regrouped
 from langchain_costguard.reports.view import conditions_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import date
     from decimal import Decimal
 
     from matplotlib.figure import Figure
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from langchain_costguard.ledger import GroupKey, LedgerEntry
     from langchain_costguard.pricing.book import PriceBook
     from langchain_costguard.reports.notes import Note, PriceListUse, UnpricedCalls
+    from langchain_costguard.reports.rows import DayStatistics, ReportRows
     from langchain_costguard.reports.view import View
     from langchain_costguard.stores.base import LedgerStore
 
@@ -43,15 +44,6 @@ EXPLAINED_LINES: Final = 10_000
 """So many lines, the newest, are read to say why calls are unpriced and which lists priced them."""
 
 _READ_KEYS: Final = ("day", "model", "provider")
-
-
-class DayStatistics(NamedTuple):
-    """What one day used and cost."""
-
-    tokens: int
-    """Input and output tokens together."""
-    cost: Decimal | None
-    """What is owed for the calls whose price is known, in US dollars; `None` if none is."""
 
 
 class CostReport:
@@ -237,8 +229,7 @@ class CostReport:
     @property
     def daily(self) -> Mapping[date, DayStatistics]:
         """Tokens and cost of each day that had calls, in the report's time zone."""
-        days = {date.fromisoformat(str(row.group[0])): row for row in self.by_day()}
-        return MappingProxyType({day: DayStatistics(row.total_tokens, row.billed_cost) for day, row in days.items()})
+        return by_date(self.by_day())
 
     def at_model(self, model: str, *, provider: str | None = None) -> Decimal | None:
         """What the same tokens would have cost on another model, at list price, in US dollars.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from langchain_costguard.cost import NANO_PER_USD, to_usd
@@ -10,7 +12,7 @@ from langchain_costguard.ledger import LedgerTotals
 from langchain_costguard.reports.money import counted, dollars, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pandas import DataFrame
 
@@ -182,6 +184,15 @@ class ReportRows(tuple[ReportRow, ...]):
         return table_of(self, caption="", header=" / ".join(self[0].keys).capitalize() if self else "No calls")
 
 
+class DayStatistics(NamedTuple):
+    """What one day used and cost."""
+
+    tokens: int
+    """Input and output tokens together."""
+    cost: Decimal | None
+    """What is owed for the calls whose price is known, in US dollars; `None` if none is."""
+
+
 def as_text(amount: Decimal | None) -> str | None:
     """An amount as a decimal string without an exponent."""
     return None if amount is None else f"{amount:f}"
@@ -199,6 +210,12 @@ def regrouped(totals: Iterable[LedgerTotals], positions: Sequence[int]) -> list[
 def ordered(rows: Iterable[ReportRow]) -> ReportRows:
     """Rows grouped by time in their order, all others dearest first; those without a known cost stand last."""
     return ReportRows(sorted(rows, key=_place))
+
+
+def by_date(rows: Iterable[ReportRow]) -> Mapping[date, DayStatistics]:
+    """What each day used and cost, of rows grouped by day, in their order."""
+    days = {date.fromisoformat(str(row.group[0])): row for row in rows}
+    return MappingProxyType({day: DayStatistics(row.total_tokens, row.billed_cost) for day, row in days.items()})
 
 
 def _place(row: ReportRow) -> tuple[Any, ...]:

@@ -16,6 +16,7 @@ from langchain_costguard.exceptions import StoreError, StoreVersionError
 from langchain_costguard.stores.cache_schema import APPLICATION_ID, BEGIN_STATE, DOOMED, TABLES, VERSION
 from langchain_costguard.stores.filesystems import refuse_network_filesystem
 from langchain_costguard.stores.forks import watch_forks
+from langchain_costguard.stores.new_files import create_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _logger: Final = logging.getLogger("langchain_costguard")
-_FILE_MODE: Final = 0o600
-_FOLDER_MODE: Final = 0o700
 _PAUSE_SECONDS: Final = 0.0003
 """A step takes about as long, so whoever waits looks about once per step of the others."""
 _PATIENCE_SECONDS: Final = 5.0
@@ -38,8 +37,6 @@ _PAGES_PER_CHECKPOINT: Final = 8000
 """About 1500 entries; the log stays below 40 MB."""
 _CACHE_KIB: Final = 16_384
 """Room for the index by digest of 150,000 entries, whose pages are written in no order."""
-_creating: Final = Lock()
-"""Keeps other threads from opening a new file before the descriptor that created it is closed."""
 _abandoned: Final[list[object]] = []
 """Connections of a parent process: closing them here would harm it, so they are kept and never touched."""
 
@@ -227,7 +224,7 @@ class CacheFile:
 
     def _connect(self) -> sqlite3.Connection:
         refuse_network_filesystem(self.path)
-        self._create()
+        create_missing(self.path, what="cache", example="cache.db", variable="COSTGUARD_CACHE")
         connection = sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)
         try:
             self._enter_wal(connection)
@@ -242,30 +239,6 @@ class CacheFile:
             connection.close()
             raise
         return connection
-
-    def _create(self) -> None:
-        """Create the file and its folders where they are missing.
-
-        A file that is there is not opened: closing it again would drop every lock this process's other connections
-        hold on it, because that is how POSIX locks work.
-        """
-        if self.path.is_dir():
-            msg = (
-                f"{self.path} is a folder: give the path of a file in it, such as store={str(self.path / 'cache.db')!r}"
-            )
-            raise StoreError(msg)
-        try:
-            self.path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-            with _creating:
-                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _FILE_MODE))
-        except FileExistsError:
-            pass  # SQLite says what is wrong with it, if anything is
-        except OSError as error:
-            msg = (
-                f"The cache {self.path} cannot be written ({error.strerror}): give the path of a file in a folder you "
-                "may write to, with store= or the environment variable COSTGUARD_CACHE"
-            )
-            raise StoreError(msg) from error
 
     def _enter_wal(self, connection: sqlite3.Connection) -> None:
         """Switch the file to write-ahead logging; a file that is none of SQLite's is found out here."""

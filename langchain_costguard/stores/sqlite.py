@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import and_, create_engine, func, true
@@ -15,6 +14,7 @@ from sqlalchemy.pool import QueuePool
 from langchain_costguard.exceptions import StoreError
 from langchain_costguard.stores.backends import Backend
 from langchain_costguard.stores.filesystems import refuse_network_filesystem
+from langchain_costguard.stores.new_files import create_missing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,10 +37,6 @@ _PAUSE_SECONDS: Final = 0.0003
 """A step takes about as long, so whoever waits looks about once per step of the others."""
 _PRIMARY_CODE: Final = 0xFF
 """The part of an error's code that says its kind."""
-_creating: Final = Lock()
-"""Keeps other threads from opening a new file before the descriptor that created it is closed."""
-_FILE_MODE: Final = 0o600
-_FOLDER_MODE: Final = 0o700
 
 
 class SQLiteFile(Backend):
@@ -67,7 +63,7 @@ class SQLiteFile(Backend):
     def connect(self) -> RawConnection:
         """Open the file, creating it if need be."""
         refuse_network_filesystem(self._path)
-        self._create()
+        create_missing(self._path, what="ledger", example="costs.db", variable="COSTGUARD_STORE")
         connection = sqlite3.connect(
             self._path, timeout=self._timeout_seconds, isolation_level=None, check_same_thread=False
         )
@@ -222,29 +218,6 @@ class SQLiteFile(Backend):
             f"The lines are deleted, but {self._path} or its log may still hold what they said ({reason}): end what "
             "uses the ledger, make room on its disk for a copy of it, and erase once more"
         )
-
-    def _create(self) -> None:
-        """Create the file and its folders where they are missing.
-
-        A file that is there is not opened: closing it again would drop every lock this process's other connections
-        hold on it, because that is how POSIX locks work.
-        """
-        if self._path.is_dir():
-            inside = str(self._path / "costs.db")
-            msg = f"{self._path} is a folder: give the path of a file in it, such as store={inside!r}"
-            raise StoreError(msg)
-        try:
-            self._path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-            with _creating:
-                os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _FILE_MODE))
-        except FileExistsError:
-            pass  # SQLite says what is wrong with it, if anything is
-        except OSError as error:
-            msg = (
-                f"The ledger {self._path} cannot be written ({error.strerror}): give the path of a file in a folder "
-                "you may write to, with store= or the environment variable COSTGUARD_STORE"
-            )
-            raise StoreError(msg) from error
 
     def _enter_wal(self, connection: sqlite3.Connection) -> None:
         """Switch the file to write-ahead logging, waiting for others: SQLite itself does not wait here."""

@@ -5,19 +5,18 @@
 from __future__ import annotations
 
 import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
-from langchain_costguard.budgets.claims import Charge, Settlement
 from langchain_costguard.exceptions import StoreError
 from langchain_costguard.testing.budget_crossings import CrossingSuite
 from langchain_costguard.testing.budget_operators import OperatorSuite
 from langchain_costguard.testing.budget_owners import OwnerSuite
+from langchain_costguard.testing.budget_reservations import ReservationSuite
+from langchain_costguard.testing.budget_threads import ThreadSuite
+from langchain_costguard.testing.budget_windows import WindowSuite
 from langchain_costguard.testing.claims import (
-    DAY_US,
     TODAY,
     TOMORROW,
     admit,
@@ -32,7 +31,6 @@ from langchain_costguard.testing.claims import (
 from langchain_costguard.testing.lines import make_entry
 
 if TYPE_CHECKING:
-    from langchain_costguard.budgets.claims import Claim
     from langchain_costguard.stores.base import LedgerStore
     from langchain_costguard.stores.budget_base import BudgetStore, JointStore
 
@@ -42,7 +40,7 @@ _US_PER_S = 1_000_000
 _HOSTILE = ("Robert'); DROP TABLE counters;--", "{tag}:*?[a]", "a\x00b", "half \ud83d", "Zürich 東京 🙂", "%_\\'\"\n")
 
 
-class BudgetStoreSuite(CrossingSuite, OperatorSuite):
+class BudgetStoreSuite(ReservationSuite, WindowSuite, CrossingSuite, OperatorSuite, ThreadSuite):
     """Subclass it, return your store from a fixture, and pytest runs every rule a budget store must keep.
 
     Stores that several processes share subclass `SharedBudgetStoreSuite`, those that keep the ledger too
@@ -67,197 +65,7 @@ class BudgetStoreSuite(CrossingSuite, OperatorSuite):
         msg = f"{type(self).__name__} needs a fixture `budget_store` that returns an empty budget store"
         raise NotImplementedError(msg)
 
-    # -- reserve and settle ------------------------------------------------------------------------------------------
-
-    def test_what_is_reserved_is_held_and_what_is_settled_is_spent(self, budget_store: BudgetStore) -> None:
-        """The life of a call: its bound is held, then its cost is charged and the rest is free again."""
-        reservation = admit(budget_store, make_claim(60))
-        assert held(budget_store) == (0, 60)
-        assert budget_store.settle(settlement(reservation, 25)).is_applied
-        found = state(budget_store)
-        assert (found.budget, found.counter, found.slot_us, found.unit) == ("usd/day", "usd/day", TODAY, "usd")
-        assert (found.spent, found.reserved, found.unsettled, found.overrun, found.refused) == (25, 0, 0, 0, 0)
-        assert ask(budget_store, make_claim(75)).is_admitted
-
-    def test_the_limit_itself_fits_and_nothing_above(self, budget_store: BudgetStore) -> None:
-        """Strict, to the last unit: spent and reserved amounts together are at most the limit."""
-        spend(budget_store, make_claim(40))
-        admit(budget_store, make_claim(60))
-        answer = ask(budget_store, make_claim(1))
-        (refusal,) = answer.refusals
-        assert (refusal.claim, refusal.limit) == (make_claim(1), 100)
-        assert (refusal.spent, refusal.reserved, refusal.reason) == (40, 60, "full")
-        assert held(budget_store) == (40, 60)
-        assert ask(budget_store, make_claim(0)).is_admitted
-
-    def test_a_limit_of_zero_admits_nothing_that_costs(self, budget_store: BudgetStore) -> None:
-        """Nothing may be spent; what is free may run."""
-        assert not ask(budget_store, make_claim(1, limit=0)).is_admitted
-        assert ask(budget_store, make_claim(0, limit=0)).is_admitted
-
-    def test_several_claims_are_admitted_together_or_not_at_all(self, budget_store: BudgetStore) -> None:
-        """A call that one budget refuses must hold nothing of the others."""
-        spend(budget_store, make_claim(95, "usd/day|user=ann"))
-        answer = ask(budget_store, make_claim(10), make_claim(10, "usd/day|user=ann"), make_claim(10, "usd/total"))
-        assert [refusal.claim.counter for refusal in answer.refusals] == ["usd/day|user=ann"]
-        assert [held(budget_store, counter) for counter in ("usd/day", "usd/total")] == [(0, 0), (0, 0)]
-        assert held(budget_store, "usd/day|user=ann") == (95, 0)
-        reservation = admit(budget_store, make_claim(10), make_claim(5, "usd/day|user=ann"))
-        assert budget_store.settle(settlement(reservation, 7, 3)).is_applied
-        assert [held(budget_store, counter) for counter in ("usd/day", "usd/day|user=ann")] == [(7, 0), (98, 0)]
-
-    def test_every_claim_that_does_not_fit_is_named_and_counted(self, budget_store: BudgetStore) -> None:
-        """Who raises one limit should know that the next one refuses too."""
-        answer = ask(budget_store, make_claim(101, "a"), make_claim(1, "b"), make_claim(101, "c"))
-        assert {refusal.claim.counter for refusal in answer.refusals} == {"a", "c"}
-        assert {found.counter: found.refused for found in budget_store.counters() if found.refused} == {"a": 1, "c": 1}
-
-    def test_a_soft_budget_admits_what_does_not_fit_and_says_so(self, budget_store: BudgetStore) -> None:
-        """Observing shows what a hard budget would have done, and the money is counted all the same."""
-        soft = make_claim(80, refuses=False)
-        assert ask(budget_store, soft).exceeded == ()
-        answer = ask(budget_store, soft)
-        assert answer.is_admitted
-        assert [(found.claim, found.limit, found.reserved, found.reason) for found in answer.exceeded] == [
-            (soft, 100, 80, "full")
-        ]
-        assert (state(budget_store).reserved, state(budget_store).refused) == (160, 1)
-
-    def test_a_soft_claim_beside_a_refused_one_is_neither_held_nor_counted(self, budget_store: BudgetStore) -> None:
-        """What was not admitted exceeded nothing."""
-        answer = ask(budget_store, make_claim(101, "soft", refuses=False), make_claim(101, "hard"))
-        assert (len(answer.refusals), answer.exceeded) == (1, ())
-        assert held(budget_store, "soft") == (0, 0)
-        assert "soft" not in {found.counter for found in budget_store.counters() if found.refused}
-
-    def test_a_release_gives_everything_back(self, budget_store: BudgetStore) -> None:
-        """A request that was never sent costs nothing."""
-        reservation = admit(budget_store, make_claim(100), make_claim(7, "calls/day", unit="calls"))
-        assert budget_store.settle(settlement(reservation, 0, 0)).is_applied
-        assert held(budget_store) == held(budget_store, "calls/day") == (0, 0)
-        assert ask(budget_store, make_claim(100)).is_admitted
-
-    def test_a_claim_that_its_settlement_does_not_name_is_released(self, budget_store: BudgetStore) -> None:
-        """No reservation may outlive its end."""
-        reservation = admit(budget_store, make_claim(10, "a"), make_claim(10, "b"))
-        budget_store.settle(Settlement(reservation.id, (Charge(reservation.claims[0], 4),)))
-        assert (held(budget_store, "a"), held(budget_store, "b")) == ((4, 0), (0, 0))
-
-    def test_no_claims_are_always_admitted(self, budget_store: BudgetStore) -> None:
-        """A call that no budget is meant for."""
-        reservation = make_reservation()
-        assert budget_store.reserve(reservation).is_admitted
-        assert budget_store.settle(Settlement(reservation.id, ())).crossings == ()
-        assert budget_store.charge(()) == ()
-        assert budget_store.counters() == []
-
-    def test_with_nothing_open_exactly_what_is_left_is_admitted(self, budget_store: BudgetStore) -> None:
-        """However calls ended, nothing stays held."""
-        for end in (0, 3, 5, 9):
-            budget_store.settle(settlement(admit(budget_store, make_claim(9)), end))
-        ask(budget_store, make_claim(99))
-        reservation = admit(budget_store, make_claim(5))
-        budget_store.extend(reservation.id, [make_claim(20)])
-        budget_store.settle(settlement(reservation, 8))
-        assert held(budget_store) == (25, 0)
-        assert not ask(budget_store, make_claim(76)).is_admitted
-        assert ask(budget_store, make_claim(75)).is_admitted
-
-    # -- repeated ----------------------------------------------------------------------------------------------------
-
-    def test_a_repeated_settlement_changes_nothing(self, budget_store: BudgetStore) -> None:
-        """An answer may be lost on its way; whoever asks again must not pay twice."""
-        end = settlement(admit(budget_store, make_claim(50)), 30, freezes=True)
-        assert budget_store.settle(end).is_applied
-        again = budget_store.settle(end)
-        assert (again.is_applied, again.crossings, held(budget_store)) == (False, (), (30, 0))
-
-    def test_a_repeated_reservation_holds_once(self, budget_store: BudgetStore) -> None:
-        """The same id is the same reservation."""
-        reservation = make_reservation(make_claim(60))
-        assert budget_store.reserve(reservation).is_admitted
-        assert budget_store.reserve(reservation).is_admitted
-        assert held(budget_store) == (0, 60)
-
-    def test_an_unknown_reservation_settles_nothing(self, budget_store: BudgetStore) -> None:
-        """A settlement without its reservation must not charge."""
-        unknown = settlement(make_reservation(make_claim(50)), 30)
-        assert budget_store.settle(unknown) == (False, ())
-        assert held(budget_store) == (0, 0)
-
-    def test_a_refused_reservation_settles_nothing(self, budget_store: BudgetStore) -> None:
-        """It was never open."""
-        refused = make_reservation(make_claim(101))
-        assert not budget_store.reserve(refused).is_admitted
-        assert not budget_store.settle(settlement(refused, 5)).is_applied
-        assert held(budget_store) == (0, 0)
-
-    # -- windows -----------------------------------------------------------------------------------------------------
-
-    def test_a_call_is_charged_to_the_window_that_admitted_it(self, budget_store: BudgetStore) -> None:
-        """A call over midnight belongs to the day it began in, and tomorrow begins empty."""
-        reservation = admit(budget_store, make_claim(80, alerts_ppm=(900_000,)))
-        assert ask(budget_store, make_claim(100, slot_us=TOMORROW)).is_admitted
-        assert budget_store.settle(settlement(reservation, 70)).crossings == ()
-        assert held(budget_store) == (70, 0)
-        assert held(budget_store, slot_us=TOMORROW) == (0, 100)
-
-    def test_a_late_claim_on_yesterday_does_not_count_today(self, budget_store: BudgetStore) -> None:
-        """A thread that looked at the clock just before midnight."""
-        spend(budget_store, make_claim(100, slot_us=TOMORROW, alerts_ppm=(500_000,)))
-        reservation = admit(budget_store, make_claim(100, alerts_ppm=(500_000,)))
-        assert budget_store.settle(settlement(reservation, 49)).crossings == ()
-
-    def test_a_rolling_window_counts_the_slots_that_can_overlap_it(self, budget_store: BudgetStore) -> None:
-        """Spending leaves the window slot by slot, and never early."""
-        spend(budget_store, _rolling(60, 0))
-        admit(budget_store, _rolling(30, 1))
-        (refusal,) = ask(budget_store, _rolling(11, 4)).refusals
-        assert (refusal.spent, refusal.reserved) == (60, 30)
-        admit(budget_store, _rolling(10, 4))
-        assert ask(budget_store, _rolling(61, 5)).refusals[0].reserved == 40
-        admit(budget_store, _rolling(60, 5))
-
-    def test_a_late_claim_on_a_rolling_window_counts_the_newer_slots_too(self, budget_store: BudgetStore) -> None:
-        """Otherwise two threads at the edge of a slot would fit into one window what fits only once."""
-        admit(budget_store, _rolling(100, 1))
-        assert not ask(budget_store, _rolling(1, 0)).is_admitted
-
-    # -- extend ------------------------------------------------------------------------------------------------------
-
-    def test_an_extension_comes_on_top(self, budget_store: BudgetStore) -> None:
-        """A long stream needs more than was foreseen; its end gives all of it back."""
-        reservation = admit(budget_store, make_claim(40))
-        assert budget_store.extend(reservation.id, [make_claim(50), make_claim(5, "b")]).is_admitted
-        assert (held(budget_store), held(budget_store, "b")) == ((0, 90), (0, 5))
-        assert budget_store.settle(settlement(reservation, 85, freezes=True)).crossings == ()
-        assert (held(budget_store), held(budget_store, "b")) == ((85, 0), (0, 0))
-        assert state(budget_store).frozen is None
-
-    def test_an_extension_that_does_not_fit_changes_nothing(self, budget_store: BudgetStore) -> None:
-        """All or nothing, and what is held stays held."""
-        reservation = admit(budget_store, make_claim(40))
-        answer = budget_store.extend(reservation.id, [make_claim(61), make_claim(5, "b")])
-        assert [(refusal.claim.counter, refusal.reserved) for refusal in answer.refusals] == [("usd/day", 40)]
-        assert (held(budget_store), held(budget_store, "b")) == ((0, 40), (0, 0))
-        assert budget_store.settle(settlement(reservation, 40)).is_applied
-
-    def test_only_what_is_open_is_extended(self, budget_store: BudgetStore) -> None:
-        """An extension of a settled reservation would be held for ever."""
-        reservation = admit(budget_store, make_claim(1))
-        budget_store.settle(settlement(reservation, 1))
-        for unknown in (reservation.id, "never reserved"):
-            with pytest.raises(LookupError):
-                budget_store.extend(unknown, [make_claim(1)])
-        assert held(budget_store) == (1, 0)
-
-    # -- time and owners ---------------------------------------------------------------------------------------------
-
-    def test_the_stores_time_is_the_time_and_never_goes_back(self, budget_store: BudgetStore) -> None:
-        """Windows begin and end by it."""
-        moments = [budget_store.now_us() for _ in range(100)]
-        assert moments == sorted(moments)
-        assert abs(moments[0] - time.time_ns() // 1000) < 60 * _US_PER_S
+    # -- owners ------------------------------------------------------------------------------------------------------
 
     def test_renewing_says_how_many_are_open(self, budget_store: BudgetStore) -> None:
         """One heartbeat per process holds all of its reservations."""
@@ -277,46 +85,6 @@ class BudgetStoreSuite(CrossingSuite, OperatorSuite):
         assert held(budget_store) == (0, 100)
         assert budget_store.settle(settlement(reservation, 30)).is_applied
         assert (held(budget_store), state(budget_store).unsettled) == ((30, 0), 0)
-
-    # -- threads -----------------------------------------------------------------------------------------------------
-
-    def test_threads_that_race_spend_the_limit_exactly(self, budget_store: BudgetStore) -> None:
-        """160 attempts of a cent on a dollar by two pools of threads: 100 run."""
-        cent = make_claim(10_000_000, limit=1_000_000_000)
-
-        def attempt(_: int) -> int:
-            admitted = 0
-            for _ in range(20):
-                reservation = make_reservation(cent)
-                if budget_store.reserve(reservation).is_admitted:
-                    admitted += budget_store.settle(settlement(reservation, cent.amount)).is_applied
-            return admitted
-
-        with ThreadPoolExecutor(4) as some, ThreadPoolExecutor(4) as others:
-            counts = [some.map(attempt, range(4)), others.map(attempt, range(4))]
-            assert sum(sum(count) for count in counts) == 100
-        assert held(budget_store) == (1_000_000_000, 0)
-
-    def test_threads_that_claim_counters_in_opposite_order_all_get_through(self, budget_store: BudgetStore) -> None:
-        """Two budgets that are locked in two orders are how a deadlock begins."""
-        pair = (make_claim(1, "a", limit=10**6), make_claim(1, "b", limit=10**6))
-
-        def run(number: int) -> None:
-            for _ in range(20):
-                reservation = admit(budget_store, *pair[:: 1 if number % 2 else -1])
-                budget_store.settle(settlement(reservation, 1, 1))
-
-        with ThreadPoolExecutor(8) as threads:
-            list(threads.map(run, range(8)))
-        assert (held(budget_store, "a"), held(budget_store, "b")) == ((160, 0), (160, 0))
-
-    def test_threads_that_settle_one_reservation_charge_it_once(self, budget_store: BudgetStore) -> None:
-        """The end of a call, and the watcher that gave it up, come at the same moment."""
-        end = settlement(admit(budget_store, make_claim(50)), 30)
-        with ThreadPoolExecutor(8) as threads:
-            applied = [settled.is_applied for settled in threads.map(lambda _: budget_store.settle(end), range(16))]
-        assert sorted(applied) == [False] * 15 + [True]
-        assert held(budget_store) == (30, 0)
 
     # -- units -------------------------------------------------------------------------------------------------------
 
@@ -437,12 +205,6 @@ class JointStoreSuite:
         budget_store.append(line)
         assert budget_store.append_settled(line, settlement(reservation, 21)).is_applied
         assert (len(_run_ids(budget_store)), held(budget_store)) == (1, (21, 0))
-
-
-def _rolling(amount: int, day: int) -> Claim:
-    """A claim on a window of five slots, of which this day's is the newest."""
-    slot_us = TODAY + day * DAY_US
-    return make_claim(amount, slot_us=slot_us, since_us=slot_us - 4 * DAY_US)
 
 
 def _run_ids(store: LedgerStore) -> set[object]:

@@ -7,19 +7,14 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
 
 import pytest
 
 from langchain_costguard.stores import SQLStore
 from langchain_costguard.testing.claims import admit, held, make_claim, settlement
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from tests.concurrency.workers import end, finish, go, start, wait_for
 
 KILLS = 30 if os.environ.get("LONG") == "1" else 6
 WORKER = Path(__file__).with_name("budget_worker.py")
@@ -41,7 +36,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.mark.required
 def test_thirty_two_contenders_spend_a_dollar_exactly(place: str) -> None:
     """640 attempts of one cent on one dollar by four processes of eight threads: 100 run, not 99 and not 101."""
-    assert sum(int(said) for said in _finish([_start("race", place, 20) for _ in range(4)])) == 100
+    assert sum(int(said) for said in finish([start(WORKER, "race", place, 20) for _ in range(4)])) == 100
     with SQLStore(place) as store:
         assert held(store) == (1_000_000_000, 0)
         assert store.counters()[0].refused == 540
@@ -50,7 +45,7 @@ def test_thirty_two_contenders_spend_a_dollar_exactly(place: str) -> None:
 @pytest.mark.required
 def test_processes_that_cross_thresholds_together_tell_each_once(place: str) -> None:
     """Four workers of a web server see half the budget spent; one mail is sent."""
-    assert sum(int(said) for said in _finish([_start("cross", place, 100) for _ in range(4)])) == 4
+    assert sum(int(said) for said in finish([start(WORKER, "cross", place, 100) for _ in range(4)])) == 4
     with SQLStore(place) as store:
         assert store.counters()[0].crossed_ppm == (250_000, 500_000, 750_000, 1_000_000)
 
@@ -62,13 +57,13 @@ def test_kill_leaves_no_step_half_done(place: str, tmp_path: Path) -> None:
     for turn in range(KILLS):
         said = tmp_path / f"said-{turn}"
         with said.open("wb") as output:
-            worker = _start("spend_for_ever", place, stdout=output)
-            _wait_for(said, lines=1)
-            _go(worker)
-            _wait_for(said, lines=2)
+            worker = start(WORKER, "spend_for_ever", place, stdout=output)
+            wait_for(said, lines=1)
+            go(worker)
+            wait_for(said, lines=2)
             time.sleep(draw.random() * 0.05)  # a random moment
             worker.kill()
-            _end(worker)
+            end(worker)
         with SQLStore(place) as store:
             _check_held(store)
             store.expire()
@@ -81,7 +76,7 @@ def test_kill_leaves_no_step_half_done(place: str, tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 def test_forked_children_spend_on(place: str) -> None:
     """Servers open the store and fork their workers."""
-    assert _finish([_start("fork", place, 20)]) == ["forked"]
+    assert finish([start(WORKER, "fork", place, 20)]) == ["forked"]
     with SQLStore(place) as store:
         assert (held(store, "a"), held(store, "b")) == ((60, 0), (120, 0))
 
@@ -89,47 +84,3 @@ def test_forked_children_spend_on(place: str) -> None:
 def _check_held(store: SQLStore) -> None:
     for counter, reserved, held_by_rows in store._connections._ready_writer().execute(_HELD).fetchall():
         assert (counter, reserved) == (counter, int(held_by_rows))
-
-
-def _start(
-    what: str, place: str, number: int = 0, stdout: IO[bytes] | int = subprocess.PIPE
-) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    options = ["-W", "error", "-W", "ignore:This process:DeprecationWarning"]
-    return subprocess.Popen(
-        [sys.executable, *options, str(WORKER), what, place, str(number)],
-        stdin=subprocess.PIPE,
-        stdout=stdout,
-        env=environment,
-    )
-
-
-def _finish(workers: Sequence[subprocess.Popen[bytes]]) -> list[str]:
-    """Let all workers begin once all are ready, and gather what each said last."""
-    for worker in workers:
-        assert worker.stdout is not None
-        assert worker.stdout.readline() == b"ready\n"
-    for worker in workers:
-        _go(worker)
-    said = [worker.communicate(timeout=100)[0].decode() for worker in workers]
-    assert [worker.returncode for worker in workers] == [0] * len(workers)
-    return [text.split()[-1] for text in said]
-
-
-def _go(worker: subprocess.Popen[bytes]) -> None:
-    assert worker.stdin is not None
-    worker.stdin.write(b"go\n")
-    worker.stdin.flush()
-
-
-def _wait_for(said: Path, *, lines: int) -> None:
-    deadline = time.monotonic() + 60
-    while said.read_bytes().count(b"\n") < lines:
-        assert time.monotonic() < deadline, "the worker did not begin"
-        time.sleep(0.005)  # asked again soon
-
-
-def _end(worker: subprocess.Popen[bytes]) -> None:
-    assert worker.stdin is not None
-    worker.stdin.close()
-    worker.wait(30)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,6 +12,7 @@ from langchain_costguard.stores import InMemoryStore, SQLStore
 from langchain_costguard.stores.headroom import HeadroomStore
 from langchain_costguard.stores.opening_budgets import open_budget_store
 from langchain_costguard.testing.claims import admit, ask, make_claim, make_reservation, settlement
+from tests.concurrency.workers import finish, start
 from tests.servers import valkey_server
 
 if TYPE_CHECKING:
@@ -105,22 +103,5 @@ def _spend(store: BudgetStore, *, calls: int) -> int:
 
 def _race(place: Place) -> list[int]:
     """Four processes begin together; how many calls the model of each got."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    command = [sys.executable, str(WORKER), place.ledger, place.budgets, *place.options]
-    workers = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
-        for _ in range(4)
-    ]
-    try:
-        for worker in workers:
-            assert worker.stdout is not None
-            assert worker.stdout.readline() == "ready\n"
-        for worker in workers:
-            assert worker.stdin is not None
-            worker.stdin.write("go\n")
-            worker.stdin.flush()
-        return [int(worker.communicate(timeout=120)[0]) for worker in workers]
-    finally:
-        for worker in workers:
-            worker.kill()
-            worker.wait()
+    workers = [start(WORKER, place.ledger, place.budgets, *place.options) for _ in range(4)]
+    return [int(said) for said in finish(workers)]

@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import random
 import sqlite3
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
@@ -22,6 +20,7 @@ from langchain_costguard.ledger import LedgerQuery
 from langchain_costguard.stores import SQLStore
 from langchain_costguard.stores.migrations import HEAD
 from langchain_costguard.testing.stores import MORNING
+from tests.concurrency.workers import end, finish, go, start, wait_for
 from tests.migrations.old_ledger import ROW, make_old_database, make_old_file
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.mark.parametrize("place", PLACES, indirect=True)
 def test_four_processes_lose_no_line(place: str) -> None:
     """Workers of a web server write one ledger; the bill must be the sum of all of them."""
-    _finish([_start("write", place, 2000) for _ in range(4)])
+    finish([start(WORKER, "write", place, 2000) for _ in range(4)])
     with SQLStore(place) as store:
         (total,) = store.totals()
         assert (total.calls, total.open_calls) == (8000, 0)
@@ -57,12 +56,12 @@ def test_four_processes_lose_no_line(place: str) -> None:
 def test_pruning_and_erasing_among_writers_lose_and_double_no_line(place: str) -> None:
     """A nightly job prunes while the service writes and another job prunes, too; no line may slip between them."""
     written, the_day_after = LedgerQuery(until=MORNING + timedelta(days=1)), MORNING + timedelta(days=1)
-    workers = [_start("write", place, 1000) for _ in range(2)]
-    workers += [_start("prune", place, 40) for _ in range(2)]
-    workers.append(_start("erase", place, 10))
+    workers = [start(WORKER, "write", place, 1000) for _ in range(2)]
+    workers += [start(WORKER, "prune", place, 40) for _ in range(2)]
+    workers.append(start(WORKER, "erase", place, 10))
     seen: list[int] = []
     with SQLStore(place, timeout_seconds=30) as store, ThreadPoolExecutor(1) as pool:
-        done = pool.submit(_finish, workers)
+        done = pool.submit(finish, workers)
         while not done.done():
             seen.append(store.totals(written)[0].calls)
         done.result()
@@ -82,13 +81,13 @@ def test_a_killed_process_loses_at_most_the_line_it_was_writing(place: str, tmp_
     for turn in range(4):
         said = tmp_path / f"said-{turn}"
         with said.open("wb") as output:
-            worker = _start("write_for_ever", place, stdout=output)
-            _wait_for(said, lines=1)
-            _go(worker)
-            _wait_for(said, lines=3)
+            worker = start(WORKER, "write_for_ever", place, stdout=output)
+            wait_for(said, lines=1)
+            go(worker)
+            wait_for(said, lines=3)
             time.sleep(draw.random() * 0.1)  # a random moment
             worker.kill()
-            _end(worker)
+            end(worker)
         _check_after_kill(place, said.read_text(encoding="ascii").splitlines())
 
 
@@ -96,7 +95,7 @@ def test_a_killed_process_loses_at_most_the_line_it_was_writing(place: str, tmp_
 @pytest.mark.parametrize("place", PLACES, indirect=True)
 def test_a_forked_child_and_its_parent_write_on(place: str) -> None:
     """Servers open the ledger and fork their workers; SQLite's locks and sockets do not survive that."""
-    _finish([_start("fork", place, 50)])
+    finish([start(WORKER, "fork", place, 50)])
     with SQLStore(place) as store:
         assert store.totals()[0].calls == 1 + 5 * 50
         assert store.totals()[0].open_calls == 0
@@ -111,7 +110,7 @@ def test_eight_processes_open_an_old_ledger_together(kind: str, request: pytest.
         place = str(make_old_file(tmp_path / "old.db", ROW))
     else:
         place = make_old_database(request.getfixturevalue("postgresql_url"), ROW)
-    keys = _finish([_start("show_key", place) for _ in range(8)])
+    keys = finish([start(WORKER, "show_key", place) for _ in range(8)])
     with SQLStore(place, migrate="never") as store:
         assert {store.digest_key.hex()} == set(keys)
         assert store.totals()[0].billed_cost == Decimal("0.00021")
@@ -120,7 +119,7 @@ def test_eight_processes_open_an_old_ledger_together(kind: str, request: pytest.
 @pytest.mark.parametrize("place", PLACES, indirect=True)
 def test_eight_processes_open_a_new_ledger_together(place: str) -> None:
     """They must agree on one digest key, or equal prompts would look different."""
-    keys = _finish([_start("show_key", place) for _ in range(8)])
+    keys = finish([start(WORKER, "show_key", place) for _ in range(8)])
     assert len(keys) == 8
     assert len(set(keys)) == 1
     if not place.startswith("postgresql"):
@@ -143,56 +142,3 @@ def _check_after_kill(place: str, said: Sequence[str]) -> None:
     if not place.startswith("postgresql"):
         with closing(sqlite3.connect(place)) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-
-
-def _start(
-    what: str, place: str, number: int = 0, stdout: IO[bytes] | int = subprocess.PIPE
-) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    return subprocess.Popen(
-        [
-            sys.executable,
-            "-W",
-            "error",
-            "-W",
-            "ignore:This process:DeprecationWarning",
-            str(WORKER),
-            what,
-            place,
-            str(number),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=stdout,
-        env=environment,
-    )
-
-
-def _finish(workers: Sequence[subprocess.Popen[bytes]]) -> list[str]:
-    """Let all workers begin once all are ready, and gather what each said last."""
-    for worker in workers:
-        assert worker.stdout is not None
-        assert worker.stdout.readline() == b"ready\n"
-    for worker in workers:
-        _go(worker)
-    said = [worker.communicate(timeout=100)[0].decode() for worker in workers]
-    assert [worker.returncode for worker in workers] == [0] * len(workers)
-    return [text.split()[-1] for text in said if text.split()]
-
-
-def _go(worker: subprocess.Popen[bytes]) -> None:
-    assert worker.stdin is not None
-    worker.stdin.write(b"go\n")
-    worker.stdin.flush()
-
-
-def _wait_for(said: Path, *, lines: int) -> None:
-    deadline = time.monotonic() + 60
-    while said.read_bytes().count(b"\n") < lines:
-        assert time.monotonic() < deadline, "the worker did not begin"
-        time.sleep(0.01)  # asked again soon
-
-
-def _end(worker: subprocess.Popen[bytes]) -> None:
-    assert worker.stdin is not None
-    worker.stdin.close()
-    worker.wait(30)

@@ -4,49 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
-from langchain_costguard.testing import Reply, ScriptedChatModel
-
-DETAILED = {
-    "input_tokens": 30,
-    "output_tokens": 12,
-    "total_tokens": 42,
-    "input_token_details": {"cache_read": 10},
-    "output_token_details": {"reasoning": 5},
-}
-TOOL_CALLS: dict[str, tuple[str, dict[str, Any]]] = {
-    "magic_function(3)": ("magic_function", {"input": 3}),
-    "weather in San Francisco": ("get_weather", {"location": "San Francisco"}),
-    "你好啊集团": ("unicode_customer", {"customer_name": "你好啊集团", "description": "技术公司"}),
-    "こんにちは株式会社": ("unicode_customer", {"customer_name": "こんにちは株式会社", "description": "会社"}),
-}
-"""The calls that the questions of the suite want."""
+from langchain_costguard.testing import ScriptedChatModel
+from tests.standard_tests.answering import answer
 
 
-def answer(messages: list[BaseMessage]) -> Reply:
-    """Call the tool that the suite's question wants; answer everything else in words."""
-    question = messages[-1]
-    calls = [
-        call for words, call in TOOL_CALLS.items() if words in question.text and isinstance(question, HumanMessage)
-    ]
-    return Reply("" if calls else "A detailed, deliberate answer.", usage=DETAILED, tool_calls=calls)
-
-
-class TestScriptedChatModelUnit(ChatModelUnitTests):
-    """What can be known without a call."""
+class _Scripted:
+    """What is true of the model in either suite."""
 
     @property
     def chat_model_class(self) -> type[ScriptedChatModel]:
         """The class under test."""
         return ScriptedChatModel
-
-    @property
-    def chat_model_params(self) -> dict[str, Any]:
-        """Its arguments."""
-        return {"model": "scripted-model", "responses": "An answer."}
 
     @property
     def supports_model_override(self) -> bool:
@@ -59,13 +30,17 @@ class TestScriptedChatModelUnit(ChatModelUnitTests):
         return "other-model"
 
 
-class TestScriptedChatModelAnswers(ChatModelIntegrationTests):
-    """What it answers, in every way LangChain can ask."""
+class TestScriptedChatModelUnit(_Scripted, ChatModelUnitTests):
+    """What can be known without a call."""
 
     @property
-    def chat_model_class(self) -> type[ScriptedChatModel]:
-        """The class under test."""
-        return ScriptedChatModel
+    def chat_model_params(self) -> dict[str, Any]:
+        """Its arguments."""
+        return {"model": "scripted-model", "responses": "An answer."}
+
+
+class TestScriptedChatModelAnswers(_Scripted, ChatModelIntegrationTests):
+    """What it answers, in every way LangChain can ask."""
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
@@ -76,13 +51,3 @@ class TestScriptedChatModelAnswers(ChatModelIntegrationTests):
     def has_tool_choice(self) -> bool:
         """`tool_choice` is honoured."""
         return True
-
-    @property
-    def supports_model_override(self) -> bool:
-        """`model=` of one call is honoured."""
-        return True
-
-    @property
-    def model_override_value(self) -> str:
-        """The other model."""
-        return "other-model"

@@ -6,7 +6,6 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from langchain_costguard.semantic_cache.guards import lexicon
 from langchain_costguard.semantic_cache.guards.quantities import Quantity, measured, units
 
 _CHARACTER: Final = re.compile(r"[\u4e00-\u9fff]")
@@ -27,6 +26,39 @@ _NOT_NEGATIONS: Final = re.compile(
     r"(.{1,2})不\1|(.{1,2})没\2|有没有|是不是|能不能|可不可以|要不要|会不会|行不行|好不好|免费|特别|分别|别的|区别|级别|性别|类别|个别|告别|识别|"
     r"[吗么嘛]?不$|除非|除了"
 )
+_OPPOSITES: Final = """
+打开 开启 启用 激活 | 关闭 禁用 停用
+增加 提高 上调 | 减少 降低 下调
+允许 可以 能 | 禁止
+包含 包括 | 排除
+买入 购买 | 卖出 出售
+转入 存入 存款 | 转出 取出 取款
+上传 | 下载
+加密 | 解密
+登录 | 登出 退出
+锁定 | 解锁
+安装 | 卸载
+最大 最高 最多 最长 | 最小 最低 最少 最短
+最好 | 最差
+以上 超过 高于 大于 多于 | 以下 不足 低于 小于 少于
+之前 以前 | 之后 以后
+以内 之内 | 以外
+上午 早上 | 下午 晚上
+今天 | 明天 | 昨天
+工作日 | 周末
+全职 | 兼职
+成人 | 儿童
+优点 | 缺点
+安全 | 危险
+合法 | 非法
+公开 | 私有
+进口 | 出口
+收入 | 支出
+升级 | 降级
+同意 接受 | 拒绝
+开始 | 结束
+"""
+"""Words that exclude each other, one family a line."""
 
 
 def is_chinese(text: str) -> bool:
@@ -66,10 +98,7 @@ def opposites(stored: str, asked: str) -> str | None:
 
 @lru_cache(maxsize=1)
 def _opposite_families() -> tuple[tuple[tuple[str, ...], ...], ...]:
-    return tuple(
-        tuple(tuple(side.split()) for side in line.split("|"))
-        for line in lexicon.CHINESE_OPPOSITES.strip().splitlines()
-    )
+    return tuple(tuple(tuple(side.split()) for side in line.split("|")) for line in _OPPOSITES.strip().splitlines())
 
 
 def weekdays(text: str) -> frozenset[str]:

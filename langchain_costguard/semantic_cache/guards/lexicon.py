@@ -1,4 +1,4 @@
-"""English words that mean the opposite, or one of several things that exclude each other, and how phrases are read.
+"""English words that mean the opposite, or one of several things that exclude each other, and what questions turn on.
 
 Every table is text, one entry a line, so that adding a word needs no code. Words are stemmed when a table is read:
 one form of each is enough, unless its stem differs (`buy`, `bought`).
@@ -7,96 +7,6 @@ one form of each is enough, unless its stem differs (`buy`, `bought`).
 from __future__ import annotations
 
 from typing import Final
-
-PHRASES: Final = """
-what['\u2019]?s = what is
-how['\u2019]?s = how is
-where['\u2019]?s = where is
-get(?:ting)? in touch with = contact
-speed(?:ing)? up = make faster
-customer (?:support|service) = support
-why or why not =
-or not =
-the most = most
-make money = earn
-made money = earn
-earn(?:ing)? money = earn
-making money = earn
-right now = now
-at the moment = now
-new york city = newyork
-new york = newyork
-full[- ]?time = fulltime
-part[- ]?time(?:rs?)? = parttime
-opt(?:ed|ing|s)?[- ]in(?:to)? = optedin
-opt(?:ed|ing|s)?[- ]out(?: of)? = optedout
-log(?:ged|ging|s)?[- ]?(?:in|on)(?:to)? = login
-sign(?:ed|ing|s)?[- ]in(?:to)? = login
-log(?:ged|ging|s)?[- ]?(?:out|off) = logout
-sign(?:ed|ing|s)?[- ]out = logout
-sign(?:ed|ing|s)?[- ]up = register
-set(?:ting|s)?[- ]up = create
-get(?:ting|s)? rid of = delete
-two[- ]factor(?: authentication)? = 2fa
-e[- ]mail = email
-wi[- ]fi = wifi
-work(?:ing)? from home = remote work
-per cent = percent
-how much(?: does| do| is| are| would| will)? = howmuch
-how many = howmany
-how long = howlong
-how often = howoften
-how old = howold
-how far = howfar
-how soon = when
-what time = when
-which (?:time|day|date) = when
-what (?:day|date) = when
-(?:in )?(?:what|which) year = when
-tax returns? = tax
-which place = where
-what place = where
-what reason = why
-how come = why
-what makes = why
-at least = noless
-no (?:less|fewer) than = noless
-not (?:less|fewer) than = noless
-at most = nomore
-up to = nomore
-no more than = nomore
-not more than = nomore
-(?:more|greater|larger|bigger|older|longer|higher) than = over
-(?:less|fewer|smaller|younger|shorter|lower) than = under
-no longer = not
-unable = not able
-other than = not
-apart from = not
-rather than = not
-instead of = not
-as well as = and
-do it yourself = diy
-united states(?: of america)? = us
-u\\.s\\.(?:a\\.)? = us
-united kingdom = uk
-u\\.k\\. = uk
-great britain = uk
-mobile phones? = mobile
-cell[- ]?phones? = mobile
-post ?code = zipcode
-zip code = zipcode
-credit card = creditcard
-debit card = debitcard
-what should i do = howto
-what do i (?:need to |have to )?do = howto
-what(?: is| are)? the (?:best |easiest |right )?(?:ways?|steps?|process|procedure|method)(?: to| for| of)? = howto
-is it (?:possible|ok|okay|fine|all right|alright) (?:for me )?to = can
-am i (?:allowed|permitted|able) to = can
-are we (?:allowed|permitted|able) to = can
-is there (?:a|any) way to = howto
-be able to = can
-"""
-"""Phrases that stand for one word: a pattern, and what is read in its place."""
 
 AXES: Final = """
 include cover contain | exclude omit
@@ -391,40 +301,6 @@ TENS: Final = """
 twenty thirty forty fifty sixty seventy eighty ninety
 """
 """Words for the tens from 20 to 90, in their order."""
-
-CHINESE_OPPOSITES: Final = """
-打开 开启 启用 激活 | 关闭 禁用 停用
-增加 提高 上调 | 减少 降低 下调
-允许 可以 能 | 禁止
-包含 包括 | 排除
-买入 购买 | 卖出 出售
-转入 存入 存款 | 转出 取出 取款
-上传 | 下载
-加密 | 解密
-登录 | 登出 退出
-锁定 | 解锁
-安装 | 卸载
-最大 最高 最多 最长 | 最小 最低 最少 最短
-最好 | 最差
-以上 超过 高于 大于 多于 | 以下 不足 低于 小于 少于
-之前 以前 | 之后 以后
-以内 之内 | 以外
-上午 早上 | 下午 晚上
-今天 | 明天 | 昨天
-工作日 | 周末
-全职 | 兼职
-成人 | 儿童
-优点 | 缺点
-安全 | 危险
-合法 | 非法
-公开 | 私有
-进口 | 出口
-收入 | 支出
-升级 | 降级
-同意 接受 | 拒绝
-开始 | 结束
-"""
-"""Chinese words that exclude each other, one family a line."""
 
 ENDINGS: Final = """
 ations ation ings ing ments ement edly ed ies ely ly es s

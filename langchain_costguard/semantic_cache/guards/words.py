@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from langchain_costguard.semantic_cache.guards import lexicon, synonyms
+from langchain_costguard.semantic_cache.guards.phrases import PHRASES
 
 _TOKEN: Final = re.compile(r"[^\W\d_]+\d\w*|[^\W\d_]+(?:[\u2019'][^\W\d_]+)?|\d[\w:./,]*|[?!]")
 _WORD: Final = re.compile(r"\b[A-Za-z]+")
@@ -81,7 +82,7 @@ def _undouble(base: str) -> str:
 
 
 def expanded(text: str) -> str:
-    """A text in which contractions are opened and phrases of the lexicon stand as one word."""
+    """A text in which contractions are opened and phrases stand as one word."""
     low = text.lower()
     if "n't" in low or "n\u2019t" in low or "cannot" in low:
         text = _NOT_SHORT.sub(_opened_not, _NEGATIVE_QUESTION.sub(r"\1 ", text))
@@ -126,7 +127,7 @@ def tokens(text: str) -> list[str]:
 def _phrases() -> dict[str, tuple[re.Pattern[str], tuple[str, ...]]]:
     """For each first letter one pattern of its phrases, and what each of them is replaced by."""
     by_letter: dict[str, list[tuple[str, str]]] = {}
-    for line in lexicon.PHRASES.strip("\n").splitlines():
+    for line in PHRASES.strip("\n").splitlines():
         phrase, _, word = line.partition(" =")
         choices, rest = phrase[3:].split(")", 1) if phrase.startswith("(?:") else (phrase, "")
         for start in choices.split("|") if rest else [phrase]:

@@ -1,0 +1,95 @@
+"""English phrases that are read as one word."""
+
+from __future__ import annotations
+
+from typing import Final
+
+PHRASES: Final = """
+what['\u2019]?s = what is
+how['\u2019]?s = how is
+where['\u2019]?s = where is
+get(?:ting)? in touch with = contact
+speed(?:ing)? up = make faster
+customer (?:support|service) = support
+why or why not =
+or not =
+the most = most
+make money = earn
+made money = earn
+earn(?:ing)? money = earn
+making money = earn
+right now = now
+at the moment = now
+new york city = newyork
+new york = newyork
+full[- ]?time = fulltime
+part[- ]?time(?:rs?)? = parttime
+opt(?:ed|ing|s)?[- ]in(?:to)? = optedin
+opt(?:ed|ing|s)?[- ]out(?: of)? = optedout
+log(?:ged|ging|s)?[- ]?(?:in|on)(?:to)? = login
+sign(?:ed|ing|s)?[- ]in(?:to)? = login
+log(?:ged|ging|s)?[- ]?(?:out|off) = logout
+sign(?:ed|ing|s)?[- ]out = logout
+sign(?:ed|ing|s)?[- ]up = register
+set(?:ting|s)?[- ]up = create
+get(?:ting|s)? rid of = delete
+two[- ]factor(?: authentication)? = 2fa
+e[- ]mail = email
+wi[- ]fi = wifi
+work(?:ing)? from home = remote work
+per cent = percent
+how much(?: does| do| is| are| would| will)? = howmuch
+how many = howmany
+how long = howlong
+how often = howoften
+how old = howold
+how far = howfar
+how soon = when
+what time = when
+which (?:time|day|date) = when
+what (?:day|date) = when
+(?:in )?(?:what|which) year = when
+tax returns? = tax
+which place = where
+what place = where
+what reason = why
+how come = why
+what makes = why
+at least = noless
+no (?:less|fewer) than = noless
+not (?:less|fewer) than = noless
+at most = nomore
+up to = nomore
+no more than = nomore
+not more than = nomore
+(?:more|greater|larger|bigger|older|longer|higher) than = over
+(?:less|fewer|smaller|younger|shorter|lower) than = under
+no longer = not
+unable = not able
+other than = not
+apart from = not
+rather than = not
+instead of = not
+as well as = and
+do it yourself = diy
+united states(?: of america)? = us
+u\\.s\\.(?:a\\.)? = us
+united kingdom = uk
+u\\.k\\. = uk
+great britain = uk
+mobile phones? = mobile
+cell[- ]?phones? = mobile
+post ?code = zipcode
+zip code = zipcode
+credit card = creditcard
+debit card = debitcard
+what should i do = howto
+what do i (?:need to |have to )?do = howto
+what(?: is| are)? the (?:best |easiest |right )?(?:ways?|steps?|process|procedure|method)(?: to| for| of)? = howto
+is it (?:possible|ok|okay|fine|all right|alright) (?:for me )?to = can
+am i (?:allowed|permitted|able) to = can
+are we (?:allowed|permitted|able) to = can
+is there (?:a|any) way to = howto
+be able to = can
+"""
+"""Phrases that stand for one word: a pattern, and what is read in its place."""
