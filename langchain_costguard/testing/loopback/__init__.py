@@ -1,8 +1,20 @@
-"""A provider on this machine: it speaks OpenAI's protocol over HTTP and bills by a price table of its own."""
+"""A provider on this machine: it speaks OpenAI's and Anthropic's protocols over HTTP and bills by its own prices."""
 
+from langchain_costguard.testing.loopback.batch_behaviour import BatchBehaviour
+from langchain_costguard.testing.loopback.batch_rules import BatchLimits
 from langchain_costguard.testing.loopback.behaviour import Behaviour
+from langchain_costguard.testing.loopback.faults import Fault
 from langchain_costguard.testing.loopback.prices import ModelPrice
 from langchain_costguard.testing.loopback.provider import LoopbackProvider
 from langchain_costguard.testing.loopback.records import LoopbackRequest, TokenBill
 
-__all__ = ["Behaviour", "LoopbackProvider", "LoopbackRequest", "ModelPrice", "TokenBill"]
+__all__ = [
+    "BatchBehaviour",
+    "BatchLimits",
+    "Behaviour",
+    "Fault",
+    "LoopbackProvider",
+    "LoopbackRequest",
+    "ModelPrice",
+    "TokenBill",
+]

@@ -6,6 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from langchain_costguard.testing.loopback.chat import chat_events, chat_object, chat_wish
+from langchain_costguard.testing.loopback.messages import (
+    messages_frames,
+    messages_object,
+    messages_prompt,
+    messages_wish,
+)
 from langchain_costguard.testing.loopback.prompts import chat_prompt, responses_prompt, text_prompts
 from langchain_costguard.testing.loopback.responses_api import response_events, response_object, responses_wish
 from langchain_costguard.testing.loopback.texts import completion_events, completion_object, completion_wish
@@ -64,5 +70,6 @@ ENDPOINTS: Final = {
     "/v1/completions": Endpoint(
         "prompt", _completion_prompt, _completion_wish, completion_object, _data_frames(completion_events)
     ),
+    "/v1/messages": Endpoint("messages", messages_prompt, messages_wish, messages_object, messages_frames),
 }
 """By path."""

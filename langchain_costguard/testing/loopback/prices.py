@@ -1,7 +1,7 @@
 """What the loopback provider charges: written down by hand, so that it can contradict the package's own prices.
 
 Nothing here, or anywhere in this folder, imports the pricing room. US dollars per million tokens; list prices of
-https://platform.openai.com/docs/pricing as of 2026-01.
+https://platform.openai.com/docs/pricing as of 2026-01, and of https://platform.claude.com/docs/en/about-claude/pricing.
 """
 
 from __future__ import annotations
@@ -71,6 +71,10 @@ class ModelPrice(_Rates):
         )
         return millionths.scaleb(-6)
 
+    def halved(self) -> ModelPrice:
+        """The price of the same tokens in a batch."""
+        return ModelPrice(self.input_usd_per_mtok / 2, self.output_usd_per_mtok / 2)
+
 
 def _rate(value: object, name: str) -> Decimal:
     """A rate as a `Decimal`; a float is refused, because it is seldom the number that was written."""
@@ -96,11 +100,25 @@ PRICES: Final[dict[str, dict[str, ModelPrice]]] = {
         "priority": ModelPrice("2.50", "20.00", "0.25"),
     },
     "gpt-3.5-turbo-instruct": {"default": ModelPrice("1.50", "2.00")},
+    "claude-haiku-4-5": {"default": ModelPrice("1.00", "5.00")},
+    "claude-sonnet-4-5": {"default": ModelPrice("3.00", "15.00")},
     "text-embedding-3-small": {"default": ModelPrice("0.02")},
     "text-embedding-3-large": {"default": ModelPrice("0.13")},
     "text-embedding-ada-002": {"default": ModelPrice("0.10")},
 }
 """The price of each model in each service tier it is offered in."""
+
+BATCH_PRICES: Final[dict[str, ModelPrice]] = {
+    "gpt-4o": ModelPrice("1.25", "5.00"),
+    "gpt-4o-2024-05-13": ModelPrice("2.50", "7.50"),
+    "gpt-4o-mini": ModelPrice("0.075", "0.30"),
+    "gpt-4.1": ModelPrice("1.00", "4.00"),
+    "o3": ModelPrice("1.00", "4.00"),
+    "gpt-5": ModelPrice("0.625", "5.00"),
+    "claude-haiku-4-5": ModelPrice("0.50", "2.50"),
+    "claude-sonnet-4-5": ModelPrice("1.50", "7.50"),
+}
+"""The price of each model in a batch: half. A batch does not read the prompt cache here."""
 
 SNAPSHOTS: Final = {
     "gpt-4o": "gpt-4o-2024-08-06",
@@ -108,6 +126,8 @@ SNAPSHOTS: Final = {
     "gpt-4.1": "gpt-4.1-2025-04-14",
     "o3": "o3-2025-04-16",
     "gpt-5": "gpt-5-2025-08-07",
+    "claude-haiku-4-5": "claude-haiku-4-5-20251001",
+    "claude-sonnet-4-5": "claude-sonnet-4-5-20250929",
 }
 """The dated model that answers to an alias: responses carry this name."""
 

@@ -34,6 +34,8 @@ class LoopbackRequest:
 
     path: str
     """Such as `"/v1/chat/completions"`."""
+    method: str = "POST"
+    """Such as `"GET"`."""
     status: int
     """The HTTP status of the answer, whether or not the client waited for it."""
     billed: Decimal
@@ -48,5 +50,9 @@ class LoopbackRequest:
     """The tokens it was billed for (each hidden retry bills them again)."""
     body_keys: tuple[str, ...] = ()
     """The names in the request's body, sorted."""
+    batch_id: str | None = None
+    """The batch it was part of; `None` for a request that came by itself."""
+    custom_id: str | None = None
+    """Its name in that batch."""
     body: Mapping[str, Any] | None = field(default=None, repr=False)
     """The body itself, where the provider was made with `keep_bodies=True`."""

@@ -6,17 +6,37 @@ import json
 import socket
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
 from threading import Event, Lock, Thread, current_thread
-from typing import TYPE_CHECKING, Any, Final, cast
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from urllib.parse import parse_qsl
+
+from langchain_costguard.testing.loopback.errors import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _POLL_SECONDS: Final = 0.02
 _JOIN_SECONDS: Final = 5
+
+
+class Incoming(NamedTuple):
+    """A request as it came in."""
+
+    method: str
+    """Such as `"POST"`."""
+    path: str
+    """Without its query."""
+    content: bytes = b""
+    """The body."""
+    query: Mapping[str, str] = MappingProxyType({})
+    """What stood behind the question mark."""
+    content_type: str = ""
+    """What the body is."""
+    host: str = ""
+    """Where the client thinks we are, such as `"127.0.0.1:54321"`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +47,8 @@ class Delivery:
     """The HTTP status."""
     body: Any = None
     """The JSON body of an answer that is not a stream."""
+    content: bytes | None = None
+    """The bytes of a file, instead of a JSON body."""
     frames: Sequence[bytes] | None = None
     """The frames of a stream of server-sent events."""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -35,17 +57,19 @@ class Delivery:
     """How long to wait first."""
     drop_after_frames: int | None = None
     """Break the connection after so many frames of a stream; without a stream, instead of the answer."""
+    cut_after_bytes: int | None = None
+    """Break the connection after so many bytes of an answer that is not a stream."""
 
 
 class LoopbackServer:
     """Serves requests on a free port of 127.0.0.1 until it is closed.
 
     Args:
-        handle: is given method, path and body of each request, in the connection's thread, and says what to send back.
+        handle: is given each request, in the connection's thread, and says what to send back.
         keep_alive: whether a connection serves more than one request.
     """
 
-    def __init__(self, handle: Callable[[str, str, bytes], Delivery], *, keep_alive: bool) -> None:
+    def __init__(self, handle: Callable[[Incoming], Delivery], *, keep_alive: bool) -> None:
         """Listen; requests wait until `start`."""
         self._server = _Server(handle, keep_alive=keep_alive)
         self._thread = Thread(
@@ -74,7 +98,7 @@ class _Server(ThreadingTCPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, handle: Callable[[str, str, bytes], Delivery], *, keep_alive: bool) -> None:
+    def __init__(self, handle: Callable[[Incoming], Delivery], *, keep_alive: bool) -> None:
         self.handle = handle
         self.keep_alive = keep_alive
         self.closing = Event()
@@ -115,14 +139,16 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._serve()
 
+    def do_DELETE(self) -> None:
+        self._serve()
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401 - the base class's signature
         """Nothing is logged."""
 
     def _serve(self) -> None:
         server = cast("_Server", self.server)
         self.close_connection = self.close_connection or not server.keep_alive
-        body = self.rfile.read(int(self.headers.get("content-length") or 0))
-        delivery = server.handle(self.command, self.path.partition("?")[0], body)
+        delivery = server.handle(self._incoming())
         if delivery.latency_seconds and server.closing.wait(delivery.latency_seconds):
             self.close_connection = True
         elif delivery.frames is not None:
@@ -130,8 +156,37 @@ class _Handler(BaseHTTPRequestHandler):
         elif delivery.drop_after_frames is not None:
             self.close_connection = True
         else:
-            content = json.dumps(delivery.body).encode()
-            self._send_head(delivery, f"application/json\r\ncontent-length: {len(content)}", content)
+            self._send_whole(delivery)
+
+    def _incoming(self) -> Incoming:
+        path, _, query = self.path.partition("?")
+        return Incoming(
+            self.command,
+            path,
+            self._content(),
+            dict(parse_qsl(query)),
+            self.headers.get("content-type") or "",
+            self.headers.get("host") or "",
+        )
+
+    def _content(self) -> bytes:
+        """The body, whether its length was told or it came in chunks."""
+        if "chunked" not in (self.headers.get("transfer-encoding") or ""):
+            return self.rfile.read(int(self.headers.get("content-length") or 0))
+        parts = []
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
+
+    def _send_whole(self, delivery: Delivery) -> None:
+        is_file = delivery.content is not None
+        content = delivery.content if delivery.content is not None else json.dumps(delivery.body).encode()
+        kind = "application/octet-stream" if is_file else "application/json"
+        self.close_connection = self.close_connection or delivery.cut_after_bytes is not None
+        head = f"{kind}\r\ncontent-length: {len(content)}"
+        self._send_head(delivery, head, content[: delivery.cut_after_bytes])
 
     def _send_stream(self, delivery: Delivery) -> None:
         frames = delivery.frames or ()
@@ -146,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_head(self, delivery: Delivery, content_type: str, content: bytes) -> None:
         """Head and content in one write: two would wait for each other's acknowledgement."""
         lines = [
-            f"HTTP/1.1 {delivery.status} {HTTPStatus(delivery.status).phrase}",
+            f"HTTP/1.1 {delivery.status} {phrase(delivery.status)}",
             f"content-type: {content_type}",
             f"connection: {'close' if self.close_connection else 'keep-alive'}",
             *(f"{name}: {value}" for name, value in delivery.headers.items()),
