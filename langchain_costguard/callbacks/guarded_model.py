@@ -14,6 +14,7 @@ from langchain_core.runnables import Runnable, RunnableBinding, RunnableParallel
 from langchain_core.runnables.config import ensure_config
 
 from langchain_costguard.callbacks.candidates import candidate_of
+from langchain_costguard.callbacks.output_caps import capped, own_cap
 from langchain_costguard.callbacks.prompts import ChatPrompt, chat_text
 from langchain_costguard.callbacks.scopes import current_views
 from langchain_costguard.callbacks.watcher import CallWatcher, describe_call
@@ -35,14 +36,6 @@ WhenFull = Literal["wait", "raise"]
 _POLICIES: Final = ("wait", "raise")
 _FIRST_PAUSE_SECONDS: Final = 0.01
 _LONGEST_PAUSE_SECONDS: Final = 0.5
-_LIMIT_KEYS: Final = {
-    "ollama": "num_predict",
-    "google_genai": "max_output_tokens",
-    "google_vertexai": "max_output_tokens",
-}
-"""What integrations call the most tokens of an answer, by `ls_provider`, where it is not `max_tokens`."""
-
-
 _FOR_TRACERS: Final = ("ls_structured_output_format", "structured_output_format")
 """Settings that LangChain takes out again before it sends anything."""
 
@@ -232,10 +225,10 @@ class GuardedModel(Runnable[Any, Any]):
         deadline = time.monotonic() + self.timeout_seconds
         pause = 0.0
         while True:
-            room, call = self._room(given, config, kwargs)
+            room = self._room(given, config, kwargs)
             is_late = time.monotonic() > deadline
             if room.output_tokens is None or room.output_tokens >= self.min_output_tokens:
-                yield pause, self._settings(room.output_tokens, call, kwargs), is_late
+                yield pause, self._settings(room.output_tokens, kwargs), is_late
             else:
                 can_wait = room.after_waiting is None or room.after_waiting >= self.min_output_tokens
                 if self.when_full == "raise" or not can_wait or is_late:
@@ -243,10 +236,8 @@ class GuardedModel(Runnable[Any, Any]):
                 yield pause, None, False
             pause = min(max(pause * 2, _FIRST_PAUSE_SECONDS), _LONGEST_PAUSE_SECONDS) * random.uniform(0.5, 1)  # noqa: S311 - no secret
 
-    def _room(
-        self, given: LanguageModelInput, config: RunnableConfig | None, kwargs: Mapping[str, Any]
-    ) -> tuple[Headroom, StartedCall]:
-        """What fits now, and the call as its budgets would be told of it."""
+    def _room(self, given: LanguageModelInput, config: RunnableConfig | None, kwargs: Mapping[str, Any]) -> Headroom:
+        """What fits now."""
         chat, settings, config = _unwrapped(self.model, kwargs, config)
         stop = settings.pop("stop", None)
         for name in _FOR_TRACERS:
@@ -265,18 +256,17 @@ class GuardedModel(Runnable[Any, Any]):
         describe_call(call, chat._serialized, params, manager.parent_run_id, manager.tags, manager.metadata)  # noqa: SLF001 - the same
         views = _views(manager)
         candidate = candidate_of(call, views, chat._serialized)  # noqa: SLF001 - the same
-        return headroom(candidate, [view.guard for view in views if view.guard is not None]), call
+        return headroom(candidate, [view.guard for view in views if view.guard is not None])
 
-    def _settings(self, fitting: int | None, call: StartedCall, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    def _settings(self, fitting: int | None, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The call's settings with the limit that fits, unless it has a lower one of its own."""
         limits = [limit for limit in (fitting, self.max_output_tokens) if limit is not None]
         if not limits:
             return dict(kwargs)
-        own = {key: value for key in _OWN_LIMITS if isinstance(value := call.params.get(key), int)}
-        key = next(
-            iter(own), _LIMIT_KEYS.get(call.provider or "", "max_tokens")
-        )  # beside its own, another would not do
-        return {**kwargs, key: min(*limits, *own.values(), limits[0])}
+        chat, settings, _ = _unwrapped(self.model, kwargs, None)
+        own = own_cap(chat, settings)
+        cap = min([*limits, *([] if own is None else [own])])
+        return {**kwargs, **capped(chat, settings, cap)}
 
 
 def _raise_if_vain(error: BudgetExceededError, refusals: list[BudgetExceededError], *, is_last: bool) -> None:
@@ -289,8 +279,6 @@ def _raise_if_vain(error: BudgetExceededError, refusals: list[BudgetExceededErro
 
 _IN_VAIN: Final = 3
 """So many refusals in a row, while nothing changed, are not due to other calls."""
-
-_OWN_LIMITS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict")
 
 
 def _views(manager: CallbackManager) -> list[CallView]:
