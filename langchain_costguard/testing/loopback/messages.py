@@ -73,7 +73,7 @@ def _events(answer: Answer) -> Iterator[dict[str, Any]]:
             yield {"type": "content_block_delta", "index": index, "delta": delta}
         yield {"type": "content_block_stop", "index": index}
     reason = {"stop_reason": _STOP_REASONS[choice.finish_reason], "stop_sequence": None}
-    yield {"type": "message_delta", "delta": reason, "usage": {"output_tokens": usage["output_tokens"]}}
+    yield {"type": "message_delta", "delta": reason, "usage": usage}
     yield {"type": "message_stop"}
 
 

@@ -15,6 +15,7 @@ from langchain_costguard.testing.loopback.answers import Answer, answer_choices
 from langchain_costguard.testing.loopback.behaviour import Behaviour
 from langchain_costguard.testing.loopback.endpoints import ENDPOINTS
 from langchain_costguard.testing.loopback.errors import RequestRefused, anthropic_error, error_body, scripted_error
+from langchain_costguard.testing.loopback.parameters import known_parameters
 from langchain_costguard.testing.loopback.prefix_cache import PrefixCache
 from langchain_costguard.testing.loopback.prices import BATCH_PRICES, PRICES, REASONING_MODELS, SNAPSHOTS, ModelPrice
 from langchain_costguard.testing.loopback.prompts import text_prompts
@@ -129,6 +130,7 @@ class LoopbackService:
         """
         about = {**self._about(item.body), "batch_id": item.batch_id, "custom_id": item.custom_id}
         try:
+            _refuse_unknown(item)
             served = self._served(item.path, item.body, behaviour, in_batch=True)
         except RequestRefused as refusal:
             status, body, billed, tokens = refusal.status, refusal.body, _FREE, TokenBill()
@@ -330,6 +332,14 @@ def scripted_refusal(path: str, behaviour: Behaviour) -> Delivery:
 def _in_the_form_of(path: str, status: int, body: dict[str, Any]) -> dict[str, Any]:
     """A body that may be an error, in the form of the API that was asked."""
     return anthropic_error(status, body) if path.startswith("/v1/messages") and body.get("error") else body
+
+
+def _refuse_unknown(item: BatchItem) -> None:
+    """A misspelt parameter is refused, as the real providers do, and only when its turn has come."""
+    known = known_parameters(item.path)
+    for name in sorted(set(item.body) - known) if known is not None else ():
+        message = f"Unknown parameter: '{name}'."
+        raise RequestRefused(HTTPStatus.BAD_REQUEST, message, code="unknown_parameter", param=name)
 
 
 def _batch_tier(path: str) -> str:
