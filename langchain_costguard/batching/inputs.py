@@ -119,6 +119,7 @@ class Reader:
 
 
 def _check_inputs(inputs: object, *, is_async: bool) -> None:
+    kind = type(inputs).__name__
     if isinstance(inputs, (str, bytes, Mapping, BaseModel)):
         msg = (
             f"inputs is a single {type(inputs).__name__}: give a list of inputs, such as [{type(inputs).__name__}, ...]"

@@ -51,6 +51,18 @@ ALLOWED_CLASSES: Final = (
 _MARK: Final = "$costguard"
 _PLAIN: Final = (str, bool, int, type(None))
 _ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+")
+_HOW_NOT_WHAT: Final = frozenset(
+    {
+        "anthropic_api_url",
+        "base_url",
+        "lc_versions",
+        "max_retries",
+        "openai_api_base",
+        "openai_proxy",
+        "request_timeout",
+    }
+)
+"""Settings that say how a model is reached, not what it answers."""
 _VERSIONS: Final = re.compile(r"'lc_versions': \{[^{}]*\}")
 
 
@@ -192,9 +204,9 @@ def identity_of(chain: object) -> str:
 
 
 def _settled(data: Any) -> Any:  # noqa: ANN401 - whatever LangChain wrote
-    """The same without what differs between processes and releases: memory addresses, versions of packages."""
+    """The same without what makes no other chain of it: memory addresses, versions of packages, endpoints."""
     if isinstance(data, dict):
-        return {name: _settled(part) for name, part in data.items() if name != "lc_versions"}
+        return {name: _settled(part) for name, part in data.items() if name not in _HOW_NOT_WHAT}
     if isinstance(data, list):
         return [_settled(part) for part in data]
     return _VERSIONS.sub("", _ADDRESS.sub("", data)) if isinstance(data, str) else data
