@@ -1,0 +1,392 @@
+"""BudgetMiddleware: an agent with an allowance, which ends well, fails, or goes on more cheaply when it is spent."""
+
+# ruff: noqa: ANN401 - requests and states are of any kind
+
+from __future__ import annotations
+
+import asyncio
+from itertools import count
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NotRequired, get_args
+from uuid import UUID, uuid4
+
+from langchain_costguard.callbacks.handler import CostCallbackHandler
+from langchain_costguard.callbacks.runs import RUNS
+from langchain_costguard.cascade.legs import views_of
+from langchain_costguard.exceptions import BudgetExceededError
+from langchain_costguard.middleware.agents import (
+    AgentMiddleware,
+    AgentState,
+    GraphBubbleUp,
+    ModelRequest,
+    ModelResponse,
+    PrivateStateAttr,
+    get_config,
+    hook_config,
+)
+from langchain_costguard.middleware.allowance import KEY, checked_budgets, of_agent, restore, spent_by, thread_key
+from langchain_costguard.middleware.labels import STEP, TOOL, labels
+from langchain_costguard.middleware.models import as_model
+from langchain_costguard.middleware.shortening import shortened
+from langchain_costguard.middleware.tool_prices import ToolPrices
+from langchain_costguard.middleware.watching import AGENTS, AgentRun, ancestors, identities
+from langchain_costguard.middleware.wording import allowance_words, farewell, not_called
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import ToolMessage
+    from langchain_core.runnables import RunnableConfig
+    from langgraph.runtime import Runtime
+
+    from langchain_costguard.budgets import Budget
+    from langchain_costguard.guard.alerts import OnAlert
+    from langchain_costguard.guard.guard import OnStoreError
+    from langchain_costguard.middleware.agents import Command, ModelCallResult, ToolCallRequest
+    from langchain_costguard.pricing.book import PriceBook
+    from langchain_costguard.pricing.quotes import Dollars
+    from langchain_costguard.stores.base import LedgerStore
+    from langchain_costguard.stores.budget_base import BudgetStore
+
+OnExceeded = Literal["end", "raise", "downgrade"]
+
+_numbers: Final = count(1)
+_CHECKPOINTER: Final = "__pregel_checkpointer"
+"""Where LangGraph's config names the checkpointer of the running graph."""
+_HANDLED: Final = ("limit", "frozen")
+"""Refusals that end an agent well; any other is a fault of its configuration, and raised."""
+
+
+class AllowanceState(AgentState[Any]):
+    """What a thread's checkpoints keep of an allowance; neither read nor written by anybody else."""
+
+    costguard_allowance: NotRequired[Annotated[dict[str, Any], PrivateStateAttr]]
+
+
+class BudgetMiddleware(AgentMiddleware[AllowanceState, Any, Any]):
+    """Gives an agent an allowance that holds: for its model, its tools and their agents, and other middleware.
+
+    Before each model call the most it can cost is reserved, and a call that does not fit is not made. Calls that are
+    held are all those made below the agent's graph: by its own model and its fallbacks, by agents inside of tools, and
+    by other middleware, such as `SummarizationMiddleware`. What the middleware has seen is in `costs`.
+
+    A budget `per="run"` is for one invocation of the agent, which an interrupt does not end. A budget with
+    `each="thread_id"` is for one thread, and needs a checkpointer; `each="user"` is for one user, by the metadata.
+
+    Put it first in the list of middleware: then what the others do is inside of it, and when the allowance is spent
+    nothing of them runs any more. Elsewhere the limit holds as well.
+
+    Attributes:
+        costs: who records the agent's calls; `costs.total_cost`, `costs.budgets()` and `costs.report()` answer.
+        budgets: the budgets in force.
+        on_exceeded: what happens when a call does not fit.
+
+    Example:
+        ```python
+        allowance = BudgetMiddleware(Budget("0.05", per="run"), tool_prices={"search": "0.005"})
+        agent = create_agent("openai:gpt-4o-mini", [search], middleware=[allowance])
+        ```
+    """
+
+    state_schema = AllowanceState
+
+    def __init__(
+        self,
+        budgets: Budget | Iterable[Budget],
+        on_exceeded: OnExceeded = "end",
+        cheaper: BaseChatModel | str | None = None,
+        tool_prices: Mapping[str, Dollars] | None = None,
+        *,
+        store: LedgerStore | str | os.PathLike[str] | None = None,
+        prices: PriceBook | Mapping[str, Any] | None = None,
+        budget_store: BudgetStore | str | os.PathLike[str] | None = None,
+        on_store_error: OnStoreError = "block",
+        on_alert: OnAlert | None = None,
+    ) -> None:
+        """Make an allowance.
+
+        Args:
+            budgets: one budget or several; all of them hold.
+            on_exceeded: `"end"` ends the agent with a message that says what was spent and what remains undone;
+                `"raise"` raises the refusal; `"downgrade"` goes on with the cheaper model, then with the newest turns
+                only, and ends when these do not fit either.
+            cheaper: the model of `"downgrade"`, or its name; `None` only shortens the context.
+            tool_prices: US dollars per call of a tool, by its name; other tools are free.
+            store: where lines, and the counters of budgets that outlive a run, are kept; see `CostCallbackHandler` for
+                this and the next four.
+            prices: a `PriceBook`, or just its overrides.
+            budget_store: where the counters are kept, if not in `store`.
+            on_store_error: `"block"` or `"allow"` calls when a hard budget's store does not answer.
+            on_alert: who is told of thresholds, refusals and overruns.
+
+        Raises:
+            ValueError: there is no budget, budgets contradict each other, `on_exceeded` is not known, or `cheaper` is
+                given without `"downgrade"`, or names no model.
+            TypeError: something is no budget or no model.
+            PriceFormatError: the price of a tool is negative or no number.
+            StoreError: a store cannot be opened.
+        """
+        super().__init__()
+        if on_exceeded not in get_args(OnExceeded):
+            msg = f"on_exceeded={on_exceeded!r} is not known: give 'end', 'raise' or 'downgrade'"
+            raise ValueError(msg)
+        if cheaper is not None and on_exceeded != "downgrade":
+            msg = f"cheaper= is never asked with on_exceeded={on_exceeded!r}: give on_exceeded='downgrade' as well"
+            raise ValueError(msg)
+        number = next(_numbers)
+        self._key = f"{KEY}_{number}"
+        self.budgets: tuple[Budget, ...] = of_agent(checked_budgets(budgets), self._key, number)
+        self.on_exceeded: OnExceeded = on_exceeded
+        self.cheaper: BaseChatModel | None = None if cheaper is None else as_model(cheaper, "cheaper")
+        self._tool_prices = ToolPrices(tool_prices or {})
+        self._thread_key = thread_key(self.budgets)
+        self._names = frozenset(budget.name or budget.key for budget in self.budgets)
+        self.costs: CostCallbackHandler = CostCallbackHandler(
+            store,
+            prices,
+            budgets=self.budgets,
+            budget_store=budget_store,
+            on_store_error=on_store_error,
+            on_alert=on_alert,
+        )
+        AGENTS.register(self.costs)
+
+    # -- around the agent and its steps ------------------------------------------------------------------------------
+
+    def before_agent(self, state: Any, runtime: Runtime[Any]) -> dict[str, Any] | None:
+        """A new allowance per run begins.
+
+        Raises:
+            ValueError: a budget counts threads, and there is no checkpointer or no thread.
+        """
+        del state, runtime
+        config = get_config()
+        self._check_thread(config)
+        run = self._enter(config, {"id": str(uuid4()), "spent": {}})
+        return self._kept(run, config)
+
+    async def abefore_agent(self, state: Any, runtime: Runtime[Any]) -> dict[str, Any] | None:
+        """The same as `before_agent`."""
+        return self.before_agent(state, runtime)
+
+    @hook_config(can_jump_to=["end"])
+    def before_model(self, state: Any, runtime: Runtime[Any]) -> dict[str, Any] | None:
+        """End where a tool's call was refused; else keep what has been spent."""
+        del runtime
+        config = get_config()
+        run = self._entered(config, state)
+        if run.stopped is not None:
+            last = farewell(run.stopped, self._words(run.stopped), state["messages"], state.get("todos") or ())
+            return {"jump_to": "end", "messages": [last], **self._kept(run, config)}
+        return self._kept(run, config)
+
+    @hook_config(can_jump_to=["end"])
+    async def abefore_model(self, state: Any, runtime: Runtime[Any]) -> dict[str, Any] | None:
+        """The same as `before_model`."""
+        return self.before_model(state, runtime)
+
+    @hook_config(can_jump_to=["end"])
+    def after_model(self, state: Any, runtime: Runtime[Any]) -> dict[str, Any] | None:
+        """End where the model's call was refused; else keep what has been spent."""
+        del runtime
+        config = get_config()
+        run = self._entered(config, state)
+        kept = self._kept(run, config)
+        return kept if run.stopped is None else {"jump_to": "end", **kept}
+
+    @hook_config(can_jump_to=["end"])
+    async def aafter_model(self, state: Any, runtime: Runtime[Any]) -> dict[str, Any] | None:
+        """The same as `after_model`."""
+        return self.after_model(state, runtime)
+
+    # -- around a model call -----------------------------------------------------------------------------------------
+
+    def wrap_model_call(
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
+    ) -> ModelCallResult[Any]:
+        """Ask the model, or do what is to be done when its call is refused."""
+        run = self._entered(get_config(), request.state)
+        refusal: BudgetExceededError | None = None
+        for attempt in self._attempts(request, run):
+            try:
+                return handler(attempt)
+            except BudgetExceededError as error:
+                refusal = self._handled(error)
+        return self._stop(request, run, refusal)
+
+    async def awrap_model_call(
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
+    ) -> ModelCallResult[Any]:
+        """The same as `wrap_model_call`."""
+        run = self._entered(get_config(), request.state)
+        refusal: BudgetExceededError | None = None
+        for attempt in self._attempts(request, run):
+            try:
+                return await handler(attempt)
+            except BudgetExceededError as error:
+                refusal = self._handled(error)
+        return self._stop(request, run, refusal)
+
+    def _attempts(self, request: ModelRequest[Any], run: AgentRun) -> Iterator[ModelRequest[Any]]:
+        """The requests to try, until one is admitted."""
+        if self.on_exceeded != "downgrade":
+            yield request
+            return
+        if not run.is_downgraded:
+            yield request
+        cheap = request if self.cheaper is None else request.override(model=self.cheaper)
+        fewer = shortened(request.messages)
+        is_shorter = len(fewer) < len(request.messages)
+        if self.cheaper is not None or (run.is_downgraded and not is_shorter):
+            yield cheap
+        run.is_downgraded = True
+        if is_shorter:
+            yield cheap.override(messages=fewer)
+
+    def _handled(self, error: BudgetExceededError) -> BudgetExceededError:
+        """A refusal that this middleware answers to.
+
+        Raises:
+            BudgetExceededError: it is to be raised, or is of somebody else's budget.
+        """
+        if self.on_exceeded == "raise" or error.budget not in self._names or error.reason not in _HANDLED:
+            raise error
+        return error
+
+    def _stop(
+        self, request: ModelRequest[Any], run: AgentRun, refusal: BudgetExceededError | None
+    ) -> ModelResponse[Any]:
+        """The agent's last message."""
+        assert refusal is not None  # noqa: S101 - there was an attempt, and it did not return
+        run.stopped = refusal
+        todos: Any = request.state.get("todos") or ()
+        return ModelResponse(result=[farewell(refusal, self._words(refusal), request.messages, todos)])
+
+    def _words(self, refusal: BudgetExceededError) -> str:
+        """The allowance that refuses, in words."""
+        return allowance_words(next(one for one in self.budgets if (one.name or one.key) == refusal.budget))
+
+    # -- around a tool's call ----------------------------------------------------------------------------------------
+
+    def wrap_tool_call(
+        self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolMessage | Command[Any]]
+    ) -> ToolMessage | Command[Any]:
+        """Call a tool that the allowance pays; one that it does not is answered for."""
+        run, begin, end = self._tool_call(request)
+        try:
+            begin()
+            result = handler(request)
+        except BudgetExceededError as error:
+            end(error)
+            return self._refused_tool(error, run, request)
+        except BaseException as error:  # whatever it ends with, what was reserved is booked or free; raised again
+            end(error)
+            raise
+        end(None)
+        return result
+
+    async def awrap_tool_call(
+        self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]]
+    ) -> ToolMessage | Command[Any]:
+        """The same as `wrap_tool_call`."""
+        run, begin, end = self._tool_call(request)
+        try:
+            if self.costs.guard is not None and self.costs.guard.is_remote:
+                await asyncio.to_thread(begin)
+            else:
+                begin()
+            result = await handler(request)
+        except BudgetExceededError as error:
+            end(error)
+            return self._refused_tool(error, run, request)
+        except BaseException as error:  # whatever it ends with, what was reserved is booked or free; raised again
+            end(error)
+            raise
+        end(None)
+        return result
+
+    def _tool_call(
+        self, request: ToolCallRequest
+    ) -> tuple[AgentRun, Callable[[], None], Callable[[BaseException | None], None]]:
+        """The agent's run, and what to do before and after a tool is called."""
+        config = get_config()
+        run = self._entered(config, request.state)
+        name, parent = request.tool_call["name"], _run_below(config)
+        runs = AGENTS.around(parent)
+        others = views_of(getattr(config.get("callbacks"), "handlers", ()))
+        open_calls: list[Any] = []
+
+        def begin() -> None:
+            if name in self._tool_prices.names and not self.costs.is_disabled:
+                metadata = {**self._metadata(config), **identities(runs), STEP: "tools", TOOL: name}
+                open_calls.append(self._tool_prices.reserve(name, runs, metadata, parent, others))
+
+        def end(error: BaseException | None) -> None:
+            for call in open_calls:
+                if isinstance(error, GraphBubbleUp):  # interrupted: it is called again when the agent goes on
+                    self._tool_prices.give_back(call)
+                else:
+                    self._tool_prices.book(name, call, runs, others)
+
+        return run, begin, end
+
+    def _refused_tool(self, error: BudgetExceededError, run: AgentRun, request: ToolCallRequest) -> ToolMessage:
+        """The answer to a tool's call that was refused, or inside of which a call was; the agent ends with it."""
+        run.stopped = self._handled(error)
+        return not_called(error, self._words(error), request.tool_call)
+
+    # -- the agent's run ---------------------------------------------------------------------------------------------
+
+    def _entered(self, config: RunnableConfig, state: Any) -> AgentRun:
+        """The run of the agent that these hooks run in; after an interrupt it begins here, with its old allowance."""
+        known = AGENTS.run_of(self.costs, _graph_run(config))
+        if known is not None:
+            return known
+        self._check_thread(config)
+        kept = state.get("costguard_allowance") if isinstance(state, dict) else None
+        return self._enter(config, kept or {"id": str(uuid4()), "spent": {}})
+
+    def _enter(self, config: RunnableConfig, kept: Mapping[str, Any]) -> AgentRun:
+        run = AGENTS.enter(AgentRun(self.costs, self._key, str(kept["id"])), _graph_run(config))
+        restore(self.budgets, {**self._metadata(config), self._key: run.allowance}, kept["spent"])
+        if self.costs.guard is not None:
+            RUNS.see(run.allowance, [self.costs.guard])
+        return run
+
+    def _kept(self, run: AgentRun, config: RunnableConfig) -> dict[str, Any]:
+        """What checkpoints keep of the allowance."""
+        metadata = {**self._metadata(config), self._key: run.allowance}
+        return {"costguard_allowance": {"id": run.allowance, "spent": spent_by(self.budgets, metadata)}}
+
+    @staticmethod
+    def _metadata(config: RunnableConfig) -> dict[str, Any]:
+        """What a call in the running step would be told of whose it is."""
+        metadata = dict(config.get("metadata") or {})
+        return {**labels(metadata, None), **metadata}
+
+    def _check_thread(self, config: RunnableConfig) -> None:
+        if self._thread_key is None:
+            return
+        settings = config.get("configurable") or {}
+        if not settings.get(_CHECKPOINTER):
+            msg = (
+                f"a budget counts each {self._thread_key!r}, and this agent keeps no threads: give "
+                "create_agent(..., checkpointer=InMemorySaver()), or the budget another each="
+            )
+            raise ValueError(msg)
+
+
+def _run_below(config: RunnableConfig) -> UUID | None:
+    """The run of the node that a hook runs in."""
+    return getattr(config.get("callbacks"), "parent_run_id", None)
+
+
+def _graph_run(config: RunnableConfig) -> UUID:
+    """The run of the graph that a hook runs in: the one around its node's."""
+    around = ancestors(_run_below(config))
+    return around[1] if len(around) > 1 else around[0] if around else _NO_RUN
+
+
+_NO_RUN: Final = UUID(int=0)
+"""Stands for a graph that runs without callbacks."""
