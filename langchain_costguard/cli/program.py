@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from langchain_costguard._version import __version__
 from langchain_costguard.cli import (
+    batch,
     budgets,
     cache,
     calc,
@@ -59,6 +60,7 @@ app.command(epilog=retention.PRUNE_EPILOG)(retention.prune)
 app.command(epilog=retention.ERASE_EPILOG)(retention.erase)
 app.command(epilog=transfer.EXPORT_EPILOG)(transfer.export)
 app.command("import", epilog=transfer.IMPORT_EPILOG)(transfer.import_)
+app.add_typer(batch.app, name="batch")
 app.add_typer(budgets.app, name="budgets")
 app.add_typer(cache.app, name="cache")
 
