@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from langchain_costguard.cost import NANO_PER_USD, PriceSource, to_usd
+from langchain_costguard.savings import Savings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,6 +91,10 @@ class LedgerEntry:
     """The model the user would have called without a saving technique."""
     baseline_nano: int | None = None
     """What the same usage costs on `baseline_model`, in nano-USD."""
+    saved_input_tokens: int | None = None
+    """How many input tokens a technique left out of the call, as it said (`tags.SAVED_INPUT_TOKENS`)."""
+    savings: Savings | None = None
+    """What each technique saved, in nano-USD; `None` where nothing was saved or it is not known."""
     price: PriceSource | None = None
     """The price that was applied."""
     unpriced_reason: str | None = None
@@ -287,6 +292,25 @@ class LedgerTotals(NamedTuple):
     """Calls whose latency is known."""
     busy_ns: int = 0
     """Busy time of machines paid by the hour, in nanoseconds."""
+    unmeasured_calls: int = 0
+    """Calls that name a technique, were answered from a cache or in a batch, and whose saving is not known."""
+    saved_model_choice_nano: int = 0
+    """The steps of `Savings`, each summed over the calls that know theirs."""
+    saved_routing_nano: int = 0
+    saved_local_model_nano: int = 0
+    saved_cascade_nano: int = 0
+    saved_exact_cache_nano: int = 0
+    saved_semantic_cache_nano: int = 0
+    saved_compression_nano: int = 0
+    saved_prompt_slimming_nano: int = 0
+    saved_output_limit_nano: int = 0
+    saved_prompt_caching_nano: int = 0
+    saved_batch_nano: int = 0
+
+    @property
+    def savings(self) -> Savings:
+        """What each technique saved, in nano-USD."""
+        return Savings._make(self[-len(Savings._fields) :])
 
     @property
     def billed_cost(self) -> Decimal | None:

@@ -6,10 +6,13 @@ the user's own metadata. Keys that the ledger gives a column of their own are na
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 TECHNIQUE: Final = "costguard_technique"
-"""What made the call cheaper, such as `"cascade"`; a string or a list of strings, from `TECHNIQUES` where it is ours."""
+"""What made the call cheaper, such as `"cascade"`: a string or a list of strings, ours from `TECHNIQUES`."""
 
 TECHNIQUES: Final = (
     "routing",
@@ -54,3 +57,16 @@ THREAD_KEYS: Final = ("thread_id", "thread", "conversation_id")
 
 RESERVED_PREFIXES: Final = ("ls_", "lc_", "langgraph_", "__", "costguard_", "checkpoint_")
 """Keys with these beginnings belong to a framework; the ledger does not keep them as user metadata."""
+
+
+def with_technique(metadata: Mapping[str, Any] | None, technique: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - metadata
+    """The metadata of a run that one more technique makes cheaper.
+
+    Args:
+        metadata: what the run has already, techniques around this one included.
+        technique: one of `TECHNIQUES`.
+        more: further keys.
+    """
+    before = (metadata or {}).get(TECHNIQUE) or ()
+    named = [before] if isinstance(before, str) else [*before]
+    return {**(metadata or {}), TECHNIQUE: named if technique in named else [*named, technique], **more}

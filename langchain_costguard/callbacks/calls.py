@@ -264,6 +264,10 @@ class OpenCalls:
         call.root_run_id = root
         call.chain = " > ".join(reversed(names))[:_MAX_CHAIN_PATH]
 
+    def root_of(self, run_id: UUID) -> UUID:
+        """The outermost run that is known around a run."""
+        return (self._ancestors(run_id) or [run_id])[-1]
+
     def _ancestors(self, run_id: UUID | None) -> list[UUID]:
         found: list[UUID] = []
         while run_id is not None and len(found) < _MAX_DEPTH:

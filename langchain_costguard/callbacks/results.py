@@ -10,6 +10,7 @@ from langchain_costguard.callbacks.prompts import content_text
 from langchain_costguard.guard.attempts import retries_taken
 from langchain_costguard.pricing.names import undo_repetition
 from langchain_costguard.recorder import Outcome, StartedCall
+from langchain_costguard.tags import TECHNIQUE
 from langchain_costguard.usage import TokenUsage, is_replayed, read_usage
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def read_answer(call: StartedCall, response: LLMResult) -> Outcome:
     if usage is not None and "usage" in metadata:
         usage = _with_server_tools(usage, metadata["usage"])
     reported_usd = reported_cost(raw) if type(raw) is dict and "cost" in raw else None
-    return Outcome(status, usage, model or None, tier, text, reported_usd)
+    technique = metadata.get(TECHNIQUE) if status == "cached" else None
+    return Outcome(status, usage, model or None, tier, text, reported_usd, technique=technique)
 
 
 def _raw_usage(

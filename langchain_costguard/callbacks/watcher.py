@@ -19,10 +19,11 @@ from langchain_costguard.callbacks.calls import CALLS, close_call
 from langchain_costguard.callbacks.gate import begin_call
 from langchain_costguard.callbacks.prompts import ChatPrompt, chat_text, chat_tokens, plain_text
 from langchain_costguard.callbacks.results import read_answer, read_failure
+from langchain_costguard.callbacks.shortened import SHORTENED
 from langchain_costguard.exceptions import BudgetExceededError, BudgetStoreError
 from langchain_costguard.pricing.names import provider_of_host
 from langchain_costguard.recorder import Outcome, StartedCall, StreamUsage, View
-from langchain_costguard.tags import WRAPPER_TYPES
+from langchain_costguard.tags import COMPRESSED_EVENT, WRAPPER_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -226,6 +227,7 @@ class CallWatcher(BaseCallbackHandler):
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """A chain has ended."""
         CALLS.leave_chain(run_id)
+        SHORTENED.end(run_id)
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """A chain has failed; if it was cancelled, so were the calls below it, which LangChain does not report."""
@@ -278,6 +280,14 @@ class CallWatcher(BaseCallbackHandler):
         """A retriever has failed."""
         CALLS.leave_chain(run_id)
 
+    def on_custom_event(self, name: str, data: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        """Something in a chain has something to say; a compressor says what it left out."""
+        if name == COMPRESSED_EVENT:
+            try:
+                SHORTENED.note(CALLS.root_of(run_id), run_id, int(data["saved_tokens"]))
+            except (KeyError, TypeError, ValueError) as fault:
+                self._note_fault(fault)
+
     # -- faults of our own -------------------------------------------------------------------------------------------
 
     def _note_fault(self, error: BaseException) -> None:
@@ -314,6 +324,8 @@ def describe_call(
     if parent_run_id is not None:
         call.parent_run_id = parent_run_id
         CALLS.place(call)
+        if SHORTENED:
+            SHORTENED.take(call)
     if serialized:
         constructor = serialized.get("kwargs")
         if constructor:

@@ -14,6 +14,7 @@ from uuid import UUID
 from langchain_costguard.cost import PriceSource
 from langchain_costguard.exceptions import LedgerFormatError
 from langchain_costguard.ledger import CallKind, CallStatus, LedgerEntry
+from langchain_costguard.savings import Savings
 from langchain_costguard.usage import TokenUsage
 
 if TYPE_CHECKING:
@@ -194,6 +195,14 @@ def _read_price(value: Any) -> PriceSource:  # noqa: ANN401 - whatever a file ho
     return PriceSource(**{key: _text(item) for key, item in _items(value, PriceSource._fields)})
 
 
+def _write_savings(savings: Savings) -> dict[str, int]:
+    return {step: nano for step, nano in savings._asdict().items() if nano}
+
+
+def _read_savings(value: Any) -> Savings:  # noqa: ANN401 - whatever a file holds
+    return Savings(**{step: _nano_usd(nano) for step, nano in _items(value, Savings._fields)})
+
+
 def _items(value: Any, known: Iterable[str]) -> list[tuple[str, Any]]:  # noqa: ANN401 - whatever a file holds
     if not isinstance(value, dict) or not value.keys() <= set(known):
         raise TypeError
@@ -247,6 +256,8 @@ _FIELDS: Final = {
     "avoided_nano_usd": _Field("avoided_nano", _as_it_is, _nano_usd),
     "baseline_model": _Field("baseline_model", _as_it_is, _text),
     "baseline_nano_usd": _Field("baseline_nano", _as_it_is, _nano_usd),
+    "saved_input_tokens": _Field("saved_input_tokens", _as_it_is, _natural),
+    "savings_nano_usd": _Field("savings", _write_savings, _read_savings),
     "price": _Field("price", PriceSource._asdict, _read_price),
     "unpriced_reason": _Field("unpriced_reason", _as_it_is, _text),
     "latency_us": _Field("latency_us", _as_it_is, _natural),

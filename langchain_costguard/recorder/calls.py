@@ -186,3 +186,5 @@ class Outcome(NamedTuple):
     """What it costs, where the caller of `record()` said so; `None` has it priced."""
     retries: int | None = None
     """How many attempts its client made before the one that ended so; `None` if it does not say."""
+    technique: str | None = None
+    """The technique that the answer names: whose cache it came from."""

@@ -11,6 +11,7 @@ from langchain_costguard import tags as keys
 from langchain_costguard.cost import NANO_PER_USD, nano_half_even
 from langchain_costguard.exceptions import UnknownPriceError
 from langchain_costguard.ledger import LedgerEntry
+from langchain_costguard.recorder.savings import savings_of
 from langchain_costguard.tokens import TokenCount, count_tokens
 from langchain_costguard.usage import TokenUsage
 
@@ -118,6 +119,9 @@ class LineMaker:
             _book_difference(entry, booked)
         if reported_usd is not None and status != "cached":
             _follow_provider(entry, reported_usd)
+        if outcome.technique is not None and outcome.technique not in entry.techniques:
+            entry.techniques = (*entry.techniques, outcome.technique)
+        entry.savings = savings_of(entry, self.prices, call.region)
         return entry
 
     def salvaged(self, call: StartedCall, outcome: Outcome, error: Exception) -> LedgerEntry:
@@ -156,10 +160,13 @@ class LineMaker:
             baseline_nano=None,
             price=None,
             unpriced_reason=None,
+            savings=None,
         )
-        self._price(line, None if entry.price is None else entry.price.region)
+        region = None if entry.price is None else entry.price.region
+        self._price(line, region)
         if entry.reported_nano is not None and entry.status != "cached":
             _let_provider_win(line, entry.reported_nano)
+        line.savings = savings_of(line, self.prices, region)
         return line
 
     def _frame(self, call: StartedCall, status: CallStatus) -> LedgerEntry:
@@ -326,6 +333,8 @@ def _read_technique_key(entry: LedgerEntry, name: str, value: Any) -> None:  # n
     elif name == keys.BASELINE_MODEL:
         entry.baseline_model = str(value) or None
         entry.baseline_nano = None if value else 0
+    elif name == keys.SAVED_INPUT_TOKENS and isinstance(value, int):
+        entry.saved_input_tokens = value
     elif name == keys.BATCH:
         entry.batch = bool(value)
     elif name == keys.SERVICE_TIER:

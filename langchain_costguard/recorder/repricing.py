@@ -9,6 +9,7 @@ from langchain_costguard._progress import watched
 from langchain_costguard.cost import NANO_PER_USD, to_usd
 from langchain_costguard.pricing.book import PriceBook
 from langchain_costguard.recorder.lines import LineMaker
+from langchain_costguard.recorder.savings import savings_of
 from langchain_costguard.stores.base import EVERYTHING
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ told its cost, or that it cost nothing; `adjustment` is no call; `superseded` en
 """
 
 _WRITTEN: Final = frozenset({"repriced", "newly priced"})
-_AMOUNTS: Final = ("billed_nano", "list_nano", "avoided_nano", "baseline_nano")
+_AMOUNTS: Final = ("billed_nano", "list_nano", "avoided_nano", "baseline_nano", "savings")
 
 
 class RepricedLines(NamedTuple):
@@ -162,6 +163,7 @@ def _priced_anew(maker: LineMaker, old: LedgerEntry) -> tuple[LedgerEntry, Repri
         return old, "own price"
     if new.baseline_nano is None:
         new.baseline_nano = old.baseline_nano
+        new.savings = savings_of(new, maker.prices, None if old.price is None else old.price.region)
     if all(getattr(new, name) == getattr(old, name) for name in _AMOUNTS):
         return old, "unchanged"
     return new, "repriced" if _is_priced(old) else "newly priced"

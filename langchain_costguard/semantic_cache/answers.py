@@ -11,9 +11,13 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, Generation
 
 from langchain_costguard._refusals import LONGEST, REFUSALS, plain
+from langchain_costguard.tags import TECHNIQUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+SEMANTIC_CACHE: Final = "semantic_cache"
+"""The technique under which answers to other questions of the same meaning are booked."""
 
 ALLOWED_CLASSES: Final = (ChatGeneration, Generation, AIMessage, AIMessageChunk)
 """What an entry may be made of; anything else in it drops the entry."""
@@ -111,6 +115,11 @@ def load_answer(data: bytes) -> list[Generation] | None:
     if not isinstance(found, list) or not found or not all(isinstance(item, Generation) for item in found):
         return None
     return found
+
+
+def marked_as_near(generations: Sequence[Generation]) -> list[Generation]:
+    """Copies of an answer whose messages say that it was given to another question of the same meaning."""
+    return [_marked(generation) for generation in generations]
 
 
 def usage_of(generations: Sequence[Generation]) -> Mapping[str, Any] | None:
@@ -237,6 +246,14 @@ def _without_ids(generation: Generation) -> Generation:
         content = [_without_id(block) for block in content]
     update = {"id": None, "response_metadata": told, "content": content, "usage_metadata": _usage(message)}
     return generation.model_copy(update={"message": message.model_copy(update=update)})
+
+
+def _marked(generation: Generation) -> Generation:
+    message = _message(generation)
+    if message is None:
+        return generation
+    told = {**message.response_metadata, TECHNIQUE: SEMANTIC_CACHE}
+    return generation.model_copy(update={"message": message.model_copy(update={"response_metadata": told})})
 
 
 def _without_id(block: Any) -> Any:  # noqa: ANN401 - content blocks are open by design

@@ -14,7 +14,7 @@ from langchain_costguard.cost import nano_half_even
 from langchain_costguard.exceptions import UnknownPriceError
 from langchain_costguard.pricing import PriceBook
 from langchain_costguard.recorder import Outcome, StartedCall
-from langchain_costguard.semantic_cache.answers import model_of, usage_of
+from langchain_costguard.semantic_cache.answers import SEMANTIC_CACHE, model_of, usage_of
 from langchain_costguard.tokens import count_tokens
 from langchain_costguard.usage import TokenUsage, read_usage
 
@@ -54,13 +54,14 @@ def avoided_nanos(
     return None if cost is None else nano_half_even(cost.pico_usd)
 
 
-def report_text_hit(prompt: str, generations: Sequence[Generation], model: str | None) -> None:
+def report_text_hit(prompt: str, generations: Sequence[Generation], model: str | None, *, is_near: bool) -> None:
     """Have a text LLM's hit booked as `cached` by everybody who watches: LangChain calls no callback for it.
 
     Args:
         prompt: what was asked.
         generations: what was served.
         model: the model that would have been asked.
+        is_near: whether the answer was given to another question of the same meaning.
     """
     views = current_views(*_views_of_chain())
     if not views:
@@ -71,7 +72,8 @@ def report_text_hit(prompt: str, generations: Sequence[Generation], model: str |
     call.watch(views)
     reported = _reported(generations)
     usage = reported or _counted(prompt, generations, model)
-    outcome = Outcome("cached", usage, model_of(generations))
+    technique = SEMANTIC_CACHE if is_near else None
+    outcome = Outcome("cached", usage, model_of(generations), technique=technique)
     for recorder in call.recorders:
         _book(recorder, call, outcome, is_counted=reported is None)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 
 from langchain_costguard._settings import is_disabled
+from langchain_costguard.semantic_cache.answers import marked_as_near
 from langchain_costguard.semantic_cache.asking import Asking, tenant_name
 from langchain_costguard.semantic_cache.billing import report_text_hit
 from langchain_costguard.semantic_cache.embedding import Embedding
@@ -277,9 +278,11 @@ class SemanticCache(PlainUse, BaseCache):
         if found.generations is None or self.shadow:
             self._asking.remember(prompt, llm_string, question, found, before)
             return None
+        is_near = found.kind == "semantic"
         if not question.is_chat:
-            report_text_hit(prompt, found.generations, question.model)
-        return found.generations
+            report_text_hit(prompt, found.generations, question.model, is_near=is_near)
+            return found.generations
+        return marked_as_near(found.generations) if is_near else found.generations
 
     def _note(self, question: Question, found: Found) -> None:
         if not (self._matching.has_embedder or self._matching.is_without_by_choice):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import and_, case, exists, func, literal_column, or_, select, true, tuple_
 
+from langchain_costguard.savings import SAVED_FIELDS
 from langchain_costguard.stores.daily_queries import select_daily
 from langchain_costguard.stores.matching import epoch_us, padded
 from langchain_costguard.stores.rows import COLUMNS, clean_text, stored_value
@@ -25,6 +26,8 @@ _BUCKET: Final = _c.started_at_us // literal_column(str(US_PER_BUCKET))
 _EMPTY: Final[ColumnElement[str]] = literal_column("''")
 
 _IS_LINE: Final = _c.status != literal_column(f"'{ERASED}'")
+
+_SAVED: Final = tuple(f"{field}_usd" for field in SAVED_FIELDS)
 
 _EQUAL: Final = {
     "provider": _c.provider,
@@ -169,6 +172,7 @@ def sums() -> list[ColumnElement[Any]]:
     """The sums over lines, in the order of `SUM_FIELDS`; what each means is said at `LedgerTotals`."""
     is_billed = _c.status != "cached"
     compared = and_(_c.baseline_nano_usd.is_not(None), _c.billed_nano_usd.is_not(None))
+    claims = or_(_c.techniques.is_not(None), _c.status == "cached", _c.batch)
     written = _c.cache_write_5m_tokens + _c.cache_write_1h_tokens
     inputs = _c.uncached_input_tokens + _c.cache_read_tokens + written + _c.audio_input_tokens
     outputs = _c.output_text_tokens + _c.reasoning_tokens + _c.audio_output_tokens
@@ -192,6 +196,8 @@ def sums() -> list[ColumnElement[Any]]:
         _sum(_c.latency_us),
         _count(_c.latency_us.is_not(None)),
         _sum(_c.busy_ns),
+        _count(and_(claims, _c[_SAVED[0]].is_(None), _c.status != "open")),
+        *(_sum(_c[name]) for name in _SAVED),
     ]
 
 

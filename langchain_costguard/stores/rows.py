@@ -9,6 +9,7 @@ from uuid import UUID
 
 from langchain_costguard.cost import PriceSource
 from langchain_costguard.ledger import LedgerEntry
+from langchain_costguard.savings import SAVED_FIELDS, Savings
 from langchain_costguard.usage import TokenUsage
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ COLUMNS: Final = (
     "prefix_digests",
     "calls",
     "busy_ns",
+    "saved_input_tokens",
+    *(f"{field}_usd" for field in SAVED_FIELDS),
 )
 """The columns of a row, in the order in which `to_row` and `from_row` hold them."""
 
@@ -69,6 +72,7 @@ _JSON_COLUMNS: Final = frozenset({"usage_flags", "price", "tags", "metadata", "t
 _FLAGS_INDEX: Final = COLUMNS.index("usage_flags")
 _CLAMPED_FLAG: Final = f"a figure beyond {LARGEST_INTEGER} was cut to it"
 _NO_TOKENS: Final = (None,) * 8
+_NO_SAVINGS: Final = (None,) * len(Savings._fields)
 _LENGTH_BYTES: Final = 2
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
@@ -121,6 +125,8 @@ def to_row(entry: LedgerEntry) -> Row:
         _join_digests(entry.prefix_digests) if entry.prefix_digests else None,
         entry.calls,
         entry.busy_ns,
+        entry.saved_input_tokens,
+        *(entry.savings or _NO_SAVINGS),
     )
     return row if _is_storable(row) else _made_storable(row)
 
@@ -165,6 +171,8 @@ def from_row(row: Sequence[Any]) -> LedgerEntry:
         prefix_digests=() if row[41] is None else _split_digests(bytes(row[41])),
         calls=row[42],
         busy_ns=row[43],
+        saved_input_tokens=row[44],
+        savings=None if row[45] is None else Savings._make(row[45 : 45 + len(_NO_SAVINGS)]),
     )
 
 

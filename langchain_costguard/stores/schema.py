@@ -6,6 +6,8 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
+from langchain_costguard.savings import SAVED_FIELDS
+
 metadata: Final = MetaData()
 
 ledger: Final = Table(
@@ -55,6 +57,8 @@ ledger: Final = Table(
     Column("prefix_digests", LargeBinary),
     Column("calls", BigInteger, nullable=False, server_default=text("1")),
     Column("busy_ns", BigInteger),
+    Column("saved_input_tokens", BigInteger),
+    *(Column(f"{field}_usd", BigInteger) for field in SAVED_FIELDS),
     Column("owner_host", Text),
     Column("owner_pid", BigInteger),
     Column("owner_started", Text),
@@ -116,6 +120,8 @@ daily_totals: Final = Table(
     Column("latency_us", BigInteger, nullable=False),
     Column("timed_calls", BigInteger, nullable=False),
     Column("busy_ns", BigInteger, nullable=False),
+    Column("unmeasured_calls", BigInteger, nullable=False, server_default=text("0")),
+    *(Column(f"{field}_usd", BigInteger, nullable=False, server_default=text("0")) for field in SAVED_FIELDS),
 )
 """Sums over pruned lines: the columns of `DAILY_GROUP`, then the sums in the order of `sums.SUM_FIELDS`.
 

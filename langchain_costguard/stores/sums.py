@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from langchain_costguard.ledger import GROUP_KEYS, LedgerTotals
+from langchain_costguard.savings import Savings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -27,6 +28,7 @@ SUM_FIELDS: Final = LedgerTotals._fields[1:]
 
 _TIME_FORMATS: Final = {"day": "%Y-%m-%d", "hour": "%Y-%m-%d %H:00"}
 _NO_TOKENS: Final = (0, 0, 0, 0, 0)
+_NO_SAVINGS: Final = Savings()
 _FAILED: Final = frozenset({"error", "cancelled", "lost"})
 
 _SINGLE_VALUES: Final[dict[str, Callable[[LedgerEntry], str | None]]] = {
@@ -135,6 +137,8 @@ def addends(entry: LedgerEntry) -> tuple[int, ...]:
         entry.latency_us or 0,
         0 if entry.latency_us is None else calls,
         entry.busy_ns or 0,
+        calls if entry.savings is None and status != "open" and (entry.techniques or is_cached or entry.batch) else 0,
+        *(entry.savings or _NO_SAVINGS),
     )
 
 

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 from langchain_costguard.cost import PriceSource
 from langchain_costguard.ledger import LedgerEntry, LedgerQuery
+from langchain_costguard.savings import Savings
 from langchain_costguard.usage import TokenUsage
 
 MORNING: Final = datetime(2026, 3, 29, 8, 0, tzinfo=UTC)
@@ -68,6 +69,8 @@ def full_entry() -> LedgerEntry:
         avoided_nano=14,
         baseline_model="gpt-4-turbo",
         baseline_nano=15,
+        saved_input_tokens=21,
+        savings=Savings(22, 23, 24, -25, 26, 27, 28, 29, -30, 31, 32),
         price=PriceSource("genai-prices", "2026-03-01", "openai", "gpt-4o", "flex,input>200000", "2025-01-01"),
         unpriced_reason="no price",
         latency_us=16,
@@ -109,6 +112,7 @@ def random_lines(count: int) -> list[LedgerEntry]:
             list_nano=draw.choice([None, draw.randrange(10**9)]),
             avoided_nano=draw.choice([None, draw.randrange(10**9)]),
             baseline_nano=draw.choice([None, draw.randrange(10**9)]),
+            savings=draw.choice([None, Savings._make(draw.randrange(-(10**8), 10**9) for _ in Savings._fields)]),
             latency_us=draw.choice([None, draw.randrange(10**6)]),
             tags=tuple(sorted(draw.sample("abc", draw.randrange(4)))),
             techniques=tuple(draw.sample("xyz", draw.randrange(3))),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 _STEPS = {
     revision: Path(__file__).with_name(f"schema_{revision}.sql").read_text(encoding="utf-8")
-    for revision in ("0001", "0002", "0003")
+    for revision in ("0001", "0002", "0003", "0004")
 }
 OLD_REVISIONS = tuple(_STEPS)
 ROW = (
@@ -41,10 +41,15 @@ def make_old_database(url: str, *rows: str, revision: str = "0001") -> str:
     with psycopg.connect(url) as connection:
         connection.execute("CREATE SCHEMA costguard")
         connection.execute("SET search_path = costguard")
-        connection.execute(_schema(revision).replace("BLOB", "BYTEA"))
+        connection.execute(_in_postgresql(_schema(revision)))
         for row in rows:
             connection.execute(row)
     return url
+
+
+def _in_postgresql(schema: str) -> str:
+    named = schema.replace("BLOB", "BYTEA").replace(" WITHOUT ROWID", "")
+    return named.replace("number INTEGER NOT NULL", "number BIGSERIAL NOT NULL")
 
 
 def _schema(revision: str) -> str:

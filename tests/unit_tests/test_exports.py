@@ -116,7 +116,7 @@ def test_money_is_whole_nano_dollars_and_keys_say_their_units() -> None:
     assert floats == ["0.1"]  # a value of the user's own metadata
     assert next(iter(line)) == "version"
     assert {key for key in line if key.endswith("_nano_usd")} == {
-        f"{name}_nano_usd" for name in ("billed", "list", "reported", "avoided", "baseline")
+        f"{name}_nano_usd" for name in ("billed", "list", "reported", "avoided", "baseline", "savings")
     }
     assert line["usage"]["cache_write_1h_tokens"] == 4
     assert (line["billed_nano_usd"], line["latency_us"], line["busy_ns"], line["calls"]) == (11, 16, 20, 19)

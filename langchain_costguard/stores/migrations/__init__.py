@@ -7,7 +7,7 @@ from typing import Final
 VERSION_TABLE: Final = "costguard_schema_version"
 """The table that says which step a database has reached."""
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005")
 """Every step this release knows, oldest first. Steps only add; none is ever changed."""
 
 HEAD: Final = REVISIONS[-1]
