@@ -16,6 +16,8 @@ from langchain_costguard.exceptions import BudgetExceededError
 from langchain_costguard.middleware.agents import (
     AgentMiddleware,
     AgentState,
+    Command,
+    ExtendedModelResponse,
     GraphBubbleUp,
     ModelRequest,
     ModelResponse,
@@ -29,7 +31,7 @@ from langchain_costguard.middleware.models import as_model
 from langchain_costguard.middleware.shortening import shortened
 from langchain_costguard.middleware.tool_prices import ToolPrices
 from langchain_costguard.middleware.watching import AGENTS, AgentRun, ancestors, identities
-from langchain_costguard.middleware.wording import allowance_words, farewell, not_called
+from langchain_costguard.middleware.wording import STOPPED, allowance_words, farewell, not_called
 
 if TYPE_CHECKING:
     import os
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
     from langchain_costguard.budgets import Budget
     from langchain_costguard.guard.alerts import OnAlert
     from langchain_costguard.guard.guard import OnStoreError
-    from langchain_costguard.middleware.agents import Command, ModelCallResult, ToolCallRequest
+    from langchain_costguard.middleware.agents import ModelCallResult, ToolCallRequest
     from langchain_costguard.pricing.book import PriceBook
     from langchain_costguard.pricing.quotes import Dollars
     from langchain_costguard.stores.base import LedgerStore
@@ -141,6 +143,7 @@ class BudgetMiddleware(AgentMiddleware[AllowanceState, Any, Any]):
         self.cheaper: BaseChatModel | None = None if cheaper is None else as_model(cheaper, "cheaper")
         self._tool_prices = ToolPrices(tool_prices or {})
         self._thread_key = thread_key(self.budgets)
+        self._is_per_run = any(not budget.outlives_process for budget in self.budgets)
         self._names = frozenset(budget.name or budget.key for budget in self.budgets)
         self.costs: CostCallbackHandler = CostCallbackHandler(
             store,
@@ -163,8 +166,7 @@ class BudgetMiddleware(AgentMiddleware[AllowanceState, Any, Any]):
         del state, runtime
         config = get_config()
         self._check_thread(config)
-        run = self._enter(config, {"id": str(uuid4()), "spent": {}})
-        return self._kept(run, config)
+        return self._kept(self._enter(config, {"id": str(uuid4()), "spent": {}}), config)
 
     async def abefore_agent(self, state: Any, runtime: Runtime[Any]) -> dict[str, Any] | None:
         """The same as `before_agent`."""
@@ -177,6 +179,8 @@ class BudgetMiddleware(AgentMiddleware[AllowanceState, Any, Any]):
         config = get_config()
         run = self._entered(config, state)
         if run.stopped is not None:
+            if STOPPED in getattr(state["messages"][-1], "response_metadata", ()):  # said already
+                return {"jump_to": "end"}
             last = farewell(run.stopped, self._words(run.stopped), state["messages"], state.get("todos") or ())
             return {"jump_to": "end", "messages": [last], **self._kept(run, config)}
         return self._kept(run, config)
@@ -185,20 +189,6 @@ class BudgetMiddleware(AgentMiddleware[AllowanceState, Any, Any]):
     async def abefore_model(self, state: Any, runtime: Runtime[Any]) -> dict[str, Any] | None:
         """The same as `before_model`."""
         return self.before_model(state, runtime)
-
-    @hook_config(can_jump_to=["end"])
-    def after_model(self, state: Any, runtime: Runtime[Any]) -> dict[str, Any] | None:
-        """End where the model's call was refused; else keep what has been spent."""
-        del runtime
-        config = get_config()
-        run = self._entered(config, state)
-        kept = self._kept(run, config)
-        return kept if run.stopped is None else {"jump_to": "end", **kept}
-
-    @hook_config(can_jump_to=["end"])
-    async def aafter_model(self, state: Any, runtime: Runtime[Any]) -> dict[str, Any] | None:
-        """The same as `after_model`."""
-        return self.after_model(state, runtime)
 
     # -- around a model call -----------------------------------------------------------------------------------------
 
@@ -210,7 +200,7 @@ class BudgetMiddleware(AgentMiddleware[AllowanceState, Any, Any]):
         refusal: BudgetExceededError | None = None
         for attempt in self._attempts(request, run):
             try:
-                return handler(attempt)
+                return self._noted(handler(attempt), run)
             except BudgetExceededError as error:
                 refusal = self._handled(error)
         return self._stop(request, run, refusal)
@@ -223,7 +213,7 @@ class BudgetMiddleware(AgentMiddleware[AllowanceState, Any, Any]):
         refusal: BudgetExceededError | None = None
         for attempt in self._attempts(request, run):
             try:
-                return await handler(attempt)
+                return self._noted(await handler(attempt), run)
             except BudgetExceededError as error:
                 refusal = self._handled(error)
         return self._stop(request, run, refusal)
@@ -256,12 +246,18 @@ class BudgetMiddleware(AgentMiddleware[AllowanceState, Any, Any]):
 
     def _stop(
         self, request: ModelRequest[Any], run: AgentRun, refusal: BudgetExceededError | None
-    ) -> ModelResponse[Any]:
+    ) -> ExtendedModelResponse[Any]:
         """The agent's last message."""
         assert refusal is not None  # noqa: S101 - there was an attempt, and it did not return
         run.stopped = refusal
         todos: Any = request.state.get("todos") or ()
-        return ModelResponse(result=[farewell(refusal, self._words(refusal), request.messages, todos)])
+        response = ModelResponse(result=[farewell(refusal, self._words(refusal), request.messages, todos)])
+        return ExtendedModelResponse(response, Command(update={"jump_to": "end", **self._kept(run, get_config())}))
+
+    def _noted(self, response: ModelResponse[Any], run: AgentRun) -> ModelCallResult[Any]:
+        """The model's response, and what has been spent: the next node may wait for a human, in another process."""
+        kept = self._kept(run, get_config())
+        return ExtendedModelResponse(response, Command(update=kept)) if kept else response
 
     def _words(self, refusal: BudgetExceededError) -> str:
         """The allowance that refuses, in words."""
@@ -355,7 +351,9 @@ class BudgetMiddleware(AgentMiddleware[AllowanceState, Any, Any]):
         return run
 
     def _kept(self, run: AgentRun, config: RunnableConfig) -> dict[str, Any]:
-        """What checkpoints keep of the allowance."""
+        """What checkpoints keep of the allowance; nothing where no budget is per run."""
+        if not self._is_per_run:
+            return {}
         metadata = {**self._metadata(config), self._key: run.allowance}
         return {"costguard_allowance": {"id": run.allowance, "spent": spent_by(self.budgets, metadata)}}
 

@@ -1,4 +1,4 @@
-"""CascadeMiddleware: each turn of an agent is asked of a small model, and of the full one where that is not accepted."""
+"""CascadeMiddleware: a small model is asked for each turn of an agent, and the full one where that is not accepted."""
 
 # ruff: noqa: ANN401 - requests and states are of any kind
 
