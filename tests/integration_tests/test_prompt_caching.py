@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,8 @@ from langchain_costguard.testing import LoopbackProvider
 from langchain_costguard.testing.loopback import ModelPrice
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from langchain_costguard.prompt_caching import PlannedModel
 
 HANDBOOK = "\n".join(f"Rule {number}: refunds of kind {number * 7} take {number % 9} days." for number in range(400))
@@ -108,7 +109,7 @@ def test_marks_reach_the_wire_in_every_way_of_asking(watched: LoopbackProvider, 
     async def pieces() -> str:
         return "".join([piece.text async for piece in model.astream(given)])
 
-    texts = {
+    texts: dict[str, Callable[[], str]] = {
         "invoke": lambda: model.invoke(given).text,
         "ainvoke": lambda: asyncio.run(model.ainvoke(given)).text,
         "stream": lambda: "".join(piece.text for piece in model.stream(given)),
@@ -132,11 +133,12 @@ def test_tools_and_structured_answers_stay(watched: LoopbackProvider) -> None:
 
 def test_an_agent_with_anthropics_own_middleware_is_marked_by_the_plan_alone(watched: LoopbackProvider) -> None:
     """Two who mark would be two writes, or a fifth mark and a refusal."""
-    middleware = AnthropicPromptCachingMiddleware(unsupported_model_behavior="ignore")
+    middleware: Any = AnthropicPromptCachingMiddleware(unsupported_model_behavior="ignore")
     tools = [find_order]
     examples = [[("system", HANDBOOK), ("human", f"Order {number}?")] for number in range(2)]
     plan = CachePlan.from_examples(claude(watched), examples, tools=tools, reuse=100, within=HOUR)
-    agent = create_agent(plan.apply(claude(watched)), tools, system_prompt=HANDBOOK, middleware=[middleware])  # type: ignore[arg-type] # any Runnable that binds tools
+    model: Any = plan.apply(claude(watched))  # any Runnable that binds tools will do
+    agent = create_agent(model, tools, system_prompt=HANDBOOK, middleware=[middleware])
     agent.invoke({"messages": [("human", "Order 3?")]})
     (request,) = watched.requests
     assert request.body is not None

@@ -32,7 +32,7 @@ def test_break_even_is_the_first_use_that_pays(write: str, read: str, uses: int 
 
 
 def test_the_saving_of_the_facts_example_is_27_per_cent_of_the_bill() -> None:
-    """ "50 % off" is a discount on cached input: 2,000 of 2,500 tokens read, 300 written by gpt-4o, is 27 % of a bill."""
+    """Half price for 2,000 of 2,500 input tokens, with 300 of output, is no half of a bill."""
     plain = cost(BOOK, {"input_tokens": 2500, "output_tokens": 300})
     read = cost(BOOK, {"input_tokens": 2500, "output_tokens": 300, "input_token_details": {"cache_read": 2000}})
     assert (plain, read) == (Decimal("0.00925"), Decimal("0.00675"))
