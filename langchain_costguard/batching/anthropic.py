@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from langchain_costguard.batching.anthropic_messages import AnthropicWire
 from langchain_costguard.batching.batch_results import BatchItemError
-from langchain_costguard.batching.bodies import as_line
 from langchain_costguard.batching.providers import Answer, Seen
 from langchain_costguard.batching.transport import asking, save_stream
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
     from langchain_core.language_models import BaseChatModel
 
-    from langchain_costguard.batching.providers import Request
     from langchain_costguard.batching.rows import PartRow
 
 _US: Final = 1_000_000
@@ -48,14 +46,19 @@ class AnthropicBatches:
         """How a model's requests are made."""
         return AnthropicWire(model, kwargs)
 
-    def line(self, custom_id: str, request: Request) -> bytes:
+    def line(self, custom_id: str, url: str, body: bytes) -> bytes:  # noqa: ARG002 - there is one endpoint
         """One request of the list."""
-        return as_line({"custom_id": custom_id, "params": request.body})
+        return b'{"custom_id":"%b","params":%b}\n' % (custom_id.encode(), body)
 
-    def upload(self, path: Path, name: str) -> None:  # noqa: ARG002 - there are no files
+    def body_in(self, line: bytes) -> dict[str, Any]:
+        """The body of such a line."""
+        body: dict[str, Any] = json.loads(line)["params"]
+        return body
+
+    def upload(self, path: Path, name: str) -> None:
         """Nothing: the list is sent when the batch is created."""
 
-    def find_upload(self, name: str, since_us: int) -> None:  # noqa: ARG002 - there are no files
+    def find_upload(self, name: str, since_us: int) -> None:
         """Nothing: there are no files."""
 
     def create(self, part: PartRow, path: Path, key: str) -> str:

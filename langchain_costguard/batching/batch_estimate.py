@@ -48,9 +48,9 @@ class BatchEstimate:
     def __str__(self) -> str:
         """The job and its range in two lines, with the reasons below."""
         range_now = f"{_shown(self.synchronous_low)} to {_shown(self.synchronous_high)}"
+        files = f"{self.files:,} file{'' if self.files == 1 else 's'}"
         lines = [
-            f"{self.requests:,} requests to {', '.join(self.models)} in {self.files:,} file(s), "
-            f"{self.input_tokens:,} input tokens",
+            f"{self.requests:,} requests to {', '.join(self.models)} in {files}, {self.input_tokens:,} input tokens",
             f"{_shown(self.low)} to {_shown(self.high)} as a batch, {range_now} at once",
         ]
         if self.expected is not None:

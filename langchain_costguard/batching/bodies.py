@@ -27,22 +27,24 @@ def clean_body(payload: Mapping[str, Any]) -> dict[str, Any]:
     """
     for name in _PER_REQUEST:
         if payload.get(name):
-            msg = f"the model sends {name} with its requests, which a batch cannot carry: give them to the client itself"
+            msg = (
+                f"the model sends {name} with its requests, which a batch cannot carry: give them to the client itself"
+            )
             raise UnsupportedChainError(msg)
     dropped = {*_CLIENT_OPTIONS, *_PER_REQUEST, "extra_body"}
     body = {key: value for key, value in payload.items() if key not in dropped and not _is_omitted(value)}
     return {**body, **(payload.get("extra_body") or {})}
 
 
-def as_line(value: Mapping[str, Any]) -> bytes:
-    """One line of JSON, as UTF-8.
+def as_bytes(value: Mapping[str, Any]) -> bytes:
+    """A body as JSON in UTF-8, without a line break.
 
     Raises:
         TypeError: something in it has no form in JSON.
         ValueError: a number in it is not finite, or a text is no Unicode.
     """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
-    return text.encode() + b"\n"
+    return text.encode()
 
 
 def _plain(value: object) -> Any:  # noqa: ANN401 - what JSON takes

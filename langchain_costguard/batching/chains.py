@@ -66,9 +66,7 @@ def plan_chain(chain: Runnable[Any, Any], config: RunnableConfig | None = None) 
     Raises:
         UnsupportedChainError: there is no chat model in it, or one stands where it cannot be batched.
     """
-    if not isinstance(chain, Runnable):
-        msg = f"{type(chain).__name__} is no chain: give a Runnable such as prompt | model | parser"
-        raise UnsupportedChainError(msg)
+    _refuse_other(chain)
     steps: list[ModelStep] = []
     between: list[Runnable[Any, Any]] = []
     for piece in _pieces(chain, _Piece(chain, {}, ensure_config(config)), bound=ensure_config({})):
@@ -113,6 +111,12 @@ def _pieces(runnable: Runnable[Any, Any], whole: _Piece, bound: RunnableConfig) 
         yield _Piece(runnable, kwargs, bound)
     else:
         yield _Piece(runnable.bind(**kwargs), {}, bound)
+
+
+def _refuse_other(chain: object) -> None:
+    if not isinstance(chain, Runnable):
+        msg = f"{type(chain).__name__} is no chain: give a Runnable such as prompt | model | parser"
+        raise UnsupportedChainError(msg)
 
 
 def _under(name: str) -> Any:  # noqa: ANN401 - a function of any value

@@ -1,8 +1,17 @@
-"""BatchJob: a LangChain chain over many inputs at half price, through the provider's Batch API."""
+"""Batch jobs: a LangChain chain over many inputs at half price, through the provider's Batch API."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+
+from langchain_costguard.batching.context import ChainContext, JobContext
+from langchain_costguard.batching.estimating import Estimator
+from langchain_costguard.batching.job import BatchJob
+from langchain_costguard.batching.job_errors import BatchInputError
+from langchain_costguard.batching.opening_jobs import check_chain, new_job
+from langchain_costguard.batching.preparing import Limits, make_requests, refuse_input
+from langchain_costguard.batching.standing import summary_of
+from langchain_costguard.batching.state import JobFile
 
 if TYPE_CHECKING:
     import os
@@ -11,103 +20,20 @@ if TYPE_CHECKING:
     from langchain_core.runnables import Runnable, RunnableConfig
 
     from langchain_costguard.batching.batch_estimate import BatchEstimate
-    from langchain_costguard.batching.batch_results import BatchResults
-    from langchain_costguard.batching.statuses import BatchStatus, BatchSummary
+    from langchain_costguard.batching.statuses import BatchSummary
     from langchain_costguard.budgets import Budget
     from langchain_costguard.pricing.book import PriceBook
+
+__all__ = ["BatchJob", "estimate_batch", "list_batches", "open_batch", "resume_batch", "submit_batch"]
 
 MAX_REQUESTS_PER_FILE: Final = 50_000
 """OpenAI's limit; Anthropic's is 100,000."""
 
 MAX_BYTES_PER_FILE: Final = 200_000_000
-"""OpenAI's limit; Anthropic's is 256 MB for a list, of which far less is used, because its client holds one in memory."""
+"""OpenAI's limit; Anthropic's is 256 MB, of which 32 are used, because its client holds a whole list in memory."""
 
 
-class BatchJob:
-    """One job: submitted, resumed after a crash, collected.
-
-    Made by `submit_batch`, `open_batch` and `resume_batch`. Every step is noted in a file of jobs before it is done, so
-    a process may die at any point.
-    """
-
-    @property
-    def id(self) -> str:
-        """By which `open_batch` finds the job."""
-        raise NotImplementedError
-
-    @property
-    def name(self) -> str | None:
-        """What the job was called when it was submitted."""
-        raise NotImplementedError
-
-    def status(self) -> BatchStatus:
-        """Ask the provider how the job stands, and do what is due: submit what waited, begin the next step."""
-        raise NotImplementedError
-
-    def wait(
-        self,
-        timeout_seconds: float | None = None,
-        *,
-        first_pause_seconds: float = 5.0,
-        longest_pause_seconds: float = 300.0,
-        on_progress: Callable[[BatchStatus], object] | None = None,
-    ) -> BatchStatus:
-        """Ask again and again, ever more seldom, until the job is done or the time is over."""
-        raise NotImplementedError
-
-    def collect(
-        self, chain: Runnable[Any, Any] | None = None, *, wait: bool = True, timeout_seconds: float | None = None
-    ) -> BatchResults:
-        """Fetch what has ended and finish the chain locally; the second time nothing is booked again."""
-        raise NotImplementedError
-
-    def cancel(self) -> BatchStatus:
-        """Have the provider stop; what it has answered until then is billed and can be collected."""
-        raise NotImplementedError
-
-    def resubmit_failed(self) -> BatchStatus:
-        """Submit the items once more that ended with an error, and only those."""
-        raise NotImplementedError
-
-    def resume(self) -> BatchStatus:
-        """Go on where the job was left, by this process or by one that died; nothing is submitted twice."""
-        raise NotImplementedError
-
-    async def astatus(self) -> BatchStatus:
-        """`status`, without holding up the event loop."""
-        raise NotImplementedError
-
-    async def await_(
-        self,
-        timeout_seconds: float | None = None,
-        *,
-        first_pause_seconds: float = 5.0,
-        longest_pause_seconds: float = 300.0,
-        on_progress: Callable[[BatchStatus], object] | None = None,
-    ) -> BatchStatus:
-        """`wait`, without holding up the event loop (the trailing underscore, because `await` is a keyword)."""
-        raise NotImplementedError
-
-    async def acollect(
-        self, chain: Runnable[Any, Any] | None = None, *, wait: bool = True, timeout_seconds: float | None = None
-    ) -> BatchResults:
-        """`collect`, without holding up the event loop."""
-        raise NotImplementedError
-
-    async def acancel(self) -> BatchStatus:
-        """`cancel`, without holding up the event loop."""
-        raise NotImplementedError
-
-    async def aresubmit_failed(self) -> BatchStatus:
-        """`resubmit_failed`, without holding up the event loop."""
-        raise NotImplementedError
-
-    async def aresume(self) -> BatchStatus:
-        """`resume`, without holding up the event loop."""
-        raise NotImplementedError
-
-
-def submit_batch(  # noqa: PLR0913 - all but the first two are named
+def submit_batch(
     chain: Runnable[Any, Any],
     inputs: Iterable[Any],
     *,
@@ -145,8 +71,24 @@ def submit_batch(  # noqa: PLR0913 - all but the first two are named
 
     Returns:
         The job, submitted.
+
+    Raises:
+        UnsupportedChainError: the chain, or a model in it, cannot go through a Batch API.
+        BatchInputError: there are no inputs, or one cannot be made into a request.
+        BatchDeclinedError: `confirm` said no.
+        BudgetExceededError: a budget is smaller than the job; the message says how much of it fits.
+        BatchStateError: the file of jobs cannot be used, or another job has this name.
+        BatchProviderError: the provider refused, or does not answer. All others come before anything is sent; after
+            this one the same call, or `resume_batch`, goes on.
+
+    Example:
+        ```python
+        job = submit_batch(prompt | model | parser, inputs, budgets=Budget(20, per="day"), confirm=ask)
+        ```
     """
-    raise NotImplementedError
+    planned = ChainContext(chain, config, provider, budgets, prices)
+    limits = Limits.of(planned.providers[0], max_requests_per_file, max_bytes_per_file, max_enqueued_tokens)
+    return BatchJob(new_job(JobFile(store), planned, inputs, name=name, limits=limits, confirm=confirm))
 
 
 def estimate_batch(
@@ -159,8 +101,34 @@ def estimate_batch(
     max_requests_per_file: int = MAX_REQUESTS_PER_FILE,
     max_bytes_per_file: int = MAX_BYTES_PER_FILE,
 ) -> BatchEstimate:
-    """What a job would cost, at the batch price and at the synchronous one; nothing is sent."""
-    raise NotImplementedError
+    """What a job would cost, at the batch price and at the synchronous one; nothing is written or sent.
+
+    Of a chain with several model steps the first is estimated: what the others are asked depends on its answers.
+
+    Args:
+        chain: as in `submit_batch`, and so are the others.
+        inputs: read once.
+        provider: for a `base_url` that is not the provider's own.
+        prices: prices, as in `CostCallbackHandler`.
+        expected_output_tokens: the length of an answer that is expected.
+        max_requests_per_file: the most requests of one file.
+        max_bytes_per_file: the most bytes of one file.
+
+    Raises:
+        UnsupportedChainError: the chain cannot be batched.
+        BatchInputError: there are no inputs, or one cannot be made into a request.
+    """
+    planned = ChainContext(chain, None, provider, (), prices)
+    limits = Limits.of(planned.providers[0], max_requests_per_file, max_bytes_per_file, None)
+    estimator = Estimator(planned, "estimate", limits, expected_output_tokens)
+    count = 0
+    for made in make_requests(planned, 0, enumerate(inputs), refuse_input):
+        estimator.add(made)
+        count += 1
+    if not count:
+        msg = "there are no inputs: give at least one"
+        raise BatchInputError(msg)
+    return estimator.estimate()
 
 
 def open_batch(
@@ -172,8 +140,26 @@ def open_batch(
     budgets: Budget | Iterable[Budget] = (),
     prices: PriceBook | Mapping[str, Any] | None = None,
 ) -> BatchJob:
-    """Find a job again, by its id or its name, in this process or another one; nothing is sent by this alone."""
-    raise NotImplementedError
+    """Find a job again, by its id or its name, in this process or another one; nothing is sent by this alone.
+
+    Args:
+        job_id: its id, or its name.
+        chain: the chain it was submitted with; nothing of it is kept in the file.
+        store: the file the job is kept in, as in `submit_batch`.
+        config: tags, metadata and callbacks.
+        budgets: the budgets it was submitted with, so that what they hold is settled.
+        prices: prices, as in `CostCallbackHandler`.
+
+    Raises:
+        BatchNotFoundError: there is no such job.
+        BatchStateError: the chain has other models.
+        UnsupportedChainError: the chain cannot be batched.
+    """
+    file = JobFile(store)
+    job = file.job(job_id)
+    planned = ChainContext(chain, config, job.provider, budgets, prices)
+    check_chain(job, planned.signature)
+    return BatchJob(JobContext(file, job, planned))
 
 
 def resume_batch(
@@ -185,10 +171,32 @@ def resume_batch(
     budgets: Budget | Iterable[Budget] = (),
     prices: PriceBook | Mapping[str, Any] | None = None,
 ) -> BatchJob:
-    """`open_batch`, and `BatchJob.resume` at once."""
-    raise NotImplementedError
+    """`open_batch`, and `BatchJob.resume` at once.
+
+    Args:
+        job_id: its id, or its name.
+        chain: as in `open_batch`, and so are the others.
+        store: the file the job is kept in.
+        config: tags, metadata and callbacks.
+        budgets: the budgets it was submitted with.
+        prices: prices, as in `CostCallbackHandler`.
+
+    Raises:
+        BatchProviderError: the provider refused, or does not answer; and what `open_batch` raises.
+    """
+    job = open_batch(job_id, chain, store=store, config=config, budgets=budgets, prices=prices)
+    job.resume()
+    return job
 
 
 def list_batches(store: str | os.PathLike[str] | None = None) -> list[BatchSummary]:
-    """The jobs of a file, newest first, as they were left; nobody is asked."""
-    raise NotImplementedError
+    """The jobs of a file, newest first, as they were left; nobody is asked.
+
+    Args:
+        store: the file, as in `submit_batch`.
+
+    Raises:
+        BatchStateError: it cannot be read.
+    """
+    file = JobFile(store)
+    return [summary_of(job, file.parts(job.id)) for job in file.jobs()]

@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_costguard.batching.batch_results import BatchItemError
-from langchain_costguard.batching.bodies import as_line
 from langchain_costguard.batching.openai_messages import OpenAIWire
 from langchain_costguard.batching.providers import Answer, Seen
 from langchain_costguard.batching.transport import asking, save_stream
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
     from langchain_core.language_models import BaseChatModel
 
-    from langchain_costguard.batching.providers import Request
     from langchain_costguard.batching.rows import PartRow
 
 KEY: Final = "costguard_part"
@@ -49,9 +47,14 @@ class OpenAIBatches:
         """How a model's requests are made."""
         return OpenAIWire(model, kwargs)
 
-    def line(self, custom_id: str, request: Request) -> bytes:
+    def line(self, custom_id: str, url: str, body: bytes) -> bytes:
         """One line of the file of requests."""
-        return as_line({"custom_id": custom_id, "method": "POST", "url": request.url, "body": request.body})
+        return b'{"custom_id":"%b","method":"POST","url":"%b","body":%b}\n' % (custom_id.encode(), url.encode(), body)
+
+    def body_in(self, line: bytes) -> dict[str, Any]:
+        """The body of such a line."""
+        body: dict[str, Any] = json.loads(line)["body"]
+        return body
 
     def upload(self, path: Path, name: str) -> str:
         """Send the file, read from disk as it is sent."""

@@ -69,8 +69,7 @@ class OpenAIWire:
         parsed = parse_chat_completion(
             response_format=self._schema, input_tools=NOT_GIVEN, chat_completion=completion  # type: ignore[arg-type]
         )  # fmt: skip
-        result = self._result_of(parsed, {})
-        return result
+        return self._result_of(parsed, {})
 
     def _of_responses(self, body: Mapping[str, Any]) -> ChatResult:
         from langchain_openai.chat_models import base

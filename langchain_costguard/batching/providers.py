@@ -81,8 +81,11 @@ class BatchProvider(Protocol):
     def wire(self, model: BaseChatModel, kwargs: Mapping[str, Any]) -> Wire:
         """How a model's requests are made."""
 
-    def line(self, custom_id: str, request: Request) -> bytes:
-        """One line of a file of requests."""
+    def line(self, custom_id: str, url: str, body: bytes) -> bytes:
+        """One line of a file of requests; the body is JSON already."""
+
+    def body_in(self, line: bytes) -> dict[str, Any]:
+        """The body of such a line."""
 
     def upload(self, path: Path, name: str) -> str | None:
         """Send a file; its id, `None` where the provider has no files."""
@@ -171,7 +174,7 @@ def _client_of(model: BaseChatModel, kind: str) -> Any:  # noqa: ANN401 - a clie
     client = getattr(model, "root_client" if kind == "openai" else "_client", None)
     if client is None:
         msg = (
-            f"{type(model).__name__} has no synchronous client, through which batches are submitted: give it an api_key "
+            f"{type(model).__name__} has no synchronous client, by which batches are submitted: give it an api_key "
             "that is a text or a synchronous function"
         )
         raise UnsupportedChainError(msg)

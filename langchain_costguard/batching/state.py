@@ -11,7 +11,6 @@ import os
 import sqlite3
 import time
 from contextlib import closing, contextmanager
-from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
@@ -26,6 +25,7 @@ from langchain_costguard.stores.owners import Owner, is_gone, this_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
 BATCHES_VARIABLE: Final = "COSTGUARD_BATCHES"
 """The environment variable that names the file of jobs."""
@@ -33,6 +33,7 @@ BATCHES_VARIABLE: Final = "COSTGUARD_BATCHES"
 _APP_NAME: Final = "langchain-costguard"
 _FILE_NAME: Final = "batches.db"
 _PATIENCE_SECONDS: Final = 30.0
+_LOOK_AGAIN_SECONDS: Final = 0.2
 _LEASE_US: Final = 900_000_000
 """How long a job is held by a process of which it cannot be seen whether it lives."""
 _JSON: Final = frozenset({"options", "betas", "outputs", "errors", "holds", "foreign"})
@@ -77,9 +78,7 @@ class JobFile:
             if location.path is None:
                 msg = "batch jobs are kept in a SQLite file: give its path with store="
                 raise BatchStateError(msg)
-            create_missing(
-                location.path, what="file of batch jobs", example=_FILE_NAME, variable=BATCHES_VARIABLE
-            )
+            create_missing(location.path, what="file of batch jobs", example=_FILE_NAME, variable=BATCHES_VARIABLE)
             refuse_network_filesystem(location.path)
         except StoreError as error:
             msg = f"the file of batch jobs cannot be opened ({error}): give another path with store="
@@ -150,25 +149,36 @@ class JobFile:
         Raises:
             BatchStateError: another process that lives is at it.
         """
-        with self._lock:
-            with self._transaction() as connection:
-                owner, until = connection.execute(
-                    "SELECT owner, owned_until_us FROM jobs WHERE id = ?", (job,)
-                ).fetchone() or (None, 0)
-                if owner is not None and _is_kept(Owner(*json.loads(owner)), until):
+        with _lock_of(self.path, job):
+            deadline = time.monotonic() + _PATIENCE_SECONDS
+            while not self._own(job):
+                if time.monotonic() > deadline:
                     msg = f"another process is at batch job {job}: wait until it has ended, or end it"
                     raise BatchStateError(msg)
-                self._own(connection, job)
+                time.sleep(_LOOK_AGAIN_SECONDS)
             try:
                 yield
             finally:
                 with self._transaction() as connection:
                     connection.execute("UPDATE jobs SET owner = NULL WHERE id = ?", (job,))
 
-    @staticmethod
-    def _own(connection: sqlite3.Connection, job: str) -> None:
-        owner = json.dumps(this_process())
-        connection.execute("UPDATE jobs SET owner = ?, owned_until_us = ? WHERE id = ?", (owner, _until(), job))
+    def _own(self, job: str) -> bool:
+        """Have a job to this process; whether nobody else has it."""
+        with self._transaction() as connection:
+            found = connection.execute("SELECT owner, owned_until_us FROM jobs WHERE id = ?", (job,)).fetchone()
+            if found and found[0] is not None and _is_kept(_owner(found[0]), found[1]):
+                return False
+            owner = json.dumps(this_process())
+            connection.execute("UPDATE jobs SET owner = ?, owned_until_us = ? WHERE id = ?", (owner, _until(), job))
+            return True
+
+    def drop_abandoned(self) -> None:
+        """Forget the jobs that processes which are gone had not finished making; nothing of them was sent."""
+        with self._lock, self._explained():
+            found = self._connect().execute("SELECT id, owner, owned_until_us FROM jobs WHERE NOT is_ready").fetchall()
+        for job, owner, until in found:
+            if owner is None or (_owner(owner) != this_process() and not _is_kept(_owner(owner), until)):
+                self.drop_job(job)
 
     # -- parts -------------------------------------------------------------------------------------------------------
 
@@ -312,6 +322,20 @@ class JobFile:
 _ROWS_AT_ONCE: Final = 200
 
 
+_locks: Final[dict[tuple[Path, str], RLock]] = {}
+_locks_lock: Final = RLock()
+
+
+def _lock_of(path: Path, job: str) -> RLock:
+    """What keeps the threads of this process from advancing one job at once."""
+    with _locks_lock:
+        return _locks.setdefault((path, job), RLock())
+
+
+def _owner(stored: str) -> Owner:
+    return Owner(*json.loads(stored))
+
+
 def now_us() -> int:
     """This machine's time, in microseconds since 1970-01-01 UTC."""
     return time.time_ns() // 1000
@@ -342,9 +366,11 @@ def _row(kind: type[_Row], values: Sequence[Any]) -> _Row:
     for name, value in fields.items():
         if name in _JSON:
             known = json.loads(value)
-            fields[name] = tuple(tuple(one) if isinstance(one, list) else one for one in known) if isinstance(
-                known, list
-            ) else known
+            fields[name] = (
+                tuple(tuple(one) if isinstance(one, list) else one for one in known)
+                if isinstance(known, list)
+                else known
+            )
         elif name in _FLAGS:
             fields[name] = bool(value)
     return kind(**fields)

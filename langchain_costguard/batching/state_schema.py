@@ -102,8 +102,8 @@ END_REST: Final = """
     UPDATE items SET state = 'error', cause = ?, message = ?, code = ? WHERE job = ? AND part = ? AND state = 'sent'
 """
 RESEND: Final = """
-    UPDATE items SET attempt = attempt + 1, part = ?, "offset" = ?, length = ?, state = 'sent', answer = NULL,
-        cause = NULL, message = NULL, code = NULL, http_status = NULL, is_booked = 0
+    UPDATE items SET attempt = attempt + 1, part = ?, "offset" = ?, length = ?, bound_nano = ?, bound_tokens = ?,
+        state = 'sent', answer = NULL, cause = NULL, message = NULL, code = NULL, http_status = NULL, is_booked = 0
     WHERE job = ? AND step = ? AND position = ?
 """
 LAST_OF_EACH: Final = """
@@ -120,4 +120,11 @@ ONWARD: Final = """
 SUMS: Final = """
     SELECT sum(billed_nano), sum(baseline_nano), sum(state = 'ok' AND billed_nano IS NULL), sum(input_tokens),
         sum(output_tokens), count(billed_nano), count(baseline_nano) FROM items WHERE job = ?
+"""
+
+COUNTS: Final = """
+    SELECT coalesce(sum(state = 'ok' AND step = ?), 0), coalesce(sum(state = 'error'), 0) FROM items AS one
+    WHERE job = ? AND step = (
+        SELECT max(step) FROM items AS other WHERE other.job = one.job AND other.position = one.position
+    )
 """

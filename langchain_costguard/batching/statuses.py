@@ -8,10 +8,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 JobState = Literal["prepared", "waiting", "in_progress", "ended", "collected", "cancelled", "failed"]
-"""`prepared`: nothing is sent yet. `waiting`: parts wait for others to end, because of the enqueued-token limit, or for a
-budget. `in_progress`: the provider works. `ended`: every item of the last step has an answer or an error that `collect`
-can fetch. `collected`: everything was fetched. `cancelled`, `failed`: the same, of a job that was cancelled, or of which
-the provider took nothing."""
+"""`prepared`: nothing is sent yet. `waiting`: parts wait for others to end, because of the enqueued-token limit, or for
+a budget. `in_progress`: the provider works. `ended`: every item of the last step has an answer or an error that
+`collect` can fetch. `collected`: everything was fetched. `cancelled`, `failed`: the same, of a job that was cancelled,
+or of which the provider took nothing."""
 
 PartState = Literal[
     "ready", "uploading", "uploaded", "creating", "submitted", "ended", "collected", "failed", "cancelled"
@@ -71,9 +71,9 @@ class BatchStatus(NamedTuple):
         """One line for the job and one for each part."""
         name = f" ({self.name})" if self.name else ""
         step = f", step {self.step + 1} of {self.steps}" if self.steps > 1 else ""
+        counts = f"{self.succeeded:,} answered, {self.failed:,} failed, {self.pending:,} pending"
         lines = [
-            f"{self.job_id}{name}: {self.state}{step}; {self.items:,} items: {self.succeeded:,} answered, "
-            f"{self.failed:,} failed, {self.pending:,} pending"
+            f"{self.job_id}{name}: {self.state}{step}; {self.items:,} items: {counts}",
         ]
         lines += [
             f"  part {part.number}: {part.requests:,} requests to {part.model}: {part.provider_state or part.state}"
