@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from langchain_costguard.budgets import Budget
 from langchain_costguard.budgets.claims import Charge
@@ -12,7 +13,7 @@ from langchain_costguard.guard.guard import run_counters
 from langchain_costguard.tags import THREAD_KEYS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 KEY: Final = "costguard_allowance"
 """How the metadata keys begin by which a call says whose allowance it spends."""
@@ -68,8 +69,9 @@ def checked_budgets(budgets: Budget | Iterable[Budget]) -> tuple[Budget, ...]:
         TypeError: something among them is no budget.
         ValueError: there is none.
     """
-    given = (budgets,) if isinstance(budgets, Budget) else tuple(budgets)
-    one: object
+    given: tuple[object, ...] = (
+        tuple(budgets) if isinstance(budgets, Iterable) and not isinstance(budgets, str) else (budgets,)
+    )
     for one in given:
         if not isinstance(one, Budget):
             msg = f"{one!r} is no budget: give budgets=Budget(1, per='run'), or several in a list"
@@ -77,7 +79,7 @@ def checked_budgets(budgets: Budget | Iterable[Budget]) -> tuple[Budget, ...]:
     if not given:
         msg = "an allowance has at least one budget: give budgets=Budget(1, per='run')"
         raise ValueError(msg)
-    return given
+    return cast("tuple[Budget, ...]", given)
 
 
 def of_agent(budgets: Sequence[Budget], run_key: str, number: int) -> tuple[Budget, ...]:
