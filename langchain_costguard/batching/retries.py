@@ -82,11 +82,9 @@ class Retries:
 
     def policy(self) -> dict[str, Any]:
         """The arguments of `tenacity.Retrying` and `AsyncRetrying`, but for how to sleep."""
-        from tenacity import retry_if_exception, stop_after_attempt, wait_exponential_jitter
+        from tenacity import retry_if_exception, stop_after_attempt, wait_exponential, wait_random
 
-        jittered = wait_exponential_jitter(
-            initial=self.first_seconds, max=self.longest_seconds, jitter=self.first_seconds
-        )
+        jittered = wait_exponential(self.first_seconds, max=self.longest_seconds) + wait_random(0, self.first_seconds)
         return {
             "retry": retry_if_exception(self.is_worth_it),
             "stop": stop_after_attempt(self.attempts),

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import re
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.documents import Document
@@ -91,6 +92,8 @@ class Values:
         """
         if type(value) in _PLAIN:
             return value
+        if isinstance(value, str) and not isinstance(value, Enum):  # what `StrOutputParser` gives is a str of its own
+            return str.__str__(value)
         if type(value) is float:
             return value if math.isfinite(value) else {_MARK: "float", "value": repr(value)}
         if type(value) is list:
