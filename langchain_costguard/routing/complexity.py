@@ -130,7 +130,7 @@ def choose_threshold(
         count = int(np.argmax(lost <= rows * (1 - quality) + 1e-9))
         while 0 < count < rows and found[by_score[count]] == found[by_score[count - 1]]:
             count += 1
-    threshold = float(found[by_score[count - 1]]) if count else math.nextafter(float(found.max()), math.inf)
+    threshold = _between(found[by_score], count)
     asks_full = found >= threshold
     kept = 1 - float((labels * ~asks_full).sum()) / rows
     return ThresholdChoice(threshold, float(asks_full.mean()), kept, rows)
@@ -141,6 +141,15 @@ def _before_ties(falling: NDArray[Any], count: int) -> int:
     while 0 < count < len(falling) and falling[count] == falling[count - 1]:
         count -= 1
     return count
+
+
+def _between(falling: NDArray[Any], count: int) -> float:
+    """The threshold halfway between the last of so many rows and the next one: new scores scatter to both sides."""
+    if count == len(falling):
+        return 0.0
+    if count == 0:
+        return math.nextafter(max(1.0, float(falling[0])), math.inf)
+    return float(falling[count - 1] + falling[count]) / 2
 
 
 def _model() -> Any:  # noqa: ANN401 - of scikit-learn
