@@ -22,7 +22,7 @@ from langchain_costguard.output_limits.truncation import (
     partial_answer,
     would_fit_with_more,
 )
-from langchain_costguard.tags import BASELINE_BOOKED, BASELINE_MODEL, TECHNIQUE
+from langchain_costguard.tags import BASELINE_BOOKED, BASELINE_MODEL, with_technique
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
@@ -124,7 +124,8 @@ class LimitedModel(ModelWrapper):
         limit, config = self.limit, ensure_config(config)
         if limit.holdout and is_held_out(limit, messages_of(given)):
             return _Call(given, _with_tag(config, HOLDOUT_TAG), CallLimits(None, kwargs, None), "keep")
-        config = _with_technique(_with_tag(config, LIMITED_TAG) if limit.holdout else config)
+        config = _with_tag(config, LIMITED_TAG) if limit.holdout else config
+        config = {**config, "metadata": with_technique(config.get("metadata"), OUTPUT_LIMIT)}
         limits = call_limits(limit, inner_models(self.model, kwargs, config), kwargs)
         if limit.instruction is not None:
             given = with_instruction(messages_of(given), limit.instruction)
@@ -229,14 +230,6 @@ def _limit_in_words(call: _Call) -> str:
 
 def _with_tag(config: RunnableConfig, tag: str) -> RunnableConfig:
     return {**config, "tags": [*(config.get("tags") or ()), tag]}
-
-
-def _with_technique(config: RunnableConfig) -> RunnableConfig:
-    """The config whose runs are booked under our technique, beside those they are booked under already."""
-    metadata = config.get("metadata") or {}
-    before = metadata.get(TECHNIQUE) or ()
-    techniques = [before] if isinstance(before, str) else list(before)
-    return {**config, "metadata": {**metadata, TECHNIQUE: [*techniques, OUTPUT_LIMIT]}}
 
 
 def _for_retry(config: RunnableConfig) -> RunnableConfig:

@@ -1,0 +1,149 @@
+"""Lossless edits of whole prompts: of what the system and the user said, never of what a model said."""
+
+# ruff: noqa: A002, ANN401 - LangChain's names; a prompt has many forms
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+from langchain_core.runnables.config import ensure_config
+
+from langchain_costguard.callbacks.wrapping import ModelWrapper, inner_models, is_model, with_models
+from langchain_costguard.prompt_audit.lossless import Edit, slim_text
+from langchain_costguard.prompt_audit.reading import messages_of
+from langchain_costguard.tags import SAVED_INPUT_TOKENS, with_technique
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Sequence
+
+    from langchain_core.runnables import Runnable, RunnableConfig
+
+_TECHNIQUE: Final = "prompt_slimming"
+
+
+class SlimmedPrompt(NamedTuple):
+    """A prompt after its lossless edits."""
+
+    messages: list[BaseMessage]
+    """The messages; one that was not changed is the very same object."""
+    edits: tuple[tuple[int, Edit], ...]
+    """What was done: the message's place, from 0, and the edit."""
+
+    @property
+    def saved_tokens(self) -> int:
+        """How many tokens the edits saved."""
+        return sum(edit.saved_tokens for _, edit in self.edits)
+
+
+def slim_messages(messages: Sequence[BaseMessage], model: str | None = None) -> SlimmedPrompt:
+    """Edit the messages of a prompt, none of which is changed itself; see `slim_text` for what is done.
+
+    What a model said stays as it was. A paragraph that stood there before goes only within one message: in another one
+    it may be what the user wants to say again. Results of tools lose the white space of JSON and at the ends of lines.
+
+    Args:
+        messages: the prompt.
+        model: whose tokenizer decides whether an edit saves anything.
+    """
+    slimmed: list[BaseMessage] = []
+    edits: list[tuple[int, Edit]] = []
+    for number, message in enumerate(messages):
+        shorter, done = (message, []) if isinstance(message, AIMessage) else _slim(message, model)
+        slimmed.append(shorter)
+        edits += [(number, edit) for edit in done]
+    return SlimmedPrompt(slimmed, tuple(edits))
+
+
+def slim_prompt(model: Runnable[Any, Any] | None = None) -> Runnable[Any, Any]:
+    """A step that slims prompts without loss: before a model, or around one.
+
+    Args:
+        model: a chat model, or a chain with one: its calls are booked under the technique `prompt_slimming` with the
+            input tokens that were saved. `None` for a step of its own, `prompt | slim_prompt() | model`, which books
+            nothing.
+
+    Raises:
+        TypeError: there is no chat model in what is given.
+
+    Example:
+        ```python
+        chain = prompt | slim_prompt(ChatOpenAI(model="gpt-4o-mini")) | parser
+        ```
+    """
+    if model is None:
+        from langchain_core.runnables import RunnableLambda
+
+        return RunnableLambda(lambda given: slim_messages(messages_of(given)).messages, name="slim_prompt")
+    made: Runnable[Any, Any] = SlimmingModel(model) if is_model(model) else with_models(model, SlimmingModel)
+    if made is model:
+        msg = f"no chat model is to be seen in {type(model).__name__}: give one, or a chain that has one as a step"
+        raise TypeError(msg)
+    return made
+
+
+class SlimmingModel(ModelWrapper):
+    """A model whose prompts are slimmed without loss; made by `slim_prompt`."""
+
+    def __init__(self, model: Runnable[Any, Any]) -> None:
+        """Wrap a model."""
+        self.model: Runnable[Any, Any] = model
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """Slim the prompt and ask the model."""
+        return self.model.invoke(*self._slimmed(input, config, kwargs), **kwargs)
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """Slim the prompt and ask the model."""
+        return await self.model.ainvoke(*self._slimmed(input, config, kwargs), **kwargs)
+
+    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
+        """Slim the prompt and stream the model's answer."""
+        yield from self.model.stream(*self._slimmed(input, config, kwargs), **kwargs)
+
+    async def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
+        """Slim the prompt and stream the model's answer."""
+        async for chunk in self.model.astream(*self._slimmed(input, config, kwargs), **kwargs):
+            yield chunk
+
+    def _around(self, model: Runnable[Any, Any]) -> SlimmingModel:
+        return SlimmingModel(model)
+
+    def _slimmed(self, given: Any, config: RunnableConfig | None, kwargs: dict[str, Any]) -> tuple[Any, RunnableConfig]:
+        """The prompt to send, and a config that says what was saved."""
+        config = ensure_config(config)
+        inner = inner_models(self.model, kwargs, config)
+        name = inner[0].chat._get_ls_params().get("ls_model_name") if inner else None  # noqa: SLF001 - as LangChain describes runs itself
+        found = slim_messages(messages_of(given), name)
+        if not found.saved_tokens:
+            return given, config
+        saved = {SAVED_INPUT_TOKENS: found.saved_tokens + ((config.get("metadata") or {}).get(SAVED_INPUT_TOKENS) or 0)}
+        return found.messages, {**config, "metadata": with_technique(config.get("metadata"), _TECHNIQUE, **saved)}
+
+
+def _slim(message: BaseMessage, model: str | None) -> tuple[BaseMessage, list[Edit]]:
+    """A message after its edits; its text blocks share what they have said."""
+    seen = set[str]()
+    if isinstance(message.content, str):
+        text, edits = slim_text(message.content, model, seen=seen, keeps_repeats=isinstance(message, ToolMessage))
+        return (message.model_copy(update={"content": text}) if edits else message), list(edits)
+    done: list[Edit] = []
+    blocks: list[Any] = []
+    for block in message.content:
+        said = _text_in(block)
+        if said is None:
+            blocks.append(block)
+            continue
+        shorter, edits = slim_text(said, model, seen=seen, keeps_repeats=isinstance(message, ToolMessage))
+        kept = shorter or said  # no provider takes an empty block
+        done += edits if shorter else ()
+        blocks.append(kept if isinstance(block, str) else {**block, "text": kept})
+    return (message.model_copy(update={"content": blocks}) if done else message), done
+
+
+def _text_in(block: str | dict[str, Any]) -> str | None:
+    """The text of a block; `None` for one of another kind."""
+    if isinstance(block, str):
+        return block
+    text = block.get("text") if block.get("type") == "text" else None
+    return text if isinstance(text, str) else None
