@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from langchain_costguard.reports.rows import ReportRow
 
-_BAR: Final = "#3b82c4"
-_INK: Final = "#7a7a7a"
+BAR: Final = "#3b82c4"
+INK: Final = "#7a7a7a"
 """Grey with a contrast of about 4.3 to white and to black alike."""
 _SIZE_INCHES: Final = (9.0, 3.1)
 _DOTS_PER_INCH: Final = 130
@@ -51,8 +51,8 @@ def draw(days: Sequence[ReportRow], models: Sequence[ReportRow]) -> Figure:
     _draw_days(left, days, in_dollars=in_dollars)
     _draw_models(right, shortened(models, _SHOWN_MODELS, rest="other models"), in_dollars=in_dollars)
     for axes, title in ((left, f"{what} by day"), (right, f"{what} by model")):
-        axes.set_title(title, color=_INK, fontsize=10, loc="left")
-        _quiet(axes)
+        axes.set_title(title, color=INK, fontsize=10, loc="left")
+        on_quiet_axes(axes)
     return figure
 
 
@@ -73,7 +73,7 @@ def png_where_possible(figure: Callable[[], Figure]) -> bytes | None:
 
 def _draw_days(axes: Axes, days: Sequence[ReportRow], *, in_dollars: bool) -> None:
     positions = [date.fromisoformat(str(row.group[0])).toordinal() for row in days]
-    axes.bar(positions, [_height(row, in_dollars=in_dollars) for row in days], color=_BAR, width=0.8)
+    axes.bar(positions, [_height(row, in_dollars=in_dollars) for row in days], color=BAR, width=0.8)
     every = -(-len(days) // _LABELLED_DAYS) or 1
     shown = positions[::every]
     axes.set_xticks(shown, [f"{date.fromordinal(at):%d %b}" for at in shown])
@@ -88,9 +88,9 @@ def _draw_days(axes: Axes, days: Sequence[ReportRow], *, in_dollars: bool) -> No
 def _draw_models(axes: Axes, models: Sequence[ReportRow], *, in_dollars: bool) -> None:
     positions = range(len(models))
     heights = [_height(row, in_dollars=in_dollars) for row in models]
-    bars = axes.barh(positions, heights, color=_BAR, height=0.7)
+    bars = axes.barh(positions, heights, color=BAR, height=0.7)
     labels = [_bar_label(row, in_dollars=in_dollars) for row in models]
-    for text in axes.bar_label(bars, labels, padding=3, color=_INK, fontsize=8):
+    for text in axes.bar_label(bars, labels, padding=3, color=INK, fontsize=8):
         text.set_parse_math(False)
     axes.set_yticks(positions, [_short(row.name) for row in models], parse_math=False)
     axes.set_xticks([])
@@ -98,12 +98,13 @@ def _draw_models(axes: Axes, models: Sequence[ReportRow], *, in_dollars: bool) -
     axes.set_ylim(max(len(models), _FEWEST_BARS) - 0.5, -0.5)
 
 
-def _quiet(axes: Axes) -> None:
+def on_quiet_axes(axes: Axes) -> None:
+    """Leave of the axes what a reader needs."""
     axes.patch.set_alpha(0)
-    axes.tick_params(colors=_INK, labelsize=8, length=0)
+    axes.tick_params(colors=INK, labelsize=8, length=0)
     for side, spine in axes.spines.items():
         spine.set_visible(side == "bottom")
-        spine.set_color(_INK)
+        spine.set_color(INK)
 
 
 def _height(row: ReportRow, *, in_dollars: bool) -> float:

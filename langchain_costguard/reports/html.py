@@ -48,7 +48,7 @@ def as_html(view: View, *, figure_png: bytes | None) -> str:
     parts += map(_note, view.notes)
     parts += map(_table, view.budgets)
     if view.tables:
-        parts.append(_figure(figure_png))
+        parts.append(_figure(figure_png, "Bar charts of the tables below: by day and by model"))
     parts += map(_table, view.tables)
     parts.append(f'<div class="cg-footer">{"<br>".join(map(escape, view.footer))}</div>')
     return f'<div class="costguard">{"".join(parts)}</div>'
@@ -57,6 +57,16 @@ def as_html(view: View, *, figure_png: bytes | None) -> str:
 def table_as_html(table: Table) -> str:
     """One table alone as a `<div>` with its own style."""
     return f'<div class="costguard"><style>{_STYLE}</style>{_table(table)}</div>'
+
+
+def figure_as_html(png: bytes | None, description: str) -> str:
+    """A figure alone, or what would draw it.
+
+    Args:
+        png: the figure as a PNG image; `None` if it could not be drawn.
+        description: what it shows, for those who cannot see it.
+    """
+    return f'<div class="costguard"><style>{_STYLE}</style>{_figure(png, description)}</div>'
 
 
 def _tile(tile: Tile) -> str:
@@ -80,14 +90,14 @@ def _note(note: Note) -> str:
     return f'<div class="{kind}">{escape(note.text)}</div>'
 
 
-def _figure(png: bytes | None) -> str:
+def _figure(png: bytes | None, description: str) -> str:
     if png is None:
         return (
             '<div class="cg-note">Figures need matplotlib: '
             "<code>pip install 'langchain-costguard[notebook]'</code></div>"
         )
     data = b64encode(png).decode("ascii")
-    return f'<img alt="Bar charts of the tables below: by day and by model" src="data:image/png;base64,{data}">'
+    return f'<img alt="{escape(description)}" src="data:image/png;base64,{data}">'
 
 
 def _table(table: Table) -> str:

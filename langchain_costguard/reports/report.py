@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from langchain_costguard.pricing.book import PriceBook
     from langchain_costguard.reports.notes import Note, PriceListUse, UnpricedCalls
     from langchain_costguard.reports.rows import DayStatistics, ReportRows
+    from langchain_costguard.reports.savings import SavingsWaterfall
     from langchain_costguard.reports.view import View
     from langchain_costguard.stores.base import LedgerStore
 
@@ -253,6 +254,17 @@ class CostReport:
         lines = self._store.entries(self._query)
         return replayed(lines, model=model, provider=provider, prices=self._book, expected_calls=self.calls)
 
+    def savings(self) -> SavingsWaterfall:
+        """What each technique saved, from the cost without any of them down to what is owed.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        from langchain_costguard.reports.savings import SavingsWaterfall
+
+        total = next(iter(regrouped(self._parts, ())), LedgerTotals())
+        return SavingsWaterfall(total, self._store.totals(self._query, by=("technique",), tz=self._tz))
+
     def unpriced(self) -> tuple[UnpricedCalls, ...]:
         """Why calls have no cost, most frequent reason first, each with what mends it.
 
@@ -293,6 +305,7 @@ class CostReport:
             "unpriced": [reason._asdict() for reason in self.unpriced()],
             "price_lists": [used._asdict() for used in self.price_lists()],
             "price_list": self._list_in_use,
+            "savings": self.savings().to_dict(),
             "budgets": [budget_dict(each, now=self._made_at) for each in self._budgets],
             "notes": [note.text for note in self.notes()],
         }
@@ -371,7 +384,7 @@ class CostReport:
             scope=scope_of(self._query),
             tiles=tiles_of(self._total),
             notes=self.notes(),
-            tables=tables_of(self.by_model(), self.by_day(), tz=self._tz),
+            tables=(*tables_of(self.by_model(), self.by_day(), tz=self._tz), *self.savings().tables),
             footer=footer_of(self.price_lists(), self._list_in_use, self._keeper),
             budgets=(budget_table(self._budgets, now=self._made_at, tz=self._tz),) if self._budgets else (),
         )

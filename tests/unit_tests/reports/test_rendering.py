@@ -14,6 +14,7 @@ from langchain_costguard.ledger import LedgerQuery
 from langchain_costguard.pricing import Catalog, PriceBook
 from langchain_costguard.reports import CostReport
 from langchain_costguard.reports.figures import png_where_possible
+from langchain_costguard.savings import Savings
 from langchain_costguard.usage import TokenUsage
 
 if TYPE_CHECKING:
@@ -49,6 +50,13 @@ Day         Calls  Input tokens  Output tokens  Cache read  Cached calls     Cos
 ----------------------------------------------------------------------------------------------------
 2026-03-03      3         2,000            200           0             1  $0.0008  + 1 unpriced call
 2026-03-02      2         1,100            120         100             0  $0.0100
+
+Savings
+Step                         Cost  Compared with
+-----------------------------------------------------------------------------------
+Without any technique   $0.011235
+exact cache            -$0.000435  asking again for answers to the very same prompt
+Billed                  $0.010800  without 1 unpriced call
 
 Priced by genai-prices 0.2.3 (3 calls).
 The price list is hand-written 1 of TODAY, 0 days old.
@@ -97,7 +105,8 @@ def march(store: InMemoryStore, book: Book) -> CostReport:
     book(cost="0", tags=("checkout",), usage=TokenUsage(cache_read=100, output_text=20), estimate_method="tiktoken")
     book("gpt-4o-mini", cost="0.0008", tags=("checkout",), at="2026-03-03T09:00")
     book("mystery-1", cost=None, tags=("checkout",), at="2026-03-03T09:00")
-    book(cost="0", status="cached", avoided_nano=435_000, tags=("checkout",), at="2026-03-03T09:00")
+    hit = {"avoided_nano": 435_000, "savings": Savings(exact_cache=435_000)}
+    book(cost="0", status="cached", **hit, tags=("checkout",), at="2026-03-03T09:00")
     prices = PriceBook(catalog=Catalog((), source="hand-written", version="1", dated=datetime.now(UTC).date()))
     return CostReport(store, query=LedgerQuery(tag="checkout"), title="March", prices=prices)
 
@@ -151,7 +160,7 @@ def test_hostile_names_do_nothing_to_a_page(store: InMemoryStore, book: Book) ->
 def test_a_page_has_tables_figures_and_its_own_style(march: CostReport) -> None:
     """A notebook that is opened elsewhere has no files beside it."""
     page = _page(march._repr_html_())
-    assert page.tags.count("table") == 2
+    assert page.tags.count("table") == 3
     assert [image.partition(",")[0] for image in page.images] == ["data:image/png;base64"]
     assert page.tags.count("style") == 1
     for words in ("$0.0108", "+ 1 unpriced call", "1 of 5 calls is unpriced", "gpt-4o-mini", "kept in memory only"):
@@ -171,7 +180,7 @@ def test_without_matplotlib_the_tables_stay(march: CostReport, monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     page = _page(march._repr_html_())
-    assert (page.images, page.tags.count("table")) == ([], 2)
+    assert (page.images, page.tags.count("table")) == ([], 3)
     assert "pip install 'langchain-costguard[notebook]'" in page.words
     with pytest.raises(OptionalDependencyError, match="matplotlib"):
         march.figure()
