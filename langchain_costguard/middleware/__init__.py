@@ -11,12 +11,16 @@ if TYPE_CHECKING:
 
     from langchain_costguard.middleware.budget import BudgetMiddleware
     from langchain_costguard.middleware.cascade import CascadeMiddleware
+    from langchain_costguard.middleware.context import ContextMiddleware
+    from langchain_costguard.middleware.routing import RoutingMiddleware
     from langchain_costguard.middleware.semantic_cache import SemanticCacheMiddleware
     from langchain_costguard.middleware.watching import label_agents
 
 __all__ = [
     "BudgetMiddleware",
     "CascadeMiddleware",
+    "ContextMiddleware",
+    "RoutingMiddleware",
     "SemanticCacheMiddleware",
     "label_agents",
 ]
@@ -24,6 +28,8 @@ __all__ = [
 _ROOMS = {
     "budget": ("BudgetMiddleware",),
     "cascade": ("CascadeMiddleware",),
+    "context": ("ContextMiddleware",),
+    "routing": ("RoutingMiddleware",),
     "semantic_cache": ("SemanticCacheMiddleware",),
     "watching": ("label_agents",),
 }
