@@ -117,7 +117,8 @@ class _Booking:
         if item.answer is None:
             return None, None
         try:
-            result: ChatResult = self._context.chain.wires[self._step].result(unpacked(item.answer))
+            wire, body = self._context.chain.wires[self._step], unpacked(item.answer)
+            result: ChatResult = wire.result(body) if self._watchers.others else wire.brief(body)
         except Exception as error:  # noqa: BLE001 - an answer that was paid is booked, whatever is wrong with it
             return None, error
         finish_result(result, self._model, run_id)

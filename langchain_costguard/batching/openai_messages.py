@@ -56,6 +56,13 @@ class OpenAIWire:
         """What the model would have made of the response."""
         return self._of_responses(body) if body.get("object") == "response" else self._of_chat(body)
 
+    def brief(self, body: Mapping[str, Any]) -> ChatResult:
+        """The same as far as usage and model are concerned, which is all that is booked; several times as fast."""
+        if body.get("object") == "response":
+            return self._of_responses(body)
+        result: ChatResult = self._result_of(dict(body), {})
+        return result
+
     def _of_chat(self, body: Mapping[str, Any]) -> ChatResult:
         from openai._types import NOT_GIVEN
         from openai.types.chat import ChatCompletion
@@ -69,7 +76,8 @@ class OpenAIWire:
         parsed = parse_chat_completion(
             response_format=self._schema, input_tools=NOT_GIVEN, chat_completion=completion  # type: ignore[arg-type]
         )  # fmt: skip
-        return self._result_of(parsed, {})
+        result = self._result_of(parsed, {})
+        return result  # noqa: RET504 - typed by its declaration above
 
     def _of_responses(self, body: Mapping[str, Any]) -> ChatResult:
         from langchain_openai.chat_models import base

@@ -67,6 +67,9 @@ class Wire(Protocol):
     def result(self, body: Mapping[str, Any]) -> ChatResult:
         """What the model would have made of the response."""
 
+    def brief(self, body: Mapping[str, Any]) -> ChatResult:
+        """The same, as far as its usage and its model are concerned."""
+
 
 class BatchProvider(Protocol):
     """A provider's Batch API, through the client of the model.

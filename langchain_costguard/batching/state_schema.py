@@ -84,7 +84,7 @@ TABLES: Final = (
         baseline_nano INTEGER,
         input_tokens INTEGER NOT NULL,
         output_tokens INTEGER NOT NULL,
-        PRIMARY KEY (job, step, position)
+        PRIMARY KEY (job, position, step)
     )
     """,
     "CREATE INDEX items_by_part ON items (job, part)",
