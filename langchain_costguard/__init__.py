@@ -10,6 +10,15 @@ from langchain_costguard._version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from langchain_costguard.batching import (
+        BatchJob,
+        ManyResults,
+        arun_many,
+        estimate_batch,
+        open_batch,
+        run_many,
+        submit_batch,
+    )
     from langchain_costguard.budgets import Budget, BudgetStatus
     from langchain_costguard.callbacks import (
         CostCallbackHandler,
@@ -20,6 +29,7 @@ if TYPE_CHECKING:
         uninstall,
     )
     from langchain_costguard.cascade import Cascade, CascadeChatModel, init_cascade
+    from langchain_costguard.compression import ContextCompressor
     from langchain_costguard.cost import Cost
     from langchain_costguard.estimates import CostEstimate, estimate_cost
     from langchain_costguard.exceptions import (
@@ -36,6 +46,7 @@ if TYPE_CHECKING:
     from langchain_costguard.guard.alerts import BudgetAlert, LoggingAlert, WebhookAlert
     from langchain_costguard.ledger import LedgerEntry, LedgerQuery, LedgerTotals
     from langchain_costguard.magic import load_ipython_extension
+    from langchain_costguard.output_limits import OutputTruncatedError, limit_output
     from langchain_costguard.pricing import (
         PayAsYouGo,
         Prepaid,
@@ -47,19 +58,26 @@ if TYPE_CHECKING:
         per_call,
         per_token,
     )
-    from langchain_costguard.reports import CostReport
+    from langchain_costguard.prompt_audit import PromptAudit, slim_prompt
+    from langchain_costguard.prompt_caching import CachePlan
+    from langchain_costguard.reports import CostReport, SavingsWaterfall
+    from langchain_costguard.routing import ComplexityRouter, RoutingDecision, TaskRouter
     from langchain_costguard.semantic_cache import SemanticCache, cached
     from langchain_costguard.stores import InMemoryStore, open_store
     from langchain_costguard.usage import TokenUsage
 
 __all__ = [
+    "BatchJob",
     "Budget",
     "BudgetAlert",
     "BudgetExceededError",
     "BudgetStatus",
     "BudgetStoreError",
+    "CachePlan",
     "Cascade",
     "CascadeChatModel",
+    "ComplexityRouter",
+    "ContextCompressor",
     "Cost",
     "CostCallbackHandler",
     "CostEstimate",
@@ -71,41 +89,64 @@ __all__ = [
     "LedgerQuery",
     "LedgerTotals",
     "LoggingAlert",
+    "ManyResults",
     "OptionalDependencyError",
+    "OutputTruncatedError",
     "PayAsYouGo",
     "Prepaid",
     "PriceBook",
     "PriceFormatError",
+    "PromptAudit",
+    "RoutingDecision",
+    "SavingsWaterfall",
     "SemanticCache",
     "StoreError",
     "Subscription",
+    "TaskRouter",
     "TokenUsage",
     "UnboundedInputError",
     "UnknownPriceError",
     "WebhookAlert",
     "__version__",
+    "arun_many",
     "cached",
     "compare_plans",
+    "estimate_batch",
     "estimate_cost",
     "free",
     "gpu_hour",
     "guarded",
     "init_cascade",
     "install",
+    "limit_output",
     "load_ipython_extension",
+    "open_batch",
     "open_store",
     "per_call",
     "per_token",
+    "run_many",
+    "slim_prompt",
+    "submit_batch",
     "track_costs",
     "track_embeddings",
     "uninstall",
 ]
 
 _ROOMS = {
+    "batching": (
+        "BatchJob",
+        "ManyResults",
+        "arun_many",
+        "estimate_batch",
+        "open_batch",
+        "run_many",
+        "submit_batch",
+    ),
     "budgets": ("Budget", "BudgetStatus"),
     "callbacks": ("CostCallbackHandler", "install", "track_costs", "track_embeddings", "uninstall"),
     "callbacks.guarded_model": ("guarded",),
     "cascade": ("Cascade", "CascadeChatModel", "init_cascade"),
+    "compression": ("ContextCompressor",),
     "cost": ("Cost",),
     "estimates": ("CostEstimate", "estimate_cost"),
     "exceptions": (
@@ -122,6 +163,7 @@ _ROOMS = {
     "guard.alerts": ("BudgetAlert", "LoggingAlert", "WebhookAlert"),
     "ledger": ("LedgerEntry", "LedgerQuery", "LedgerTotals"),
     "magic": ("load_ipython_extension",),
+    "output_limits": ("OutputTruncatedError", "limit_output"),
     "pricing": (
         "PayAsYouGo",
         "Prepaid",
@@ -133,7 +175,10 @@ _ROOMS = {
         "per_call",
         "per_token",
     ),
-    "reports": ("CostReport",),
+    "prompt_audit": ("PromptAudit", "slim_prompt"),
+    "prompt_caching": ("CachePlan",),
+    "reports": ("CostReport", "SavingsWaterfall"),
+    "routing": ("ComplexityRouter", "RoutingDecision", "TaskRouter"),
     "semantic_cache": ("SemanticCache", "cached"),
     "stores": ("InMemoryStore", "open_store"),
     "usage": ("TokenUsage",),
