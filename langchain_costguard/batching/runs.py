@@ -51,9 +51,9 @@ class ManyRun:
         self._checkpoint = checkpoint
         self._retries = retries
         self._progress = progress
-        self.reader = Reader(inputs)
-        self.course = Course(max_concurrency, on_error=on_error, is_kept=checkpoint is not None)
-        self.width = max_concurrency if self.reader.total is None else min(max_concurrency, self.reader.total)
+        self.reader: Reader = Reader(inputs)
+        self.course: Course = Course(max_concurrency, on_error=on_error, is_kept=checkpoint is not None)
+        self.width: int = max_concurrency if self.reader.total is None else min(max_concurrency, self.reader.total)
         """How many workers there is work for."""
         self.keeper: Keeper | None = None
         """The checkpoint, once it is open."""

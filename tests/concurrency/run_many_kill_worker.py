@@ -1,8 +1,9 @@
 """Processes that run many items with a checkpoint until they are killed, or kill themselves.
 
-The script itself only forks: for each line `FILE URL ITEMS WIDTH KILL_AFTER` that it reads it starts one such process and
-writes its number, so that what they import is imported once. `KILL_AFTER` is how many items the process does before it
-kills itself, in the moment in which nothing is under way if `WIDTH` is 1; 0 leaves that to others.
+The script itself only forks: for each line `FILE URL ITEMS WIDTH KILL_AFTER` that it reads it starts one such process,
+writes its number, and its exit code when it has ended; so what they import is imported once. `KILL_AFTER` is how many
+items the process does before it kills itself, in a moment in which nothing is under way if `WIDTH` is 1; 0 leaves that
+to others.
 """
 
 from __future__ import annotations

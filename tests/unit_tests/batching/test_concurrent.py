@@ -78,7 +78,7 @@ def test_a_failed_item_keeps_its_error_beside_the_results_of_the_others(many: Ma
     assert list(results) == [0, None, 2, None, 4]
     assert {index: str(error) for index, error in results.errors.items()} == {1: "1 is odd", 3: "3 is odd"}
     assert [outcome.status for outcome in results.outcomes] == ["done", "failed", "done", "failed", "done"]
-    with pytest.raises(ItemsFailedError, match="3 of 5 items done, 2 failed.*checkpoint=") as caught:
+    with pytest.raises(ItemsFailedError, match=r"3 of 5 items done, 2 failed.*checkpoint=") as caught:
         results.raise_if_failed()
     assert caught.value.__cause__ is results.errors[1]
     assert (set(caught.value.errors), caught.value.not_run) == ({1, 3}, 0)
@@ -173,8 +173,13 @@ async def test_it_runs_where_an_event_loop_runs() -> None:
 def test_a_cancelled_run_cancels_what_is_under_way() -> None:
     """An abandoned request that goes on in the background goes on costing."""
     cancelled: list[int] = []
+    under_way: list[int] = []
+    begun = asyncio.Event()
 
     async def forever(number: int) -> None:
+        under_way.append(number)
+        if len(under_way) == 3:
+            begun.set()
         try:
             await asyncio.Event().wait()
         finally:
@@ -182,9 +187,7 @@ def test_a_cancelled_run_cancels_what_is_under_way() -> None:
 
     async def give_up() -> None:
         run = asyncio.create_task(arun_many(RunnableLambda(forever), range(10), 3))
-        while not any(task.get_name() == "costguard-run-many" for task in asyncio.all_tasks()):
-            await asyncio.sleep(0.001)  # until it has begun
-        await asyncio.sleep(0.01)  # the tasks begin their calls
+        await begun.wait()
         run.cancel()
         with pytest.raises(asyncio.CancelledError):
             await run

@@ -157,7 +157,7 @@ def test_a_path_that_cannot_be_written_is_refused_before_anything_is_paid(many: 
     """A folder, and a folder that is not there."""
     asked = Asked()
     for path in (tmp_path, tmp_path / "nowhere" / "done.jsonl"):
-        with pytest.raises(CheckpointError, match="cannot be opened .* give a path in a folder you may write to"):
+        with pytest.raises(CheckpointError, match=r"cannot be opened .* give a path in a folder you may write to"):
             many(RunnableLambda(asked), ["a"], checkpoint=path)
     assert asked.inputs == []
 
@@ -238,7 +238,7 @@ def test_a_class_that_nobody_named_is_neither_written_nor_made(many: Many, file:
     assert asked == [0]
     allowed = Checkpoint(path=file, allowed_classes=[City])
     assert many(RunnableLambda(city), range(2), 10, allowed)[1] == City(name="Rome")
-    with pytest.raises(CheckpointError, match="line 2 .*is not among the allowed classes"):
+    with pytest.raises(CheckpointError, match=r"line 2 .*is not among the allowed classes"):
         many(RunnableLambda(city), range(2), 10, file)
 
 
@@ -323,7 +323,7 @@ def test_a_full_disk_stops_the_run_and_leaves_what_is_kept(file: Path, monkeypat
     monkeypatch.setattr(
         os, "write", lambda place, data: write(place, data[:5]) if len(data) > 90 else write(full, data)
     )
-    with pytest.raises(CheckpointError, match="cannot be written .*make room"):
+    with pytest.raises(CheckpointError, match=r"cannot be written .*make room"):
         run_many(chain, ["a", "b" * 50, "c" * 50], 1, Checkpoint(path=file, chain_name="t"))
     monkeypatch.undo()
     os.close(full)

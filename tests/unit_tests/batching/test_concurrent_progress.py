@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from langchain_core.runnables import RunnableLambda
 
-from langchain_costguard.batching import run_many
 from langchain_costguard.batching import progress as progress_module
+from langchain_costguard.batching import run_many
 from langchain_costguard.testing import LoopbackProvider, ScriptedChatModel
 
 if TYPE_CHECKING:
