@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from langchain_costguard.routing.features import checked_texts, features_of, sklearn
+from langchain_costguard.routing.features import checked_texts, features_of, probabilities, sklearn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,8 +63,7 @@ class ComplexityScorer:
         if isinstance(prompts, str):
             msg = "prompts is one text: give a list of them, `score([prompt])`"
             raise TypeError(msg)
-        scores: NDArray[Any] = self._model.predict_proba(self._features(list(prompts)))[:, 1]
-        return scores
+        return probabilities(self._model, self._features(list(prompts)))[:, 1]
 
 
 def fitted(

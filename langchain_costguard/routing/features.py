@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from math import log, log1p, sqrt
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_costguard._optional import require
 from langchain_costguard.routing.asking import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -40,8 +42,6 @@ def sklearn(module: str) -> Any:  # noqa: ANN401 - a module
 
 def form_of(text: str) -> list[float]:
     """The outward form of a text: its length in several measures, and what share of it is of which kind."""
-    from math import log1p
-
     characters, words = len(text) or 1, _WORD.findall(text)
     count = len(words) or 1
     return [
@@ -60,27 +60,56 @@ def form_of(text: str) -> list[float]:
 
 
 class WordFeatures:
-    """Texts as sparse rows: TF-IDF of words, signs and pairs of them, and their form; fitted to texts."""
+    """Texts as sparse rows: TF-IDF of words, signs and pairs of them, and their form; fitted to texts.
+
+    scikit-learn learns the vocabulary; rows are made here, because its own `transform` takes several times as long
+    for one text.
+    """
 
     def __init__(self, texts: Sequence[str]) -> None:
         """Learn the words that occur, how rare they are, and how the form varies."""
-        self._words: Any = sklearn("feature_extraction.text").TfidfVectorizer(
+        import numpy as np
+
+        read = [excerpt(text) for text in texts]
+        words = sklearn("feature_extraction.text").TfidfVectorizer(
             token_pattern=_TERM,
             ngram_range=(1, 2),
             sublinear_tf=True,
             min_df=1 if len(texts) < _FEW_TEXTS else 2,
             max_features=_MOST_TERMS,
         )
-        self._scaler: Any = sklearn("preprocessing").StandardScaler()
-        self._words.fit(map(excerpt, texts))
-        self._scaler.fit([form_of(excerpt(text)) for text in texts])
+        words.fit(read)
+        self._terms_of: Callable[[str], list[str]] = words.build_analyzer()
+        self._columns: dict[str, int] = {term: int(column) for term, column in words.vocabulary_.items()}
+        self._rarity: list[float] = words.idf_.tolist()
+        forms = np.array([form_of(text) for text in read])
+        varies = forms.std(axis=0)
+        self._usual: list[float] = forms.mean(axis=0).tolist()
+        self._weights: list[float] = (_FORM_WEIGHT / np.where(varies > 0, varies, 1.0)).tolist()
 
     def __call__(self, texts: Sequence[str]) -> Any:  # noqa: ANN401 - a sparse matrix
         """One row for each text, shape `(texts, features)`."""
         sparse: Any = require("scipy.sparse", extra=EXTRA, purpose=_PURPOSE)
-        read = [excerpt(text) for text in texts]
-        form = self._scaler.transform([form_of(text) for text in read]) * _FORM_WEIGHT
-        return sparse.hstack([self._words.transform(read), sparse.csr_matrix(form)], format="csr")
+        data: list[float] = []
+        columns: list[int] = []
+        ends = [0]
+        for text in map(excerpt, texts):
+            for column, value in self._row(text):
+                columns.append(column)
+                data.append(value)
+            ends.append(len(data))
+        return sparse.csr_matrix((data, columns, ends), shape=(len(texts), len(self._rarity) + len(self._usual)))
+
+    def _row(self, text: str) -> Iterator[tuple[int, float]]:
+        """The columns of a text that are not zero."""
+        known = (self._columns.get(term) for term in self._terms_of(text))
+        counts = Counter(column for column in known if column is not None)
+        values = {column: (1 + log(count)) * self._rarity[column] for column, count in counts.items()}
+        length = sqrt(sum(value * value for value in values.values())) or 1.0
+        yield from ((column, value / length) for column, value in values.items())
+        first = len(self._rarity)
+        for at, (value, usual, weight) in enumerate(zip(form_of(text), self._usual, self._weights, strict=True)):
+            yield first + at, (value - usual) * weight
 
 
 class EmbeddingFeatures:
@@ -111,6 +140,18 @@ class EmbeddingFeatures:
 def features_of(texts: Sequence[str], embed: Embed | None) -> WordFeatures | EmbeddingFeatures:
     """The features of texts: by their words, or by an embedder."""
     return WordFeatures(texts) if embed is None else EmbeddingFeatures(embed)
+
+
+def probabilities(model: Any, rows: Any) -> NDArray[Any]:  # noqa: ANN401 - of scikit-learn
+    """The probability of each class for each row, by a fitted logistic regression; shape `(rows, classes)`."""
+    import numpy as np
+
+    leaning = np.asarray(rows @ model.coef_.T + model.intercept_)
+    if leaning.shape[1] == 1:
+        leaning = np.hstack([np.zeros_like(leaning), leaning])
+    raised = np.exp(leaning - leaning.max(axis=1, keepdims=True))
+    found: NDArray[Any] = raised / raised.sum(axis=1, keepdims=True)
+    return found
 
 
 def checked_texts(prompts: Sequence[str], labels: Sequence[Any], *, of: str) -> list[str]:

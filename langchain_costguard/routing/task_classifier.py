@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from langchain_costguard.routing.features import checked_texts, features_of, sklearn
+from langchain_costguard.routing.features import checked_texts, features_of, probabilities, sklearn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ class ClassifiedTask(NamedTuple):
 
 
 class TaskClassifier:
-    """Finds the task of a prompt; made by `TaskClassifier.fit`. Takes under a millisecond, however long the prompt.
+    """Finds the task of a prompt; made by `TaskClassifier.fit`. It reads the beginning and the end of a long prompt.
 
     Attributes:
         tasks: the tasks it knows.
@@ -59,7 +59,7 @@ class TaskClassifier:
         """
         texts = checked_texts(prompts, tasks, of="tasks")
         features = features_of(texts, embed)
-        model = sklearn("linear_model").LogisticRegression(C=_PENALTY, max_iter=1_000)
+        model = sklearn("linear_model").LogisticRegression(C=_PENALTY, max_iter=1_000, tol=1e-3)
         model.fit(features(texts), list(map(str, tasks)))
         return cls(features, model)
 
@@ -69,5 +69,5 @@ class TaskClassifier:
 
     def classify(self, prompts: Sequence[str]) -> list[ClassifiedTask]:
         """The likeliest task of each prompt."""
-        likely = self._model.predict_proba(self._features(prompts))
+        likely = probabilities(self._model, self._features(prompts))
         return [ClassifiedTask(self.tasks[row.argmax()], float(row.max())) for row in likely]
