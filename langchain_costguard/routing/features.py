@@ -27,6 +27,8 @@ _SENTENCE_END: Final = re.compile(r"[.!?](?:\s|$)")
 _MOST_TERMS: Final = 50_000
 _FEW_TEXTS: Final = 200
 """With fewer texts than this, a word that stands in one of them alone counts as well."""
+_ROUNDING: Final = 1e-9
+"""A measure that varies by no more than this is the same in all texts."""
 _FORM_WEIGHT: Final = 0.1
 """How much the form counts beside the words, for the penalty of a linear model."""
 
@@ -85,7 +87,7 @@ class WordFeatures:
         forms = np.array([form_of(text) for text in read])
         varies = forms.std(axis=0)
         self._usual: list[float] = forms.mean(axis=0).tolist()
-        self._weights: list[float] = (_FORM_WEIGHT / np.where(varies > 0, varies, 1.0)).tolist()
+        self._weights: list[float] = (_FORM_WEIGHT / np.where(varies > _ROUNDING, varies, 1.0)).tolist()
 
     def __call__(self, texts: Sequence[str]) -> Any:  # noqa: ANN401 - a sparse matrix
         """One row for each text, shape `(texts, features)`."""

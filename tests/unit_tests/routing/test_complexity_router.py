@@ -137,6 +137,12 @@ def test_embeddings_take_the_place_of_words() -> None:
         ComplexityScorer.fit(PROMPTS, NEEDS, embed=3)
 
 
+def test_a_measure_that_never_varied_decides_nothing() -> None:
+    """Sums of floats make it vary by their rounding, and a division by that outweighs every word."""
+    scorer = ComplexityScorer.fit(PROMPTS, NEEDS)  # each has one number
+    assert scorer.score(["Prove by induction that it converges."])[0] > scorer.score(["What is the capital?"])[0]
+
+
 def test_only_the_beginning_and_the_end_of_a_long_prompt_are_read() -> None:
     """A decision must not take longer the longer the prompt is."""
     scorer = ComplexityScorer.fit(PROMPTS, NEEDS)
