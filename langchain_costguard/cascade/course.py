@@ -163,6 +163,7 @@ class Question:
         leg = self._leg(tier, ANSWER if is_shown else DRAFT)
         leg.baseline, leg.asked = self.plan.baseline, self.plan.asked[tier]
         leg.booked_nano = self.legs.booked_nano + self._added_nano(leg, sent)
+        leg.others_nano = self.legs.others_nano
         self.legs.open(leg)
         try:
             output = yield Ask(self.plan.asked[tier], sent, leg, is_shown)

@@ -16,7 +16,7 @@ from langchain_costguard.recorder import Recorder
 from langchain_costguard.recorder.lines import LineMaker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from langchain_core.callbacks import BaseCallbackHandler
     from langchain_core.messages.ai import UsageMetadata
@@ -93,6 +93,7 @@ class Leg:
         purpose: `"draft"`, `"answer"`, or what a signal asks for.
         baseline: the model that would have been asked without the cascade; empty where nobody would have been.
         booked_nano: what is to be taken off its baseline, in nano-USD.
+        others_nano: how much of that other techniques saved on earlier legs.
         watcher: what sees its lines, once it has begun.
         usage: the usage its answer reported.
         verdict: `"accepted"`, `"rejected"` or `"failed"`; empty where nothing was judged.
@@ -107,6 +108,7 @@ class Leg:
     purpose: str
     baseline: str = ""
     booked_nano: int = 0
+    others_nano: int = 0
     watcher: LegWatcher | None = None
     usage: UsageMetadata | None = None
     verdict: str = ""
@@ -125,13 +127,10 @@ class Leg:
         """Whether nobody is to see what it says, at least not yet."""
         return self.purpose != ANSWER
 
-    def metadata(self) -> dict[str, Any]:
-        """What its runs tell the recorder."""
-        return {
-            tags.TECHNIQUE: TECHNIQUE,
-            tags.BASELINE_MODEL: self.baseline,
-            tags.BASELINE_BOOKED: self.booked_nano or None,
-        }
+    def metadata(self, outer: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What its runs tell the recorder, beside what the runs around them do."""
+        found = tags.with_technique(outer, TECHNIQUE)
+        return {**found, tags.BASELINE_MODEL: self.baseline, tags.BASELINE_BOOKED: self.booked_nano or None}
 
     def tags(self) -> list[str]:
         """The tags of its runs."""
@@ -147,6 +146,11 @@ class Leg:
     def baseline_nano(self) -> int | None:
         """What its lines say of the baseline, in nano-USD; `None` where that is not known."""
         return _sum(line.baseline_nano for line in self.lines) if self.lines else None
+
+    @property
+    def claimed_nano(self) -> int:
+        """What its lines have booked as the cost without any technique, in nano-USD, as far as it is known."""
+        return sum(_claimed(line) for line in self.lines)
 
     def as_dict(self) -> dict[str, Any]:
         """What stands about it in an answer's metadata: texts and whole numbers."""
@@ -173,13 +177,20 @@ class Legs:
 
     @property
     def booked_nano(self) -> int:
-        """What their lines say of the baseline so far, in nano-USD, as far as it is known."""
-        return sum(leg.baseline_nano or 0 for leg in self.legs)
+        """What their lines have booked as the cost without any technique so far, in nano-USD, as far as it is known."""
+        return sum(leg.claimed_nano for leg in self.legs)
+
+    @property
+    def others_nano(self) -> int:
+        """How much of that other techniques saved, such as a provider's cache."""
+        return self.booked_nano - sum(leg.baseline_nano or 0 for leg in self.legs)
 
     def money(self) -> dict[str, str | None]:
         """What the question cost, what the last tier alone would have cost, and what was saved, in US dollars."""
         cost = _sum(leg.cost_nano for leg in self.legs)
         baseline = _sum(leg.baseline_nano for leg in self.legs)
+        if baseline is not None:
+            baseline += next((leg.others_nano for leg in reversed(self.legs) if leg.booked_nano), 0)
         saved = None if cost is None or baseline is None else baseline - cost
         return {"cost_usd": usd_text(cost), "baseline_usd": usd_text(baseline), "saved_usd": usd_text(saved)}
 
@@ -196,6 +207,12 @@ def usd_text(nano: int | None) -> str | None:
 def confidence_text(confidence: float | None) -> str | None:
     """A confidence as text, which chunks of a stream can carry."""
     return None if confidence is None else f"{confidence:.6g}"
+
+
+def _claimed(line: LedgerEntry) -> int:
+    if line.savings is None or line.billed_nano is None:
+        return line.baseline_nano or 0
+    return line.billed_nano + line.savings.total
 
 
 def _sum(amounts: Iterable[int | None]) -> int | None:

@@ -101,7 +101,7 @@ class ChildRuns:
             others = [handler for handler in others if not _is_streaming(handler)]
         children.set_handlers([*others, leg.watcher])
         config = patch_config(self._config, callbacks=children)
-        config["metadata"] = {**config.get("metadata", {}), **leg.metadata()}
+        config["metadata"] = leg.metadata(config.get("metadata"))
         config["tags"] = [*config.get("tags", []), *leg.tags()]
         return config
 
@@ -176,7 +176,7 @@ class IsolatedRuns:
         return {
             "callbacks": callbacks,
             "tags": [*self._run.tags, *leg.tags()],
-            "metadata": {**outer, **leg.metadata()},
+            "metadata": leg.metadata(outer),
         }
 
     def invoke(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> Any:
