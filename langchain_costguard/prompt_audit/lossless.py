@@ -44,7 +44,7 @@ class Slimmed(NamedTuple):
 
 
 def slim_text(
-    text: str, model: str | None = None, *, seen: set[str] | None = None, keeps_repeats: bool = False
+    text: str, model: str | None = None, *, seen: set[str] | None = None, keep_repeats: bool = False
 ) -> Slimmed:
     """Take from a text what says nothing; the text itself comes back where that would not save tokens.
 
@@ -57,7 +57,7 @@ def slim_text(
         text: the text.
         model: whose tokenizer decides whether an edit saves anything.
         seen: the paragraphs that earlier texts had; this one's are added. `None` looks at this text alone.
-        keeps_repeats: whether paragraphs stay that stood there before.
+        keep_repeats: whether paragraphs stay that stood there before.
     """
     edits: list[Edit] = []
     known = set[str]() if seen is None else seen
@@ -68,7 +68,7 @@ def slim_text(
     )
     tokens = count_tokens(text, model).tokens
     for kind, step in steps:
-        if kind == "repeated passage" and keeps_repeats:
+        if kind == "repeated passage" and keep_repeats:
             continue
         shorter = outside_fences(text, step)
         left = count_tokens(shorter, model).tokens if shorter != text else tokens

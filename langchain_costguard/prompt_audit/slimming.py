@@ -36,7 +36,9 @@ class SlimmedPrompt(NamedTuple):
         return sum(edit.saved_tokens for _, edit in self.edits)
 
 
-def slim_messages(messages: Sequence[BaseMessage], model: str | None = None) -> SlimmedPrompt:
+def slim_messages(
+    messages: Sequence[BaseMessage], model: str | None = None, *, keep_repeats: bool = False
+) -> SlimmedPrompt:
     """Edit the messages of a prompt, none of which is changed itself; see `slim_text` for what is done.
 
     What a model said stays as it was. A paragraph that stood there before goes only within one message: in another one
@@ -45,23 +47,28 @@ def slim_messages(messages: Sequence[BaseMessage], model: str | None = None) -> 
     Args:
         messages: the prompt.
         model: whose tokenizer decides whether an edit saves anything.
+        keep_repeats: whether paragraphs that stood there before stay, as instructions do that are repeated on purpose
+            behind a long context.
     """
     slimmed: list[BaseMessage] = []
     edits: list[tuple[int, Edit]] = []
     for number, message in enumerate(messages):
-        shorter, done = (message, []) if isinstance(message, AIMessage) else _slim(message, model)
+        shorter, done = (
+            (message, []) if isinstance(message, AIMessage) else _slim(message, model, keep_repeats=keep_repeats)
+        )
         slimmed.append(shorter)
         edits += [(number, edit) for edit in done]
     return SlimmedPrompt(slimmed, tuple(edits))
 
 
-def slim_prompt(model: Runnable[Any, Any] | None = None) -> Runnable[Any, Any]:
+def slim_prompt(model: Runnable[Any, Any] | None = None, *, keep_repeats: bool = False) -> Runnable[Any, Any]:
     """A step that slims prompts without loss: before a model, or around one.
 
     Args:
         model: a chat model, or a chain with one: its calls are booked under the technique `prompt_slimming` with the
             input tokens that were saved. `None` for a step of its own, `prompt | slim_prompt() | model`, which books
             nothing.
+        keep_repeats: as for `slim_messages`.
 
     Raises:
         TypeError: there is no chat model in what is given.
@@ -74,8 +81,14 @@ def slim_prompt(model: Runnable[Any, Any] | None = None) -> Runnable[Any, Any]:
     if model is None:
         from langchain_core.runnables import RunnableLambda
 
-        return RunnableLambda(lambda given: slim_messages(messages_of(given)).messages, name="slim_prompt")
-    made: Runnable[Any, Any] = SlimmingModel(model) if is_model(model) else with_models(model, SlimmingModel)
+        return RunnableLambda(
+            lambda given: slim_messages(messages_of(given), keep_repeats=keep_repeats).messages, name="slim_prompt"
+        )
+
+    def slimming(one: Runnable[Any, Any]) -> Runnable[Any, Any]:
+        return SlimmingModel(one, keep_repeats=keep_repeats)
+
+    made = slimming(model) if is_model(model) else with_models(model, slimming)
     if made is model:
         msg = f"no chat model is to be seen in {type(model).__name__}: give one, or a chain that has one as a step"
         raise TypeError(msg)
@@ -85,9 +98,10 @@ def slim_prompt(model: Runnable[Any, Any] | None = None) -> Runnable[Any, Any]:
 class SlimmingModel(ModelWrapper):
     """A model whose prompts are slimmed without loss; made by `slim_prompt`."""
 
-    def __init__(self, model: Runnable[Any, Any]) -> None:
+    def __init__(self, model: Runnable[Any, Any], *, keep_repeats: bool = False) -> None:
         """Wrap a model."""
         self.model: Runnable[Any, Any] = model
+        self.keep_repeats: bool = keep_repeats
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Slim the prompt and ask the model."""
@@ -107,25 +121,26 @@ class SlimmingModel(ModelWrapper):
             yield chunk
 
     def _around(self, model: Runnable[Any, Any]) -> SlimmingModel:
-        return SlimmingModel(model)
+        return SlimmingModel(model, keep_repeats=self.keep_repeats)
 
     def _slimmed(self, given: Any, config: RunnableConfig | None, kwargs: dict[str, Any]) -> tuple[Any, RunnableConfig]:
         """The prompt to send, and a config that says what was saved."""
         config = ensure_config(config)
         inner = inner_models(self.model, kwargs, config)
         name = inner[0].chat._get_ls_params().get("ls_model_name") if inner else None  # noqa: SLF001 - as LangChain describes runs itself
-        found = slim_messages(messages_of(given), name)
+        found = slim_messages(messages_of(given), name, keep_repeats=self.keep_repeats)
         if not found.saved_tokens:
             return given, config
         saved = {SAVED_INPUT_TOKENS: found.saved_tokens + ((config.get("metadata") or {}).get(SAVED_INPUT_TOKENS) or 0)}
         return found.messages, {**config, "metadata": with_technique(config.get("metadata"), _TECHNIQUE, **saved)}
 
 
-def _slim(message: BaseMessage, model: str | None) -> tuple[BaseMessage, list[Edit]]:
+def _slim(message: BaseMessage, model: str | None, *, keep_repeats: bool) -> tuple[BaseMessage, list[Edit]]:
     """A message after its edits; its text blocks share what they have said."""
     seen = set[str]()
+    keep_repeats = keep_repeats or isinstance(message, ToolMessage)
     if isinstance(message.content, str):
-        text, edits = slim_text(message.content, model, seen=seen, keeps_repeats=isinstance(message, ToolMessage))
+        text, edits = slim_text(message.content, model, seen=seen, keep_repeats=keep_repeats)
         return (message.model_copy(update={"content": text}) if edits else message), list(edits)
     done: list[Edit] = []
     blocks: list[Any] = []
@@ -134,7 +149,7 @@ def _slim(message: BaseMessage, model: str | None) -> tuple[BaseMessage, list[Ed
         if said is None:
             blocks.append(block)
             continue
-        shorter, edits = slim_text(said, model, seen=seen, keeps_repeats=isinstance(message, ToolMessage))
+        shorter, edits = slim_text(said, model, seen=seen, keep_repeats=keep_repeats)
         kept = shorter or said  # no provider takes an empty block
         done += edits if shorter else ()
         blocks.append(kept if isinstance(block, str) else {**block, "text": kept})
