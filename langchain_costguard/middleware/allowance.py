@@ -69,9 +69,7 @@ def checked_budgets(budgets: Budget | Iterable[Budget]) -> tuple[Budget, ...]:
         TypeError: something among them is no budget.
         ValueError: there is none.
     """
-    given: tuple[object, ...] = (
-        tuple(budgets) if isinstance(budgets, Iterable) and not isinstance(budgets, str) else (budgets,)
-    )
+    given: tuple[object, ...] = tuple(budgets) if isinstance(budgets, Iterable) else (budgets,)
     for one in given:
         if not isinstance(one, Budget):
             msg = f"{one!r} is no budget: give budgets=Budget(1, per='run'), or several in a list"

@@ -1,7 +1,5 @@
 """ContextMiddleware: what an agent's model reads, shortened to what it needs and marked for its provider's cache."""
 
-
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any

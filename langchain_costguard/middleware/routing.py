@@ -140,7 +140,7 @@ def step_of(messages: Sequence[AnyMessage]) -> Step:
 def told(response: Any, decision: RoutingDecision) -> ModelCallResult[Any]:
     """A response whose message says how it was routed."""
     if isinstance(response, ExtendedModelResponse):
-        return replace(response, model_response=told(response.model_response, decision))
+        return replace(response, model_response=cast("Any", told(response.model_response, decision)))
     if isinstance(response, AIMessage):
         return cast("AIMessage", stamped(response, decision))
     result = [stamped(one, decision) if isinstance(one, AIMessage) else one for one in response.result]

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from langchain.agents.middleware import ClearToolUsesEdit, ContextEditingMiddleware, SummarizationMiddleware
+from langchain_anthropic.middleware import AnthropicPromptCachingMiddleware
 from langchain_core.messages import ToolMessage
 from langchain_core.tools import tool
 
 from langchain_costguard import Budget, track_costs
 from langchain_costguard.compression import ContextCompressor
 from langchain_costguard.middleware import BudgetMiddleware, ContextMiddleware
+from langchain_costguard.prompt_caching import CachePlan
+from langchain_costguard.testing import LoopbackProvider
+from langchain_costguard.testing.loopback import ModelPrice
 from tests.integration_tests.middleware_agents import WAYS, agent, ask, calls, is_valid
-
-if TYPE_CHECKING:
-    from langchain_costguard.testing import LoopbackProvider
 
 PAGE = " ".join(f"The city number {number} has {number * 7} bridges over its river." for number in range(200))
 
@@ -69,6 +71,40 @@ def test_short_conversations_stay_as_they_are(provider: LoopbackProvider) -> Non
     with track_costs() as costs:
         ask(agent(provider.chat_model(), [read], middleware=[context], system_prompt="Be brief."), "invoke")
     assert [line.techniques for line in costs.entries()] == [()]
+
+
+HANDBOOK = "\n".join(f"Rule {number}: refunds of kind {number * 7} take {number % 9} days." for number in range(400))
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("with_theirs", [True, False])
+def test_the_stable_beginning_is_marked_once_for_the_providers_cache(way: str, *, with_theirs: bool) -> None:
+    """Marks beyond four are refused, and each is paid as a write."""
+    prices = {"claude-sonnet-5": ModelPrice(2, 10)}
+    with LoopbackProvider(keep_bodies=True, prices=prices) as provider:
+        claude = provider.anthropic_model(model="claude-sonnet-5", max_tokens=64)
+        examples = [[("system", HANDBOOK), ("human", f"Order {number}?")] for number in range(2)]
+        plan = CachePlan.from_examples(claude, examples, tools=[read], reuse=100, within=timedelta(hours=1))
+        theirs: list[Any] = [AnthropicPromptCachingMiddleware()] if with_theirs else []
+        allowance = BudgetMiddleware(Budget(1, per="run"))
+        provider.script(calls("read"))
+        graph = agent(
+            claude, [read], middleware=[allowance, *theirs, ContextMiddleware(plan=plan)], system_prompt=HANDBOOK
+        )
+        ask(graph, way)
+        bodies = [request.body for request in provider.requests]
+        assert len(bodies) == 2
+        assert [str(body).count("cache_control") for body in bodies] == ([3, 3] if with_theirs else [1, 1])
+        assert allowance.costs.total_cost == provider.billed
+        assert [line.techniques for line in allowance.costs.entries()] == [("prompt_caching",)] * 2
+
+
+def test_a_model_of_another_provider_is_asked_as_it_is(provider: LoopbackProvider) -> None:
+    """A fallback to another provider must not fail for the sake of a cache it does not have."""
+    examples = [[("system", HANDBOOK), ("human", f"Order {number}?")] for number in range(2)]
+    plan = CachePlan.from_examples("anthropic:claude-sonnet-5", examples, reuse=100, within=timedelta(hours=1))
+    graph = agent(provider.chat_model(), (), middleware=[ContextMiddleware(plan=plan)], system_prompt=HANDBOOK)
+    assert ask(graph, "invoke")["messages"][-1].text == "An answer from the loopback provider."
 
 
 def test_a_context_without_anything_to_do_is_refused() -> None:
