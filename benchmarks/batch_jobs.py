@@ -1,0 +1,212 @@
+"""Batch jobs: 100,000 requests end to end, and what a crash at any request costs; beside other packages.
+
+    python benchmarks/batch_jobs.py [--requests 100000] [--rival litellm=/path/to/python] [--rival langasync=...]
+
+The provider is `LoopbackProvider` in a process of its own: it bills each answered item, and can kill a client at any of
+its requests, before it is served or after. A rival runs with the Python of an environment in which it is installed; one
+without `--rival` is not run, and the table says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WORKER: Final = Path(__file__).with_name("batch_contenders.py")
+RESULT: Final = Path(__file__).parent / "results" / "batch_jobs.json"
+ITEMS: Final = 6
+PER_FILE: Final = 3
+PACKAGES: Final = {"litellm": "litellm", "langasync": "langasync"}
+_KILLED: Final = -signal.SIGKILL
+_TIMEOUT_SECONDS: Final = 60
+
+
+class Provider:
+    """A provider in a process of its own."""
+
+    def __init__(self) -> None:
+        """Start it."""
+        self._process = _start(sys.executable, "serve")
+        self.url: str = self._read()
+
+    def ask(self, line: str) -> Any:  # noqa: ANN401 - what the process says
+        """Say a line to it and hear what it says."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+        return self._read()
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.communicate()
+
+    def _read(self) -> Any:  # noqa: ANN401 - what the process says
+        assert self._process.stdout is not None
+        return json.loads(self._process.stdout.readline())
+
+
+class Ended(NamedTuple):
+    """How a job's process ended."""
+
+    code: int | None
+    """Its exit code; `None` if it had to be stopped."""
+    said: dict[str, Any]
+    """What it printed."""
+    error: str
+    """The last line of what it complained of."""
+
+
+@contextmanager
+def provider() -> Iterator[Provider]:
+    """A provider for one job."""
+    made = Provider()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def run(
+    system: str,
+    python: str,
+    asked: Provider,
+    folder: Path,
+    requests: int,
+    per_file: int,
+    *,
+    kill_at: int = -1,
+    timeout_seconds: float = _TIMEOUT_SECONDS,
+) -> Ended:
+    """Run a job in a process of its own, and kill it at one of its requests."""
+    process = _start(python, system, asked.url, str(folder), str(requests), str(per_file))
+    asked.ask(f"aim {process.pid} {kill_at}")
+    try:
+        out, err = process.communicate("go\n", timeout=timeout_seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return Ended(None, {}, f"it was not done after {timeout_seconds:g} s")
+    lines = err.strip().splitlines()
+    return Ended(
+        process.returncode, json.loads(out.splitlines()[-1]) if out.strip() else {}, lines[-1] if lines else ""
+    )
+
+
+def at_scale(requests: int) -> dict[str, Any]:
+    """So many requests over two files, and what the provider billed."""
+    with provider() as asked, tempfile.TemporaryDirectory() as folder:
+        per_file = (requests + 1) // 2
+        ended = run("costguard", sys.executable, asked, Path(folder), requests, per_file, timeout_seconds=3600)
+        assert ended.code == 0, ended.error
+        bill = asked.ask("bill")
+    return {"requests": requests, **ended.said, "billed": bill["billed"], "answered_again": bill["answered_again"]}
+
+
+def crashes(system: str, python: str) -> dict[str, Any]:
+    """Kill a job of six requests at each of its requests, and run it again: what was paid twice, what was lost."""
+    with provider() as asked, tempfile.TemporaryDirectory() as folder:
+        first = run(system, python, asked, Path(folder), ITEMS, PER_FILE)
+        if first.code != 0 or first.said.get("delivered") != ITEMS:
+            return {"undisturbed": first.error or f"{first.said.get('delivered')} of {ITEMS} delivered"}
+        moments = asked.ask("seen")
+    told: dict[str, Any] = {"kills": 0, "all_once": 0, "paid_again": 0, "lost": 0, "worst": []}
+    for at, moment in enumerate(moments):
+        with provider() as asked, tempfile.TemporaryDirectory() as folder:
+            killed = run(system, python, asked, Path(folder), ITEMS, PER_FILE, kill_at=at)
+            if killed.code != _KILLED:
+                continue
+            again = run(system, python, asked, Path(folder), ITEMS, PER_FILE)
+            bill = asked.ask("bill")
+        lost = ITEMS - int(again.said.get("delivered", 0))
+        told["kills"] += 1
+        told["all_once"] += not bill["answered_again"] and not lost
+        told["paid_again"] += bill["answered_again"]
+        told["lost"] += max(lost, 0)
+        if bill["answered_again"] or lost:
+            told["worst"].append({"at": " ".join(moment), **bill, "lost": lost, "error": again.error})
+    return told
+
+
+def main() -> None:
+    """Run what is asked for, print it and keep it."""
+    options = _options()
+    rivals = dict(one.split("=", 1) for one in options.rival)
+    scale = at_scale(options.requests)
+    _print_scale(scale)
+    matrix = {"costguard": crashes("costguard", sys.executable), "by_hand": crashes("by_hand", sys.executable)}
+    for name in PACKAGES:
+        matrix[name] = crashes(name, rivals[name]) if name in rivals else {"not_run": f"give --rival {name}=PYTHON"}
+    _print_matrix(matrix)
+    versions = {name: _version(rivals[name], package) for name, package in PACKAGES.items() if name in rivals}
+    found = {
+        "machine": {"python": platform.python_version(), "system": platform.system(), "cpus": os.cpu_count()},
+        "versions": {name: metadata.version(name) for name in ("langchain-core", "langchain-openai", "openai")}
+        | versions,
+        "scale": scale,
+        "crashes": matrix,
+    }
+    if options.keep:
+        RESULT.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+
+def _print_scale(scale: dict[str, Any]) -> None:
+    print(f"{scale['requests']:,} requests over two files, end to end")
+    print(
+        f"  delivered {scale['delivered']:,}, errors {scale['errors']:,}, lines in the ledger {scale['ledger_lines']:,}"
+    )
+    print(f"  cost {scale['cost']}, the provider billed {scale['billed']}")
+    print(f"  submit {scale['submit_s']} s, wait {scale['wait_s']} s, collect {scale['collect_s']} s")
+    print(
+        f"  memory in MB: {scale['imported_mb']} imported, {scale['submitted_mb']} submitted, {scale['peak_mb']} peak"
+    )
+
+
+def _print_matrix(matrix: dict[str, dict[str, Any]]) -> None:
+    print(f"\n{ITEMS} requests, killed at each request of the job and run again")
+    print(f"{'':<12}{'kills':>8}{'all once':>10}{'paid again':>12}{'lost':>6}")
+    for name, told in matrix.items():
+        if "kills" in told:
+            print(f"{name:<12}{told['kills']:>8}{told['all_once']:>10}{told['paid_again']:>12}{told['lost']:>6}")
+        else:
+            print(f"{name:<12}  {told.get('not_run') or told.get('undisturbed')}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=100_000)
+    parser.add_argument("--rival", action="append", default=[], metavar="NAME=PYTHON")
+    parser.add_argument("--keep", action="store_true", help=f"write {RESULT.name}")
+    return parser.parse_args()
+
+
+def _version(python: str, package: str) -> str:
+    script = f"from importlib import metadata; print(metadata.version({package!r}))"
+    return subprocess.run([python, "-c", script], capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603 - ours
+
+
+def _start(python: str, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(  # noqa: S603 - ours
+        [python, str(WORKER), *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
