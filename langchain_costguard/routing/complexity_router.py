@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_costguard.routing.decision import Proposal
@@ -189,6 +190,11 @@ class ComplexityRouter(Router):
         if score >= self.threshold:
             return Proposal(CLOUD, f"score {score:.3f}, from {self.threshold:.3f} on 'cloud'", score)
         return Proposal(LOCAL, f"score {score:.3f}, below {self.threshold:.3f}", 1 - score)
+
+    async def _apropose(self, asked: Asked, config: RunnableConfig) -> Proposal:
+        if self.scorer is None:
+            return self._cold_start(asked)
+        return await asyncio.to_thread(self._propose, asked, config)  # it may embed, or ask a server
 
     def _cold_start(self, asked: Asked) -> Proposal:
         route = CLOUD if asked.length >= self._cold_start_characters else LOCAL

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from langchain_core.messages import BaseMessage
@@ -138,7 +139,7 @@ class TaskRouter(Router):
             if isinstance(self._classifier, Runnable):
                 found = await self._classifier.ainvoke(asked.text, _classifying(config))
             else:
-                found = self._classifier(asked.text)
+                found = await asyncio.to_thread(self._classifier, asked.text)  # it may embed, or ask a server
                 if hasattr(found, "__await__"):
                     found = await cast("Awaitable[Any]", found)
         except Exception as error:  # noqa: BLE001 - the same as in `_propose`

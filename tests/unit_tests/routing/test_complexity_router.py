@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,7 @@ def test_a_fitted_router_sends_each_where_it_belongs() -> None:
     assert router.invoke("What is the capital of France?").text == "I am local"
     decision = router.decide("Prove that the sum over 99 terms diverges, step by step.")
     assert decision.route == "cloud"
+    assert asyncio.run(router.adecide("Prove that the sum over 99 terms diverges, step by step.")) == decision
     assert decision.confidence is not None
     assert decision.confidence > 0.5
     assert "score" in decision.reason
