@@ -116,6 +116,7 @@ def test_while_one_call_waits_no_other_begins() -> None:
             limited.set()
             raise WireError(status_code=429, response=FakeResponse(429, {"retry-after-ms": "300"}))
         limited.wait(5)
+        time.sleep(0.02)  # so that the other worker would be at it all the while
         return number
 
     results = run_many(RunnableLambda(limited_once), range(40), 2, retries=QUICK)
