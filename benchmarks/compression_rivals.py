@@ -30,7 +30,7 @@ trimmer = Trimmer()
 found = []
 for passages, query, most in jobs:
     began = time.process_time()
-    text = trimmer.trim_context(passages, limit=most, query=query).text
+    text = trimmer.trim_context(passages, limit=most, query=query, separator=chr(10) * 2).text
     found.append([text, time.process_time() - began])
 json.dump(found, open(sys.argv[2], "w"))
 """

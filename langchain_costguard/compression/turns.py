@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from langchain_costguard.compression.counting import safe_count
 from langchain_costguard.compression.economics import net_saving
 from langchain_costguard.compression.messages import rewritten
-from langchain_costguard.compression.tasks import loss
 from langchain_costguard.tokens import count_message_tokens
 
 if TYPE_CHECKING:
@@ -58,26 +57,29 @@ def paying_parts(
         cached: how many of its first tokens the provider has in its cache.
         terms: whose prices decide.
     """
-    if not cached or not parts or terms.for_model is None:
-        return list(parts), None
-    net = _net(messages, parts, cached, terms, terms.for_model)
-    if not net.is_loss:
+    if not cached or not parts:
         return list(parts), None
     begins = [count_message_tokens(messages[: part.message], terms.count_model).tokens for part in parts]
-    return [part for part, begin in zip(parts, begins, strict=True) if begin >= cached], loss(net)
+    behind = [part for part, begin in zip(parts, begins, strict=True) if begin >= cached]
+    all_of_them, only_behind = _net(messages, parts, cached, terms).net, _net(messages, behind, cached, terms).net
+    if all_of_them is None or only_behind is None or all_of_them > only_behind or len(behind) == len(parts):
+        return list(parts), None
+    return behind, f"touching the cached prefix would cost ${only_behind - all_of_them} more than it saves"
 
 
-def _net(messages: Sequence[BaseMessage], parts: Sequence[Part], cached: int, terms: Terms, model: str) -> NetSaving:
-    """What shortening all of them saves at least."""
+def _net(messages: Sequence[BaseMessage], parts: Sequence[Part], cached: int, terms: Terms) -> NetSaving:
+    """What shortening these texts saves at least."""
     tokens = count_message_tokens(messages, terms.count_model).tokens
     saved = sum(safe_count(part.text, terms.count_model).tokens - part.most for part in parts)
     return net_saving(
         prompt_tokens=tokens,
         saved_tokens=min(tokens, saved),
-        model=model,
+        model=terms.for_model or "",
         provider=terms.provider,
         cached_prefix_tokens=min(tokens, cached),
-        unchanged_tokens=count_message_tokens(messages[: parts[0].message], terms.count_model).tokens,
+        unchanged_tokens=count_message_tokens(messages[: parts[0].message], terms.count_model).tokens
+        if parts
+        else tokens,
         later_calls=terms.later_calls,
         prices=terms.prices,
     )

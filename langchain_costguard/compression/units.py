@@ -26,7 +26,7 @@ _ABBREVIATED: Final = re.compile(
     r"Sen|Rep|Lt|Col|Sgt|Rev|Mt|(?:[A-Z]\.)+[A-Z])\.$"
 )
 _LOOKED_BACK: Final = 12
-_CLAUSE: Final = re.compile(r"[,;:，；：、]\s*|\s+")  # noqa: RUF001 - of Chinese too
+_CLAUSE: Final = re.compile(r"[,;:](?=\s)|[，；：、]|\s+")  # noqa: RUF001 - of Chinese too
 _FENCE: Final = re.compile(r"^(```|~~~)[^\n]*\n.*?(?:^\1[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
 
 
