@@ -61,20 +61,18 @@ class LedgerAudit(tuple[ChainAudit, ...]):
 
     @property
     def _table(self) -> Table:
-        from langchain_costguard.reports.money import dollar_column, plain
+        from langchain_costguard.reports.money import plain
         from langchain_costguard.reports.view import Table
 
         columns = {
-            "Chain": [plain(row.chain or "-") for row in self],
+            "Chain (model)": [plain(f"{row.chain or 'bare model'} ({row.model or 'unknown'})") for row in self],
             "Calls": [f"{row.calls:,}" for row in self],
-            "Input tokens": [f"{row.input_tokens:,}" for row in self],
-            "Output tokens": [f"{row.output_tokens:,}" for row in self],
-            "Input": dollar_column([row.input_cost for row in self]),
-            "Output": dollar_column([row.output_cost for row in self]),
+            "Input": [f"{row.input_tokens:,}" for row in self],
+            "Output": [f"{row.output_tokens:,}" for row in self],
+            "Cost in input": [_share(row) for row in self],
             "Repeated": [f"{row.repeated_calls:,}" for row in self],
-            "Shared start": [f"{row.shared_prefix_bytes:,} B" for row in self],
             "From cache": [f"{row.cached_tokens:,}" for row in self],
-            "Model": [plain(row.model or "unknown") for row in self],
+            "Shared start": [f"{row.shared_prefix_bytes:,} B" for row in self],
         }
         return Table("", tuple(columns), tuple(zip(*columns.values(), strict=True)))
 
@@ -126,3 +124,11 @@ def _shared(lines: Sequence[LedgerEntry]) -> int:
 def _cost(usage: TokenUsage, model: str | None, provider: str | None, prices: PriceBook) -> Decimal | None:
     cost = None if model is None else prices.price(usage, model=model, provider=provider)
     return None if cost is None else cost.total
+
+
+def _share(row: ChainAudit) -> str:
+    """How much of the cost is input."""
+    if row.input_cost is None or row.output_cost is None:
+        return "unknown"
+    whole = row.input_cost + row.output_cost
+    return f"{100 * row.input_cost / whole:.0f} %" if whole else "free"
