@@ -180,6 +180,7 @@ def test_a_cascade_may_be_a_route_and_books_its_own_saving(provider: LoopbackPro
     with track_costs() as costs:
         assert routed.invoke({"task": "careful", "query": "Australia?"}).text == "Canberra"
     draft, answer = costs.entries()
-    assert [line.techniques[0] for line in (draft, answer)] == ["cascade", "cascade"]
+    assert all("cascade" in line.techniques for line in (draft, answer))
+    assert draft.baseline_nano + answer.baseline_nano == answer.billed_nano
     assert costs.total_cost == provider.billed
     assert draft.metadata["route"] == answer.metadata["route"] == "careful"
