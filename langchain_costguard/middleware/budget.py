@@ -367,7 +367,7 @@ class BudgetMiddleware(AgentMiddleware[AllowanceState, Any, Any]):
         if self._thread_key is None:
             return
         settings = config.get("configurable") or {}
-        if not settings.get(_CHECKPOINTER):
+        if "thread_id" not in settings or not settings.get(_CHECKPOINTER, True):
             msg = (
                 f"a budget counts each {self._thread_key!r}, and this agent keeps no threads: give "
                 "create_agent(..., checkpointer=InMemorySaver()), or the budget another each="

@@ -132,9 +132,10 @@ class CascadeMiddleware(AgentMiddleware[EscalationState, Any, Any]):
 
     def _plan_of(self, full: BaseChatModel) -> Plan:
         """The plan with the agent's own model as the full one, where none was given; made anew where that changes."""
-        if self._plan.tiers[-1] is not full:
-            self._plan = self._make_plan(full)
-        return self._plan
+        plan = self._plan
+        if plan.tiers[-1] is not full:
+            self._plan = plan = self._make_plan(full)
+        return plan
 
     def _question(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Any]

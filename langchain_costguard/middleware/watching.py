@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from langchain_costguard.exceptions import BudgetExceededError
 
 _MAX_RUNS: Final = 10_000
-"""So many runs of graphs are known at once; of one whose end nobody reported the oldest is forgotten."""
+"""So many runs of graphs, and of tools, are known at once; the oldest whose end nobody reported is forgotten."""
 
 
 @dataclass(slots=True, eq=False)
@@ -179,6 +179,9 @@ class AgentWatcher(CallWatcher):
         """A tool begins: calls below it are labelled with its name."""
         super().on_tool_start(serialized, input_str, run_id=run_id, parent_run_id=parent_run_id, **kwargs)
         self._tools[run_id] = str(kwargs.get("name") or (serialized or {}).get("name") or "tool")
+        if len(self._tools) > _MAX_RUNS:
+            with self._lock:
+                self._tools.pop(next(iter(self._tools)), None)
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """A tool has ended."""

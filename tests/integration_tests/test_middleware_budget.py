@@ -311,14 +311,32 @@ def test_invocations_at_once_do_not_share_an_allowance_per_run(provider: Loopbac
     assert all(state["messages"][-1].text == "An answer from the loopback provider." for state in states)
 
 
-def test_invocations_at_once_share_an_allowance_per_day(provider: LoopbackProvider) -> None:
+@pytest.mark.parametrize("stores", ["memory", "sqlite", "valkey"], indirect=True)
+def test_invocations_at_once_share_an_allowance_per_day(provider: LoopbackProvider, stores: dict[str, Any]) -> None:
     """Reservations hold where counters are raced past."""
-    allowance = BudgetMiddleware(Budget(LIMIT, per="day"), store=InMemoryStore())
+    allowance = BudgetMiddleware(Budget(LIMIT, per="day"), **stores)
     graph = agent(model(provider), middleware=[allowance])
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: ask(graph, "invoke"), range(60)))
     assert Decimal(0) < provider.billed <= LIMIT
     assert allowance.costs.total_cost == provider.billed
+
+
+@pytest.mark.parametrize("stores", ["sqlite", "valkey"], indirect=True)
+@pytest.mark.parametrize("way", ["ainvoke", "astream"])
+def test_an_event_loop_asks_a_budget_in_a_database(
+    provider: LoopbackProvider, stores: dict[str, Any], way: str
+) -> None:
+    """A store across a network is asked from a thread, where hooks are told what the agent's run is all the same."""
+    allowance = BudgetMiddleware(Budget(LIMIT, per="day"), tool_prices={"search": "0.00001"}, **stores)
+    always(provider, calls("search"))
+    state = ask(agent(model(provider), middleware=[allowance]), way)
+    assert "I stopped here" in state["messages"][-1].text
+    assert len(provider.requests) > 1
+    assert provider.billed <= LIMIT
+    assert allowance.costs.total_cost == provider.billed + Decimal("0.00001") * len(provider.requests)
+    (standing,) = allowance.costs.budgets()
+    assert (standing.spent, standing.reserved) == (allowance.costs.total_cost, 0)
 
 
 @pytest.mark.parametrize("way", WAYS)
