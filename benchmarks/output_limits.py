@@ -205,7 +205,7 @@ def print_answers(found: dict[str, Any]) -> None:
         low, high = arm["cut_95"]
         worse, better = arm["right_difference_95"]
         print(
-            f"{name:<17}{-arm['cut']:>+9.1%}{-high:>+10.1%}{-low:>+8.1%}{arm['output_tokens_mean']:>7}"
+            f"{name:<17}{0 - arm['cut']:>+9.1%}{0 - high:>+10.1%}{0 - low:>+8.1%}{arm['output_tokens_mean']:>7}"
             f"{arm['input_tokens_mean']:>7}{arm['right']:>7.3f}{arm['right_difference']:>+10.3f}"
             f" [{worse:+.3f}, {better:+.3f}]{arm['truncated']:>9.1%}"
         )

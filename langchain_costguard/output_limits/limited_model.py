@@ -75,17 +75,19 @@ class LimitedModel(ModelWrapper):
             OutputTruncatedError: the answer was cut off, and `on_truncation` is `"raise"`.
         """
         call = self._call(input, config, kwargs)
-        answer = self._ask(call, call.config, call.limits.settings)
+        answer = self._ask(call)
         if call.limits.larger is not None and _asks_for_more(answer):
-            answer = self._ask(call, _for_retry(call.config), call.limits.larger)
+            call = call._replace(config=_for_retry(call.config), limits=call.limits.larger)
+            answer = self._ask(call)
         return _finished(call, answer)
 
     async def ainvoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Ask the model without holding up the event loop; see `invoke`."""
         call = self._call(input, config, kwargs)
-        answer = await self._aask(call, call.config, call.limits.settings)
+        answer = await self._aask(call)
         if call.limits.larger is not None and _asks_for_more(answer):
-            answer = await self._aask(call, _for_retry(call.config), call.limits.larger)
+            call = call._replace(config=_for_retry(call.config), limits=call.limits.larger)
+            answer = await self._aask(call)
         return _finished(call, answer)
 
     def stream(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
@@ -123,7 +125,7 @@ class LimitedModel(ModelWrapper):
         """What is to be asked, and how."""
         limit, config = self.limit, ensure_config(config)
         if limit.holdout and is_held_out(limit, messages_of(given)):
-            return _Call(given, _with_tag(config, HOLDOUT_TAG), CallLimits(None, kwargs, None), "keep")
+            return _Call(given, _with_tag(config, HOLDOUT_TAG), CallLimits(None, kwargs), "keep")
         config = _with_tag(config, LIMITED_TAG) if limit.holdout else config
         config = {**config, "metadata": with_technique(config.get("metadata"), OUTPUT_LIMIT)}
         limits = call_limits(limit, inner_models(self.model, kwargs, config), kwargs)
@@ -131,15 +133,15 @@ class LimitedModel(ModelWrapper):
             given = with_instruction(messages_of(given), limit.instruction)
         return _Call(given, config, limits, limit.on_truncation)
 
-    def _ask(self, call: _Call, config: RunnableConfig, settings: dict[str, Any]) -> Any:
+    def _ask(self, call: _Call) -> Any:
         try:
-            return self.model.invoke(call.given, config, **settings)
+            return self.model.invoke(call.given, call.config, **call.limits.settings)
         except Exception as error:  # noqa: BLE001 - whatever a client raises; all but one kind is raised again
             return _cut_short(error)
 
-    async def _aask(self, call: _Call, config: RunnableConfig, settings: dict[str, Any]) -> Any:
+    async def _aask(self, call: _Call) -> Any:
         try:
-            return await self.model.ainvoke(call.given, config, **settings)
+            return await self.model.ainvoke(call.given, call.config, **call.limits.settings)
         except Exception as error:  # noqa: BLE001 - whatever a client raises; all but one kind is raised again
             return _cut_short(error)
 

@@ -50,8 +50,8 @@ class CallLimits(NamedTuple):
     """The limit in force; `None` for none."""
     settings: dict[str, Any]
     """The settings of the call."""
-    larger: dict[str, Any] | None
-    """The settings of a second try; `None` where there is none, or it would have no more room."""
+    larger: CallLimits | None = None
+    """What a second try is given; `None` where there is none, or it would have no more room."""
 
 
 def call_limits(limit: OutputLimit, models: Sequence[InnerModel], kwargs: dict[str, Any]) -> CallLimits:
@@ -69,17 +69,19 @@ def call_limits(limit: OutputLimit, models: Sequence[InnerModel], kwargs: dict[s
         ValueError: the limit is below the floor of a model that thinks, or the models name it differently.
     """
     if limit.max_tokens is None:
-        return CallLimits(None, kwargs, None)
+        return CallLimits(None, kwargs)
     for model in models:
         check_floor(limit, model)
     own = [cap for cap in (own_cap(model.chat, model.settings) for model in models) if cap is not None]
     cap = min(limit.max_tokens, *own, limit.max_tokens)
     settings = _in_common(models, cap, kwargs)
     if limit.on_truncation != "retry":
-        return CallLimits(cap, settings, None)
+        return CallLimits(cap, settings)
     bounds = [*own, *(most for most in (max_output_of(name_of(model)) for model in models) if most)]
     larger = min(cap * RETRY_GROWTH, *bounds, cap * RETRY_GROWTH)
-    return CallLimits(cap, settings, _in_common(models, larger, kwargs) if larger > cap else None)
+    if larger <= cap:
+        return CallLimits(cap, settings)
+    return CallLimits(cap, settings, CallLimits(larger, _in_common(models, larger, kwargs)))
 
 
 def check_floor(limit: OutputLimit, model: InnerModel) -> None:

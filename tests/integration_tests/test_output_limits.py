@@ -89,11 +89,14 @@ def test_a_retry_has_more_room_and_both_calls_are_booked(provider: LoopbackProvi
     assert costs.total_cost == provider.billed == Decimal("0.0000264")
 
 
-def test_a_retry_that_is_cut_off_again_says_so_and_is_the_last(provider: LoopbackProvider) -> None:
+def test_a_retry_that_is_cut_off_again_says_so_and_is_the_last(
+    provider: LoopbackProvider, caplog: pytest.LogCaptureFixture
+) -> None:
     """Once more is a bounded cost; again and again is not."""
     answer = limit_output(provider.chat_model(), 5, "retry").invoke("hello")
     assert answer.response_metadata["output_truncated"] is True
     assert len(provider.requests) == 2
+    assert "cut off at 20 output tokens" in caplog.text
 
 
 def test_a_retry_keeps_to_a_limit_that_the_model_has(provider: LoopbackProvider) -> None:
