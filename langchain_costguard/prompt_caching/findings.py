@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 SHORTEST_SHARED_CHARACTERS: Final = 80
 """Shorter pieces that two texts have in common are words, not a text that could be cached."""
+_FEWEST_TOKENS: Final = 64
+"""So few that stay the same behind a change are the change's own surroundings."""
 _NEARBY: Final = 24
 _LONGEST_SHOWN: Final = 60
 
@@ -107,7 +109,7 @@ def find_breaks(
         numbers: dict[str, int] = {}
         for change, tokens in zip(comparison.changes, _tokens_behind(comparison, model), strict=True):
             place = numbers[change.part.label] = numbers.get(change.part.label, -1) + 1
-            if not tokens and not _is_all_new(comparison, change):
+            if tokens < _FEWEST_TOKENS and not _is_all_new(comparison, change):
                 continue
             finding = _finding(change, tokens, inputs[number + 1] if number + 1 < len(inputs) else {})
             is_named = bool(finding.variable) or change.part.kind == "tool"
