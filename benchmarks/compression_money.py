@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from compression_data import Context
     from langchain_core.messages import BaseMessage
 
-MODELS = ("gpt-4o", "gpt-5", "gpt-5.6", "claude-sonnet-4-5")
+MODELS = ("gpt-4o", "gpt-5.6", "claude-sonnet-4-5")
 MINIMUM_TOKENS = 1024
 STEP_TOKENS = 128
 """OpenAI's rules; Anthropic's cache begins at the same minimum for this model, and ends exactly where it is told."""
-TURNS = 12
-CONVERSATIONS = 20
+TURNS = 8
+CONVERSATIONS = 3
 MOST_TOKENS = 350
 ANSWER_TOKENS = 60
 WAYS = (

@@ -16,7 +16,8 @@ STOP_WORDS: Final = frozenset(
         r"\w+",
         "a an and are as at be been being but by can could did do does for from had has have he her hers him his how i "
         "if in into is it its me my no nor not of on or our she should so such than that the their them then there "
-        "these they this those to too was we were what when where which who whom whose why will with would you your s t",
+        "these they this those to too was we were what when where which who whom whose why will with would "
+        "you your s t",
     )
 )
 """Words of an English question that say nothing about where its answer stands."""
@@ -35,8 +36,8 @@ def stems(text: str) -> list[str]:
     Chinese, Japanese and Korean are read in overlapping pairs of characters, as they have no blanks.
 
     Example:
-        >>> stems("The winners' prizes"), stems("成本控制")
-        (['the', 'winn', 'priz'], ['成本', '本控', '控制'])
+        >>> stems("The played prizes"), stems("成本控制")
+        (['the', 'play', 'priz'], ['成本', '本控', '控制'])
     """
     found: list[str] = []
     for word in _WORD.findall(text):

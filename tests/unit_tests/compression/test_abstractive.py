@@ -38,7 +38,7 @@ async def test_a_summary_within_the_bound_is_used_and_was_asked_for_with_the_bou
     [
         ("", "empty"),
         ("Words " * 80, "cut off"),
-        ("antidisestablishmentarianism " * 20, "tokens"),
+        ("\U00013000" * 30, "tokens"),
         ("The plant employs 251 people.", "251"),
         (Reply("The plant", finish_reason="length"), "cut off"),
     ],

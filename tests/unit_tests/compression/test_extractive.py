@@ -1,5 +1,7 @@
 """Sentences are selected for a question, quoted exactly, and never over the bound."""
 
+# ruff: noqa: RUF001 - Chinese is written with its own marks
+
 from __future__ import annotations
 
 import random
@@ -158,7 +160,7 @@ def test_other_bad_arguments_are_refused_with_what_mends_them() -> None:
 
 def test_without_a_vocabulary_bytes_bound_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     """An estimate could be exceeded; a byte count cannot."""
-    monkeypatch.setattr(counting_module, "count_tokens", lambda text, model: TokenCount(len(text) // 4, "bytes/3.6"))
+    monkeypatch.setattr(counting_module, "count_tokens", lambda text, _model: TokenCount(len(text) // 4, "bytes/3.6"))
     result = compress(60, [BRIDGE, *OTHERS], "When was the bridge opened?")
     assert result.count_method == "bytes"
     assert result.tokens == byte_bound(result.text) <= 60
