@@ -30,7 +30,6 @@ WAYS = (
     "as it is",
     "each text once, for its own question",
     "all texts again, for the newest question",
-    "all texts again, where that pays",
 )
 
 
@@ -52,7 +51,7 @@ def cost(model: str, way: str, turns: Sequence[tuple[str, str]]) -> Decimal:
             AIMessage("", tool_calls=[call]),
             ToolMessage(found, tool_call_id=f"call{at}"),
         ]
-        sent = shortened(model, way, history, cached, question, later=len(turns) - at - 1)
+        sent = shortened(way, history, question)
         read = shared(cached, sent, model)
         tokens = count_message_tokens(sent, model).tokens
         is_kept = tokens >= MINIMUM_TOKENS
@@ -65,22 +64,13 @@ def cost(model: str, way: str, turns: Sequence[tuple[str, str]]) -> Decimal:
     return total
 
 
-def shortened(
-    model: str, way: str, history: Sequence[BaseMessage], cached: Sequence[BaseMessage], question: str, later: int
-) -> list[BaseMessage]:
+def shortened(way: str, history: Sequence[BaseMessage], question: str) -> list[BaseMessage]:
     """What is sent of the history."""
     if way == WAYS[0]:
         return list(history)
     if way == WAYS[1]:
         return COMPRESSOR.compress_messages(history).messages
-    if way == WAYS[2]:
-        return COMPRESSOR.compress_messages(history, question).messages
-    careful = ContextCompressor(MOST_TOKENS, for_model=model, later_calls=later, prices=PRICES)
-    same = 0
-    while same < min(len(cached), len(history)) and cached[same].content == history[same].content:
-        same += 1
-    prefix = count_message_tokens(history[:same], model).tokens if same else 0
-    return careful.compress_messages(history, question, cached_prefix_tokens=prefix).messages
+    return COMPRESSOR.compress_messages(history, question).messages
 
 
 def shared(cached: Sequence[BaseMessage], sent: Sequence[BaseMessage], model: str) -> int:
