@@ -14,7 +14,8 @@ from langchain.agents.middleware import (  # noqa: E402 - only once it is known 
     ModelResponse,
     hook_config,
 )
-from langchain.agents.middleware.types import ModelCallResult, PrivateStateAttr, ToolCallRequest  # noqa: E402 - likewise
+from langchain.agents.middleware import types as _types  # noqa: E402 - likewise
+from langchain.agents.middleware.types import ModelCallResult, OmitFromSchema, ToolCallRequest  # noqa: E402 - likewise
 from langgraph.config import get_config  # noqa: E402 - likewise
 from langgraph.errors import GraphBubbleUp  # noqa: E402 - likewise
 from langgraph.types import Command  # noqa: E402 - likewise
@@ -33,3 +34,6 @@ __all__ = [
     "get_config",
     "hook_config",
 ]
+
+PrivateStateAttr: OmitFromSchema = _types.PrivateStateAttr
+"""Marks state that is neither given to an agent nor returned by it."""

@@ -15,6 +15,8 @@ from langchain_costguard.tags import THREAD_KEYS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from langchain_costguard.stores.memory import InMemoryStore
+
 KEY: Final = "costguard_allowance"
 """How the metadata keys begin by which a call says whose allowance it spends."""
 
@@ -47,6 +49,11 @@ class AgentBudget(Budget):
         claim = self.claims(facts, 0, run_counters().now_us())[-1]
         states = run_counters().counters([claim.budget], since_us=claim.since_us)
         return sum(state.spent for state in states if state.counter == claim.counter)
+
+    def forget(self, facts: CallFacts) -> bool:
+        """Let go of the counter of a run that has ended; `False` while something of it is reserved."""
+        claim = self.claims(facts, 0, 0)[-1]
+        return cast("InMemoryStore", run_counters()).forget(claim.counter)
 
     def restore(self, facts: CallFacts, spent: int) -> None:
         """Bring the counter of a run that another process began to what was spent then."""
@@ -116,6 +123,18 @@ def restore(budgets: Iterable[Budget], metadata: Mapping[str, Any], spent: Mappi
                 budget.restore(CallFacts(metadata=metadata), spent[budget.given.key])
             except MissingIdentityError:  # its calls are refused
                 continue
+
+
+def forget(budgets: Iterable[Budget], metadata: Mapping[str, Any]) -> bool:
+    """Let go of the counters of a run that has ended; `False` while something of them is reserved."""
+    facts, are_gone = CallFacts(metadata=metadata), True
+    for budget in budgets:
+        if isinstance(budget, AgentBudget):
+            try:
+                are_gone = budget.forget(facts) and are_gone
+            except MissingIdentityError:  # its calls were refused, so there is no counter
+                continue
+    return are_gone
 
 
 def thread_key(budgets: Iterable[Budget]) -> str | None:

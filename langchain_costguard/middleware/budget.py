@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NotRequired, get_args
 from uuid import UUID, uuid4
@@ -25,7 +26,15 @@ from langchain_costguard.middleware.agents import (
     get_config,
     hook_config,
 )
-from langchain_costguard.middleware.allowance import KEY, checked_budgets, of_agent, restore, spent_by, thread_key
+from langchain_costguard.middleware.allowance import (
+    KEY,
+    checked_budgets,
+    forget,
+    of_agent,
+    restore,
+    spent_by,
+    thread_key,
+)
 from langchain_costguard.middleware.labels import STEP, TOOL, labels
 from langchain_costguard.middleware.models import as_model
 from langchain_costguard.middleware.shortening import shortened
@@ -183,7 +192,8 @@ class BudgetMiddleware(AgentMiddleware[AllowanceState, Any, Any]):
                 return {"jump_to": "end"}
             last = farewell(run.stopped, self._words(run.stopped), state["messages"], state.get("todos") or ())
             return {"jump_to": "end", "messages": [last], **self._kept(run, config)}
-        return self._kept(run, config)
+        kept = self._kept(run, config)
+        return kept if kept.get("costguard_allowance") != state.get("costguard_allowance") else None
 
     @hook_config(can_jump_to=["end"])
     async def abefore_model(self, state: Any, runtime: Runtime[Any]) -> dict[str, Any] | None:
@@ -344,8 +354,11 @@ class BudgetMiddleware(AgentMiddleware[AllowanceState, Any, Any]):
         return self._enter(config, kept or {"id": str(uuid4()), "spent": {}})
 
     def _enter(self, config: RunnableConfig, kept: Mapping[str, Any]) -> AgentRun:
-        run = AGENTS.enter(AgentRun(self.costs, self._key, str(kept["id"])), _graph_run(config))
-        restore(self.budgets, {**self._metadata(config), self._key: run.allowance}, kept["spent"])
+        run = AgentRun(self.costs, self._key, str(kept["id"]))
+        metadata = {**self._metadata(config), self._key: run.allowance}
+        run.forget = partial(forget, self.budgets, metadata)
+        run = AGENTS.enter(run, _graph_run(config))
+        restore(self.budgets, metadata, kept["spent"])
         if self.costs.guard is not None:
             RUNS.see(run.allowance, [self.costs.guard])
         return run

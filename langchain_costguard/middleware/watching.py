@@ -10,7 +10,7 @@ graph's run it belongs to as soon as one of its own hooks runs in it.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 from weakref import WeakSet
@@ -19,12 +19,13 @@ from langchain_core.callbacks import BaseCallbackManager
 from langchain_core.runnables.config import var_child_runnable_config
 
 from langchain_costguard.callbacks.calls import CALLS
+from langchain_costguard.callbacks.runs import RUNS_TO_READ
 from langchain_costguard.callbacks.scopes import SCOPE, Scope, may_run_inline
 from langchain_costguard.callbacks.watcher import CallWatcher
 from langchain_costguard.middleware.labels import labels
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextvars import ContextVar
     from uuid import UUID
 
@@ -48,6 +49,7 @@ class AgentRun:
         allowance: which allowance per run it spends; the same before and after an interrupt.
         stopped: the refusal it ends with; `None` while it goes on.
         is_downgraded: whether it goes on with the cheaper model.
+        forget: lets go of its counters, where it can; they are kept a while after its end, to be read.
     """
 
     costs: CostCallbackHandler
@@ -55,6 +57,7 @@ class AgentRun:
     allowance: str
     stopped: BudgetExceededError | None = None
     is_downgraded: bool = False
+    forget: Callable[[], bool] = bool
 
 
 class AgentWatcher(CallWatcher):
@@ -67,6 +70,7 @@ class AgentWatcher(CallWatcher):
         self._handlers: WeakSet[CostCallbackHandler] = WeakSet()
         self._runs: OrderedDict[UUID, list[AgentRun]] = OrderedDict()
         self._tools: dict[UUID, str] = {}
+        self._ended: deque[AgentRun] = deque()
         self._lock = threading.Lock()
         self._is_registered = False
 
@@ -196,12 +200,29 @@ class AgentWatcher(CallWatcher):
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """A graph, or something in it, has ended."""
         super().on_chain_end(outputs, run_id=run_id, **kwargs)
-        self._runs.pop(run_id, None)
+        self._leave(run_id)
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """A graph, or something in it, has failed."""
         super().on_chain_error(error, run_id=run_id, **kwargs)
-        self._runs.pop(run_id, None)
+        self._leave(run_id)
+
+    def _leave(self, run_id: UUID) -> None:
+        """Note that a graph has ended, and let go of what the one that ended so many runs ago has spent.
+
+        One that has begun again after an interrupt keeps its counters; one that does so later has them restored.
+        """
+        ended = self._runs.pop(run_id, None)
+        if ended is None:
+            return
+        with self._lock:
+            self._ended.extend(ended)
+            if len(self._ended) <= RUNS_TO_READ:
+                return
+            oldest = self._ended.popleft()
+            again = [*self._ended, *(one for runs in self._runs.values() for one in runs)]
+            if not any(one.allowance == oldest.allowance for one in again) and not oldest.forget():
+                self._ended.append(oldest)  # a call of it has not ended
 
     def _watcher_of(self, parent_run_id: UUID | None, metadata: dict[str, Any] | None) -> Scope | None:
         """Who watches a call below this run; its metadata, which all handlers are given, says whose it is."""

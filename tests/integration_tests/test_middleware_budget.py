@@ -24,9 +24,11 @@ from langgraph.types import Command, interrupt
 from pydantic import BaseModel
 
 from langchain_costguard import Budget, BudgetExceededError, track_costs
+from langchain_costguard.callbacks.runs import RUNS_TO_READ
 from langchain_costguard.cascade import CascadeChatModel
 from langchain_costguard.middleware import BudgetMiddleware
 from langchain_costguard.stores import InMemoryStore
+from langchain_costguard.testing import ScriptedChatModel
 from tests.integration_tests.middleware_agents import WAYS, agent, always, ask, calls, is_valid, pieces, search
 
 if TYPE_CHECKING:
@@ -411,6 +413,25 @@ def test_an_allowance_goes_on_in_another_process(provider: LoopbackProvider, way
     assert provider.billed <= LIMIT
     (standing,) = allowance.costs.budgets()
     assert standing.spent == provider.billed
+
+
+def test_allowances_of_runs_that_ended_long_ago_are_let_go(provider: LoopbackProvider) -> None:
+    """A server runs agents for months; one that was interrupted goes on with what it had left all the same."""
+    allowance = BudgetMiddleware(Budget(calls=2, per="run"))
+    approval = HumanInTheLoopMiddleware(interrupt_on={"search": True})
+    waiting = agent(model(provider), middleware=[allowance, approval], checkpointer=InMemorySaver())
+    provider.script(calls("search"))
+    ask(waiting, "invoke", config=THREAD)
+    scripted = agent(ScriptedChatModel(responses="yes", model="gpt-4o-mini"), (), middleware=[allowance])
+    for _ in range(RUNS_TO_READ + 50):
+        ask(scripted, "invoke")
+    assert len(allowance.costs.budgets()) == RUNS_TO_READ
+    provider.script(calls("search"))
+    approved = Command(resume={"decisions": [{"type": "approve"}]})
+    ask(waiting, "invoke", approved, THREAD)
+    state = ask(waiting, "invoke", approved, THREAD)
+    assert "2 calls is spent" in state["messages"][-1].text
+    assert len(provider.requests) == 2
 
 
 def test_the_allowance_is_no_part_of_what_an_agent_returns(provider: LoopbackProvider) -> None:

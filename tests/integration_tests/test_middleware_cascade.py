@@ -43,7 +43,7 @@ def asked(provider: LoopbackProvider) -> list[str | None]:
 @pytest.mark.parametrize("way", WAYS)
 def test_only_the_turn_that_needs_it_is_asked_of_the_full_model(provider: LoopbackProvider, way: str) -> None:
     """Most turns of an agent are easy; a wrong tool call or an unsure answer is not acted on."""
-    provider.script(calls("serch"), calls("search"), calls("search"), "UNCERTAIN", "It is sunny.")
+    provider.script(calls("look_up"), calls("search"), calls("search"), "UNCERTAIN", "It is sunny.")
     with track_costs() as costs:
         state = ask(agent(full(provider), middleware=[cascade(provider)]), way)
     assert asked(provider) == [MINI, FULL, MINI, MINI, FULL]
