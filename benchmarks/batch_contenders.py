@@ -203,7 +203,7 @@ async def _langasync(url: str, folder: Path, requests: int) -> dict[str, Any]:
         batch_poll_interval=POLL_SECONDS,
     )
     service = package.BatchJobService(settings)
-    jobs = await service.list()
+    jobs = await service.list(pending=False)
     if jobs:
         job = jobs[0]
     else:
@@ -216,6 +216,25 @@ async def _langasync(url: str, folder: Path, requests: int) -> dict[str, Any]:
         await asyncio.sleep(POLL_SECONDS)  # until the next poll
     outputs = [getattr(one, "content", one) for one in result.results or ()]
     return {"delivered": sum(str(output).startswith("re: Report") for output in outputs)}
+
+
+def curator(url: str, folder: Path, requests: int, per_file: int) -> dict[str, Any]:
+    """Its batch mode, with its cache in the folder, from which it resumes by itself."""
+    os.environ.update(
+        CURATOR_CACHE_DIR=str(folder),
+        CURATOR_DISABLE_RICH_DISPLAY="1",
+        TELEMETRY_ENABLED="false",
+        HF_DATASETS_OFFLINE="1",
+        LITELLM_LOCAL_MODEL_COST_MAP="True",
+        OPENAI_API_KEY="loopback",
+    )
+    from bespokelabs import curator as package
+
+    settings = {"base_url": url, "api_key": "loopback", "batch_size": per_file, "batch_check_interval": 1}
+    model = package.LLM(model_name="gpt-4o-mini", backend="openai", batch=True, backend_params=settings)
+    rows = model([text_of(number) for number in range(requests)])
+    rows = getattr(rows, "dataset", rows)
+    return {"delivered": sum(str(row["response"]).startswith("re: Report") for row in rows)}
 
 
 def _row(number: int) -> str:
@@ -252,6 +271,7 @@ SYSTEMS: dict[str, Callable[[str, Path, int, int], dict[str, Any]]] = {
     "by_hand": by_hand,
     "litellm": litellm,
     "langasync": langasync,
+    "curator": curator,
 }
 
 

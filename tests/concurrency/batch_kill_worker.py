@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from langchain_openai import ChatOpenAI
 
 from langchain_costguard import CostCallbackHandler
 from langchain_costguard.batching.jobs import submit_batch
+from langchain_costguard.stores import open_store
 
 ITEMS = 6
 PER_FILE = 3
@@ -26,6 +28,7 @@ PER_FILE = 3
 
 def main() -> None:
     """Fork a process for each line, and see it end."""
+    _warm()
     for line in sys.stdin:
         url, folder, kind = line.split()
         child = os.fork()
@@ -34,6 +37,13 @@ def main() -> None:
         _say(child)
         _, status = os.waitpid(child, 0)
         _say(os.waitstatus_to_exitcode(status))
+
+
+def _warm() -> None:
+    """Load here what every process would load for itself: the price list, and what makes a new ledger."""
+    assert CostCallbackHandler().prices
+    with tempfile.TemporaryDirectory() as folder:
+        open_store(Path(folder) / "costs.db").close()
 
 
 def _run_and_leave(url: str, folder: Path, kind: str) -> None:

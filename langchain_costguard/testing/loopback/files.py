@@ -129,7 +129,7 @@ class Files:
         if purpose not in _PURPOSES:
             message = f"'{purpose}' is not one of {list(_PURPOSES)} - 'purpose'"
             raise RequestRefused(HTTPStatus.BAD_REQUEST, message, param="purpose")
-        if purpose == "batch" and not filename.endswith(".jsonl"):
+        if purpose == "batch" and "." in filename and not filename.endswith(".jsonl"):
             message = f"Invalid file format for Batch API: {filename!r}. Must be .jsonl"
             raise RequestRefused(HTTPStatus.BAD_REQUEST, message, param="file")
         if not content:

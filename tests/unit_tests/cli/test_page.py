@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -16,9 +17,10 @@ from langchain_costguard.budgets.claims import Charge, Reservation, Settlement
 from langchain_costguard.cli import app
 from langchain_costguard.reports import notes
 from langchain_costguard.stores import SQLStore
+from langchain_costguard.testing import LoopbackProvider
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 PAGE = Path(__file__).parents[3] / "docs" / "cli.md"
 SHOWN = re.findall(r"^```console\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
@@ -35,6 +37,7 @@ def settled(text: str) -> str:
     text = re.sub(r"\d{4}-\d\d-\d\d, [\d,]+ days old", "YYYY-MM-DD, N days old", text)
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "YYYY-MM-DD HH:MM", text)
     text = re.sub(r"genai-prices [\d.]+ (\(|of )[\d-]+", r"genai-prices X \1YYYY-MM-DD", text)
+    text = re.sub(r"\bbatch-[0-9a-f]{12}\b", "batch-0123456789ab", text)
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
 
 
@@ -62,7 +65,34 @@ def fill_cache(place: Path) -> None:
     cache.stats()
 
 
+SUMMARIES = """
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_openai import ChatOpenAI
+
+model = ChatOpenAI(model="gpt-4o-mini", max_tokens=50)
+chain = ChatPromptTemplate.from_template("Summarize {text}") | model | StrOutputParser()
+"""
+
+
+@pytest.fixture
+def summaries(ledger: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What the page runs as a batch: a chain, three inputs, and a provider that the environment takes for OpenAI."""
+    folder = ledger.parent
+    (folder / "summaries.py").write_text(SUMMARIES, encoding="utf-8")
+    (folder / "inputs.jsonl").write_text('{"text": "one"}\n{"text": "two"}\n{"text": "three"}\n', encoding="utf-8")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("COSTGUARD_BATCHES", str(folder / "batches.db"))
+    monkeypatch.setenv("COSTGUARD_STORE", str(folder / "night.db"))
+    with LoopbackProvider(reply=lambda body: f"About {body['messages'][-1]['content'].split()[-1]}.") as provider:
+        monkeypatch.setenv("OPENAI_API_KEY", "loopback")
+        monkeypatch.setenv("OPENAI_BASE_URL", provider.base_url)
+        yield
+    sys.modules.pop("summaries", None)
+
+
 @pytest.mark.required
+@pytest.mark.usefixtures("summaries")
 def test_every_command_of_the_page_prints_what_it_says(
     ledger: Path, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
