@@ -1,6 +1,6 @@
 """What prompt caching is worth on the bill: planned, left alone, and as langchain-anthropic's middleware does it.
 
-    python benchmarks/prompt_caching.py [--json benchmarks/results/prompt_caching.json] [--no-model]
+    python benchmarks/prompt_caching.py [--json benchmarks/results/prompt_caching.json] [--no-model | --only-model]
 
 A thousand conversations of each kind are sent to simulated providers with the caches' published rules and prices,
 written down apart from the package's own. Requests are the bodies that the real ChatAnthropic and ChatOpenAI make, and
@@ -247,8 +247,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "prompt_caching.json")
     parser.add_argument("--no-model", action="store_true", help="leave the real model out")
+    parser.add_argument("--only-model", action="store_true", help="ask the real model again, keep what was simulated")
     options = parser.parse_args()
     began = time.perf_counter()
+    if options.only_model:
+        kept = {**json.loads(options.json.read_text(encoding="utf-8")), "real": read_from_a_real_cache()}
+        options.json.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        show(kept)
+        return
     found = {
         "about": "1,000 invented conversations each, simulated providers; real: SmolLM2 by llama.cpp",
         "machine": {"python": platform.python_version(), "system": platform.system(), "cpus": os.cpu_count()},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -21,7 +22,8 @@ HANDBOOK_WORDS = 900
 def requests(*, id_in_front: bool) -> list[Any]:
     """Questions with the same handbook, and in front of it an id that is another one every time."""
     handbook = prose("handbook", HANDBOOK_WORDS)
-    fronts = [f"Request {UUID(int=97**number, version=4)}.\n" if id_in_front else "" for number in range(1, CALLS + 1)]
+    chance = random.Random(CALLS)  # noqa: S311 - not for secrets
+    fronts = [f"Request {UUID(int=chance.getrandbits(128), version=4)}.\n" if id_in_front else "" for _ in range(CALLS)]
     return [
         [("system", f"{front}{handbook}"), ("human", prose(f"question {number}", 3))]
         for number, front in enumerate(fronts)
