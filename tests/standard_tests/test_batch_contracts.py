@@ -15,8 +15,8 @@ from pydantic import BaseModel
 
 from langchain_costguard.batching import UnsupportedChainError, submit_batch
 from langchain_costguard.batching.bodies import as_bytes
-from langchain_costguard.batching.contracts import private
 from langchain_costguard.batching.context import ChainContext
+from langchain_costguard.batching.contracts import private
 from langchain_costguard.testing import LoopbackProvider
 from langchain_costguard.testing.loopback.behaviour import Behaviour
 
@@ -79,9 +79,7 @@ ANTHROPIC: dict[str, tuple[Callable[[LoopbackProvider], Runnable[Any, Any]], Beh
 _PROMPT = [("system", "Be brief."), ("human", "Where?")]
 
 
-def _compare(
-    provider: LoopbackProvider, chain: Runnable[Any, Any], answer: Behaviour, name: str, store: Path
-) -> None:
+def _compare(provider: LoopbackProvider, chain: Runnable[Any, Any], answer: Behaviour, name: str, store: Path) -> None:
     """Ask the same thing at once and in a batch: what is sent and what comes back must not differ."""
     provider.script(answer)
     at_once = chain.invoke(_PROMPT)
@@ -90,7 +88,7 @@ def _compare(
     assert not results.errors, results.errors
     (sent,) = _model_requests(provider)
     (batched,) = provider.batch_items
-    at_once_body = {key: value for key, value in dict(sent.body or {}).items() if key not in {"stream"}}
+    at_once_body = {key: value for key, value in dict(sent.body or {}).items() if key != "stream"}
     assert dict(batched.body or {}) == at_once_body
     assert batched.path == sent.path
     _same(results[0], at_once)
@@ -119,12 +117,18 @@ def _plain(message: AIMessage) -> dict[str, Any]:
     told["response_metadata"].pop("usage", None)
     for call in told["tool_calls"]:
         call.pop("id")
-    told["content"] = [_without_ids(block) for block in told["content"]] if isinstance(told["content"], list) else told["content"]
+    told["content"] = (
+        [_without_ids(block) for block in told["content"]] if isinstance(told["content"], list) else told["content"]
+    )
     return told
 
 
 def _without_ids(block: Any) -> Any:
-    return {key: value for key, value in block.items() if key not in {"id", "call_id"}} if isinstance(block, dict) else block
+    return (
+        {key: value for key, value in block.items() if key not in {"id", "call_id"}}
+        if isinstance(block, dict)
+        else block
+    )
 
 
 @pytest.mark.parametrize("kind", OPENAI)

@@ -103,7 +103,9 @@ CHAINS: dict[str, tuple[Callable[[LoopbackProvider], Any], str]] = {
     "parallel": (lambda p: PROMPT | {"a": p.chat_model(), "b": p.chat_model()}, "RunnableParallel.*one job for each"),
     "fallbacks": (lambda p: PROMPT | p.chat_model().with_fallbacks([p.chat_model()]), "batch the first model alone"),
     "two providers": (
-        lambda _: ChatOpenAI(model="gpt-4o", api_key=SecretStr("x")) | ChatAnthropic(api_key=SecretStr("x"), model=_HAIKU),
+        lambda _: (
+            ChatOpenAI(model="gpt-4o", api_key=SecretStr("x")) | ChatAnthropic(api_key=SecretStr("x"), model=_HAIKU)
+        ),
         "submit one job for each",
     ),
 }
@@ -121,13 +123,17 @@ def test_chains_that_cannot_be_batched(provider: LoopbackProvider, store: Path, 
 def test_a_model_inside_a_lambda_is_named(provider: LoopbackProvider, store: Path) -> None:
     """It would be asked at full price for each input, which nobody who asks for a batch wants."""
     model = provider.chat_model()
-    chain = RunnableLambda(lambda x: model.invoke(x)) | provider.chat_model()
+
+    def asks(text: str) -> str:
+        return model.invoke(text).text
+
+    chain = RunnableLambda(asks) | provider.chat_model()
     with pytest.raises(UnsupportedChainError, match="a step of its own"):
         submit_batch(chain, ["Hello"], store=store, provider="openai")
 
 
 def test_an_endpoint_that_is_not_the_providers_own(provider: LoopbackProvider, store: Path) -> None:
-    """vLLM and gateways speak OpenAI's language and have no Batch API: who knows better says so."""
+    """VLLM and gateways speak OpenAI's language and have no Batch API: who knows better says so."""
     with pytest.raises(UnsupportedChainError, match="give provider='openai'"):
         submit_batch(chain_of(provider), inputs_of(1), store=store)
     with pytest.raises(UnsupportedChainError, match="provider='gemini'"):

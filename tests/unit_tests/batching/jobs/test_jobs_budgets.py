@@ -155,6 +155,24 @@ def test_a_budget_that_came_later_is_charged_once(provider: LoopbackProvider, st
         assert held(costs) == (provider.billed, 0)
 
 
+def test_a_second_step_that_does_not_fit_keeps_what_was_answered(
+    provider: LoopbackProvider, store: Path, tmp_path: Path
+) -> None:
+    """The answers of the first step are paid; with more money the job goes on from them."""
+    chain = chain_of(provider) | (lambda text: {"x": text}) | chain_of(provider)
+    ledger = tmp_path / "ledger.db"
+    with track_costs(store=ledger, budgets=Budget(calls=5, per="day")):
+        job = submit_batch(chain, inputs_of(3), store=store, provider="openai")
+        with pytest.raises(BudgetExceededError, match="the first 2 items fit"):
+            job.wait(20)
+        assert len(provider.batches) == 1
+    with track_costs(store=ledger, budgets=Budget(calls=6, per="day")) as costs:
+        results = open_batch(job.id, chain, store=store).collect()
+        assert not results.errors
+        assert held(costs) == (6, 0)
+    assert len(provider.batch_items) == 6
+
+
 def test_a_hold_that_cannot_be_settled_is_told(
     slow_provider: LoopbackProvider, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""Errors in the middle of a batch: each item ends as a result or as an error with its cause, and what is paid counts."""
+"""Errors in the middle of a batch: each item ends as a result or as an error with its cause; what is paid counts."""
 
 from __future__ import annotations
 
