@@ -123,7 +123,7 @@ def plan_for(model: Any, workload: Workload) -> tuple[CachePlan, CachePlan]:  # 
     turns = calls / 1_000
     if workload.turns > 1 and workload.apart > timedelta(hours=1):  # conversations too far apart: plan for one of them
         calls, seconds = max(2, round(turns)), turns * workload.turn_gap.total_seconds()
-    facts = {
+    facts: dict[str, Any] = {
         "reuse": calls - 1,
         "within": timedelta(seconds=seconds),
         "turn_gap": workload.turn_gap if workload.turns > 1 else None,
@@ -255,7 +255,7 @@ def main() -> None:
         options.json.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
         show(kept)
         return
-    found = {
+    found: dict[str, Any] = {
         "about": "1,000 invented conversations each, simulated providers; real: SmolLM2 by llama.cpp",
         "machine": {"python": platform.python_version(), "system": platform.system(), "cpus": os.cpu_count()},
         "versions": {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from langchain.agents import create_agent
 from langchain_anthropic.middleware import AnthropicPromptCachingMiddleware
+from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
 from pydantic import BaseModel
 
@@ -139,7 +140,7 @@ def test_an_agent_with_anthropics_own_middleware_is_marked_by_the_plan_alone(wat
     plan = CachePlan.from_examples(claude(watched), examples, tools=tools, reuse=100, within=HOUR)
     model: Any = plan.apply(claude(watched))  # any Runnable that binds tools will do
     agent = create_agent(model, tools, system_prompt=HANDBOOK, middleware=[middleware])
-    agent.invoke({"messages": [("human", "Order 3?")]})
+    agent.invoke({"messages": [HumanMessage("Order 3?")]})
     (request,) = watched.requests
     assert request.body is not None
     assert "cache_control" not in request.body
