@@ -96,7 +96,7 @@ def by_middleware(model: Any, workload: Workload) -> Iterator[tuple[float, dict[
     middleware = AnthropicPromptCachingMiddleware()
     for moment, (system, *messages) in workload.requests():
         assert isinstance(system, SystemMessage)
-        request = ModelRequest(model=model, messages=messages, system_message=system, tools=[])
+        request = ModelRequest(model=model, messages=list[Any](messages), system_message=system, tools=[])
         bodies: list[dict[str, Any]] = []
 
         def send(asked: Any, bodies: list[dict[str, Any]] = bodies) -> Any:  # noqa: ANN401
@@ -112,8 +112,9 @@ def planned(plan: CachePlan, model: Any, workload: Workload) -> Iterator[tuple[f
     wrapped = plan.apply(model)
     for moment, messages in workload.requests(at_the_end=True):
         call = wrapped.prepared(messages, None, {})
-        chat, settings = inner_models(model, call.settings)[0]
-        yield moment, chat._get_request_payload(call.given, **settings)  # noqa: SLF001 - the same
+        client: Any
+        client, settings = inner_models(model, call.settings)[0]
+        yield moment, client._get_request_payload(call.given, **settings)  # noqa: SLF001 - the same
 
 
 def plan_for(model: Any, workload: Workload) -> tuple[CachePlan, CachePlan]:  # noqa: ANN401
