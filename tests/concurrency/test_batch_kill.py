@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 WORKER = Path(__file__).with_name("batch_kill_worker.py")
 ITEMS = 6
+FILES = 2
 KINDS = ["openai", "anthropic"]
 RANDOM_RUNS = 60 if os.environ.get("LONG") == "1" else 6
 _KILLED = -signal.SIGKILL
@@ -146,7 +147,8 @@ def told(folder: Path) -> str:
 
 
 def check(provider: LoopbackProvider, folder: Path) -> None:
-    """Each item was billed once, delivered once and booked once."""
+    """Each item was billed once, delivered once and booked once, and no batch runs that nobody remembers."""
+    assert len(provider.batches) == FILES, "something was submitted twice"
     outputs, errors = json.loads((folder / "outputs.json").read_text())
     assert errors == {}
     assert outputs == [f"re: About item {index}" for index in range(ITEMS)]

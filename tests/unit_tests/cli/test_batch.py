@@ -197,7 +197,7 @@ def test_standard_input_needs_a_yes(shell: Callable[..., Any], provider: Loopbac
     ("name", "content", "words"),
     [
         ("broken.jsonl", b'{"text": "one"}\n{"text": \n', "line 2 of broken.jsonl is no JSON"),
-        ("latin.jsonl", '"caf\xe9"\n'.encode("latin-1"), "no text in UTF-8"),
+        ("latin.jsonl", '"Z\xfcrich"\n'.encode("latin-1"), "no text in UTF-8"),
         ("uneven.csv", b"text,more\none,1\ntwo\n", "line 3 of uneven.csv has not as many cells"),
         ("missing.jsonl", None, "missing.jsonl cannot be read"),
     ],
