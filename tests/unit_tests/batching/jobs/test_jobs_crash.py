@@ -101,6 +101,7 @@ def test_no_note_is_a_place_to_pay_twice(tmp_path: Path, name: str, *, is_after:
                     {str(item.custom_id) for item in provider.batch_items}
                 ), at
                 assert len(provider.batch_items) == 5, at
+                assert len(provider.batches) == 2, at
                 assert costs.store.totals()[0].billed_cost == provider.billed, at
                 (status,) = costs.budgets()
                 assert (status.spent, status.reserved) == (provider.billed, 0), at
