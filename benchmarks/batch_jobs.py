@@ -153,20 +153,28 @@ def main() -> None:
     scale = at_scale(options.requests) if options.requests else None
     if scale:
         _print_scale(scale)
-    matrix = {"costguard": crashes("costguard", sys.executable), "by_hand": crashes("by_hand", sys.executable)}
-    for name in PACKAGES:
-        matrix[name] = crashes(name, rivals[name]) if name in rivals else {"not_run": f"give --rival {name}=PYTHON"}
+    pythons = {"costguard": sys.executable, "by_hand": sys.executable, **rivals}
+    matrix = {name: crashes(name, pythons[name]) for name in options.crash or pythons}
+    matrix |= {name: {"not_run": f"give --rival {name}=PYTHON"} for name in PACKAGES if name not in pythons}
     _print_matrix(matrix)
-    versions = {name: _version(rivals[name], package) for name, package in PACKAGES.items() if name in rivals}
-    found = {
-        "machine": {"python": platform.python_version(), "system": platform.system(), "cpus": os.cpu_count()},
-        "versions": {name: metadata.version(name) for name in ("langchain-core", "langchain-openai", "openai")}
-        | versions,
-        "scale": scale,
-        "crashes": matrix,
-    }
     if options.keep:
-        RESULT.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        versions = {name: _version(rivals[name], package) for name, package in PACKAGES.items() if name in rivals}
+        _keep(scale, matrix, versions)
+
+
+def _keep(scale: dict[str, Any] | None, matrix: dict[str, Any], rivals: dict[str, str]) -> None:
+    """Write the figures down; what was not run this time stays as it was."""
+    found = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {"crashes": {}, "versions": {}}
+    ours = {name: metadata.version(name) for name in ("langchain-core", "langchain-openai", "openai")}
+    run_now = {name: told for name, told in matrix.items() if "not_run" not in told or name not in found["crashes"]}
+    found |= {
+        "machine": {"python": platform.python_version(), "system": platform.system(), "cpus": os.cpu_count()},
+        "versions": {**found["versions"], **ours, **rivals},
+        "crashes": {**found["crashes"], **run_now},
+    }
+    if scale:
+        found["scale"] = scale
+    RESULT.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
 def _print_scale(scale: dict[str, Any]) -> None:
@@ -195,6 +203,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=100_000, help="0: only the crashes")
     parser.add_argument("--rival", action="append", default=[], metavar="NAME=PYTHON")
+    parser.add_argument("--crash", action="append", metavar="NAME", help="only this system's crashes; may be repeated")
     parser.add_argument("--keep", action="store_true", help=f"write {RESULT.name}")
     return parser.parse_args()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,12 @@ from langchain_core.tools import tool
 from pydantic import BaseModel
 
 from langchain_costguard import Budget, BudgetExceededError, CostCallbackHandler, track_costs
-from langchain_costguard.batching.job_errors import BatchInputError, BatchProviderError, UnsupportedChainError
+from langchain_costguard.batching.job_errors import (
+    BatchInputError,
+    BatchProviderError,
+    BatchStateError,
+    UnsupportedChainError,
+)
 from langchain_costguard.batching.jobs import estimate_batch, open_batch, resume_batch, submit_batch
 from langchain_costguard.ledger import LedgerQuery
 from langchain_costguard.stores import InMemoryStore
@@ -563,3 +569,25 @@ def test_the_ledger_of_a_file_says_the_same(
         lines = list(store.entries(LedgerQuery()))
     assert sum((line.billed_cost or Decimal(0) for line in lines), Decimal(0)) == provider.billed
     assert {"night" in line.tags for line in lines} == {True}
+
+
+def test_three_threads_that_submit_one_job_make_one(
+    provider: LoopbackProvider, submit: Callable[..., Any], handler: CostCallbackHandler
+) -> None:
+    """A scheduler that fires twice, or a cell run in two notebooks, pays once."""
+    chain = chain_of(provider)
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda _: collected(submit(chain, texts(30), name="once")), range(3)))
+    assert [list(results) for results in found] == [[f"re: About item {index}" for index in range(30)]] * 3
+    assert len(provider.batches) == 1
+    assert booked(handler) == provider.billed
+
+
+def test_a_file_of_jobs_that_cannot_be_read_is_said_so_before_anything_is_sent(
+    provider: LoopbackProvider, submit: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A disk that was full, or another program's file."""
+    (tmp_path / "batches.db").write_bytes(b"this is no file of jobs" * 100)
+    with pytest.raises(BatchStateError, match=re.escape("batches.db")):
+        submit(chain_of(provider), texts(2))
+    assert provider.requests == ()
