@@ -12,10 +12,12 @@ if TYPE_CHECKING:
 
     from langchain_costguard.batching import (
         BatchJob,
+        Checkpoint,
         ManyResults,
         arun_many,
         estimate_batch,
         open_batch,
+        resume_batch,
         run_many,
         submit_batch,
     )
@@ -59,9 +61,16 @@ if TYPE_CHECKING:
         per_token,
     )
     from langchain_costguard.prompt_audit import PromptAudit, slim_prompt
-    from langchain_costguard.prompt_caching import CachePlan
+    from langchain_costguard.prompt_caching import CachePlan, measure_caching
     from langchain_costguard.reports import CostReport, SavingsWaterfall
-    from langchain_costguard.routing import ComplexityRouter, RoutingDecision, TaskRouter
+    from langchain_costguard.routing import (
+        ComplexityRouter,
+        NoRouteError,
+        Route,
+        RoutingDecision,
+        TaskClassifier,
+        TaskRouter,
+    )
     from langchain_costguard.semantic_cache import SemanticCache, cached
     from langchain_costguard.stores import InMemoryStore, open_store
     from langchain_costguard.usage import TokenUsage
@@ -76,6 +85,7 @@ __all__ = [
     "CachePlan",
     "Cascade",
     "CascadeChatModel",
+    "Checkpoint",
     "ComplexityRouter",
     "ContextCompressor",
     "Cost",
@@ -90,6 +100,7 @@ __all__ = [
     "LedgerTotals",
     "LoggingAlert",
     "ManyResults",
+    "NoRouteError",
     "OptionalDependencyError",
     "OutputTruncatedError",
     "PayAsYouGo",
@@ -97,11 +108,13 @@ __all__ = [
     "PriceBook",
     "PriceFormatError",
     "PromptAudit",
+    "Route",
     "RoutingDecision",
     "SavingsWaterfall",
     "SemanticCache",
     "StoreError",
     "Subscription",
+    "TaskClassifier",
     "TaskRouter",
     "TokenUsage",
     "UnboundedInputError",
@@ -120,10 +133,12 @@ __all__ = [
     "install",
     "limit_output",
     "load_ipython_extension",
+    "measure_caching",
     "open_batch",
     "open_store",
     "per_call",
     "per_token",
+    "resume_batch",
     "run_many",
     "slim_prompt",
     "submit_batch",
@@ -135,10 +150,12 @@ __all__ = [
 _ROOMS = {
     "batching": (
         "BatchJob",
+        "Checkpoint",
         "ManyResults",
         "arun_many",
         "estimate_batch",
         "open_batch",
+        "resume_batch",
         "run_many",
         "submit_batch",
     ),
@@ -176,9 +193,9 @@ _ROOMS = {
         "per_token",
     ),
     "prompt_audit": ("PromptAudit", "slim_prompt"),
-    "prompt_caching": ("CachePlan",),
+    "prompt_caching": ("CachePlan", "measure_caching"),
     "reports": ("CostReport", "SavingsWaterfall"),
-    "routing": ("ComplexityRouter", "RoutingDecision", "TaskRouter"),
+    "routing": ("ComplexityRouter", "NoRouteError", "Route", "RoutingDecision", "TaskClassifier", "TaskRouter"),
     "semantic_cache": ("SemanticCache", "cached"),
     "stores": ("InMemoryStore", "open_store"),
     "usage": ("TokenUsage",),

@@ -12,6 +12,11 @@ CostGuardError (LangChainException)
 ├── InfeasibleTargetError (ValueError)      .rows .rows_needed
 ├── LosingCascadeError (ValueError)         .cut .break_even
 ├── UncalibratedSignalError (ValueError)    a signal was asked to judge before it has a threshold
+├── NoRouteError (ValueError)              .routes                             (routing)
+├── OutputTruncatedError (ModelError)      .answer .max_tokens                 (output_limits)
+├── CheckpointError (ValueError)           .path .line                         (batching)
+├── ItemsFailedError                       .errors .not_run                    (batching)
+├── BatchError                             its tree is drawn in batching/job_errors.py
 ├── BudgetExceededError (ModelError)       .budget .reason .unit .limit .spent .reserved .requested ...
 └── OptionalDependencyError (ImportError)  .package .extra
 
@@ -21,7 +26,7 @@ CostGuardWarning (UserWarning)
 └── UntrackedStoreWarning     lines wait in memory because the store cannot be written
 ```
 
-Every message ends with the argument or the command that mends the fault.
+Errors of one technique live in its room, which is named behind them. Every message ends with the argument or the command that mends the fault.
 """
 
 from __future__ import annotations
