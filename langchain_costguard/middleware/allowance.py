@@ -10,6 +10,7 @@ from langchain_costguard.budgets.claims import Charge
 from langchain_costguard.budgets.facts import CallFacts
 from langchain_costguard.budgets.identity import MissingIdentityError, escaped
 from langchain_costguard.guard.guard import run_counters
+from langchain_costguard.middleware.watching import AGENTS
 from langchain_costguard.tags import THREAD_KEYS
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ class AgentBudget(Budget):
             run_counters().charge([Charge(claim, missing)])
 
     def _run(self, facts: CallFacts) -> str:
-        run = facts.metadata.get(self.run_key)
+        # LangChain tells merged handlers in no certain order: one that asks may come before the one that labels
+        run = facts.metadata.get(self.run_key) or AGENTS.allowance_here(self.run_key)
         if not isinstance(run, str):
             raise MissingIdentityError(self.key, None)
         return escaped(run)

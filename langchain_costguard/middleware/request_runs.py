@@ -14,6 +14,7 @@ from langchain_costguard.cascade.legs import ANSWER, DRAFT, LegWatcher, recorder
 from langchain_costguard.cascade.runs import DRAFT_EVENT
 from langchain_costguard.middleware.agents import ModelRequest, ModelResponse, get_config
 from langchain_costguard.middleware.models import marked
+from langchain_costguard.middleware.watching import AGENTS, identities, running_below
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
@@ -52,6 +53,7 @@ class RequestRuns:
         self._settings = settings
         self._handler = handler
         self._around = current_views(*views_of(getattr(get_config().get("callbacks"), "handlers", ())))
+        self._identities = identities(AGENTS.around(running_below()))
         self.responses: dict[int, ModelResponse[Any]] = {}
         """What the handler returned for each tier."""
 
@@ -68,7 +70,7 @@ class RequestRuns:
     def config(self, leg: Leg) -> RunnableConfig:
         """The config of a call that a signal makes; its lines are seen."""
         leg.watcher = LegWatcher(self._around)
-        return {"callbacks": _with(leg.watcher), "tags": leg.tags(), "metadata": leg.metadata()}
+        return {"callbacks": _with(leg.watcher), "tags": leg.tags(), "metadata": self._metadata(leg)}
 
     def invoke(self, runnable: Runnable[Any, Any], given: Any, leg: Leg, **settings: Any) -> Any:
         """Run a leg."""
@@ -105,10 +107,14 @@ class RequestRuns:
         fields: dict[str, Any] = {"callbacks": _local(self._tiers[leg.tier], leg.watcher)}
         if leg.is_hidden:
             fields["disable_streaming"] = True
-        model = marked(self._tiers[leg.tier], metadata=leg.metadata(), tags=leg.tags(), **fields)
+        model = marked(self._tiers[leg.tier], metadata=self._metadata(leg), tags=leg.tags(), **fields)
         system, messages = _split(given)
         settings = {**self._request.model_settings, **self._settings[leg.tier]}
         return self._request.override(model=model, system_message=system, messages=messages, model_settings=settings)
+
+    def _metadata(self, leg: Leg) -> dict[str, Any]:
+        """What a leg's runs tell; whose they are, too, because LangChain tells handlers of them in no certain order."""
+        return {**leg.metadata(), **self._identities}
 
     def _answer(self, leg: Leg, result: Any) -> AIMessage:
         """The message of what a handler returned."""

@@ -111,6 +111,10 @@ class AgentWatcher(CallWatcher):
             return []
         return [one for ancestor in ancestors(parent_run_id) for one in self._runs.get(ancestor, ())]
 
+    def allowance_here(self, key: str) -> str | None:
+        """Which allowance the running code spends of the agent with this key; of one within itself, the outermost."""
+        return identities(self.around(running_below())).get(key)
+
     def tool_around(self, parent_run_id: UUID | None) -> str | None:
         """The nearest tool around a run."""
         if not self._tools:

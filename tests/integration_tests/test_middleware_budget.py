@@ -25,7 +25,7 @@ from pydantic import BaseModel
 
 from langchain_costguard import Budget, BudgetExceededError, track_costs
 from langchain_costguard.callbacks.runs import RUNS_TO_READ
-from langchain_costguard.cascade import CascadeChatModel
+from langchain_costguard.cascade import Cascade, CascadeChatModel
 from langchain_costguard.middleware import BudgetMiddleware
 from langchain_costguard.stores import InMemoryStore
 from langchain_costguard.testing import ScriptedChatModel
@@ -201,6 +201,23 @@ def test_a_cascade_inside_of_an_agent_is_held(provider: LoopbackProvider, way: s
     always(provider, calls("search"))
     ask(agent(cascade, middleware=[allowance]), way)
     assert Decimal(0) < provider.billed <= Decimal("0.002")
+    assert allowance.costs.total_cost == provider.billed
+
+
+def test_a_cascade_that_a_tool_runs_is_held(provider: LoopbackProvider) -> None:
+    """Its legs are watched by its own handler alone, which must know whose allowance they spend."""
+    cascade = Cascade([model(provider), model(provider, model="gpt-4o")])
+
+    @tool
+    def research(query: str) -> str:
+        """Ask two models."""
+        return str(cascade.invoke(query).text)
+
+    allowance = BudgetMiddleware(Budget(1, per="run"))
+    provider.script(calls("research"), "UNCERTAIN", "Sunny.")
+    state = ask(agent(model(provider), [research], middleware=[allowance]), "invoke")
+    assert [message.text for message in state["messages"] if isinstance(message, ToolMessage)] == ["Sunny."]
+    assert len(provider.requests) == 4
     assert allowance.costs.total_cost == provider.billed
 
 
