@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from langchain_costguard.batching.calls import StepCalls
     from langchain_costguard.guard.bound import CallBound
+    from langchain_costguard.guard.requests import CallRequest
     from langchain_costguard.pricing.book import PriceBook
 
 _PROBES: Final = (TokenUsage(uncached_input=1_000), TokenUsage(output_text=1_000))
@@ -44,7 +45,7 @@ class Bounder:
             calls: what the calls have in common.
             prices: the price book.
         """
-        self.request, self.facts = calls.asked()
+        self.request: CallRequest = calls.asked()[0]
         self._prices = prices
         self.share: Fraction = self._share()
         """What is paid of the standard price; 1 where the batch price is not known, which bounds it too."""
