@@ -8,7 +8,7 @@ import asyncio
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NotRequired, get_args
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from langchain_costguard.callbacks.handler import CostCallbackHandler
 from langchain_costguard.callbacks.runs import RUNS
@@ -39,7 +39,7 @@ from langchain_costguard.middleware.labels import STEP, TOOL, labels
 from langchain_costguard.middleware.models import as_model
 from langchain_costguard.middleware.shortening import shortened
 from langchain_costguard.middleware.tool_prices import ToolPrices
-from langchain_costguard.middleware.watching import AGENTS, AgentRun, ancestors, identities
+from langchain_costguard.middleware.watching import AGENTS, AgentRun, graph_run, identities, run_below
 from langchain_costguard.middleware.wording import STOPPED, allowance_words, farewell, not_called
 
 if TYPE_CHECKING:
@@ -318,7 +318,7 @@ class BudgetMiddleware(AgentMiddleware[AllowanceState, Any, Any]):
         """The agent's run, and what to do before and after a tool is called."""
         config = get_config()
         run = self._entered(config, request.state)
-        name, parent = request.tool_call["name"], _run_below(config)
+        name, parent = request.tool_call["name"], run_below(config)
         runs = AGENTS.around(parent)
         others = views_of(getattr(config.get("callbacks"), "handlers", ()))
         open_calls: list[Any] = []
@@ -346,7 +346,7 @@ class BudgetMiddleware(AgentMiddleware[AllowanceState, Any, Any]):
 
     def _entered(self, config: RunnableConfig, state: Any) -> AgentRun:
         """The run of the agent that these hooks run in; after an interrupt it begins here, with its old allowance."""
-        known = AGENTS.run_of(self.costs, _graph_run(config))
+        known = AGENTS.run_of(self.costs, graph_run(config))
         if known is not None:
             return known
         self._check_thread(config)
@@ -357,7 +357,7 @@ class BudgetMiddleware(AgentMiddleware[AllowanceState, Any, Any]):
         run = AgentRun(self.costs, self._key, str(kept["id"]))
         metadata = {**self._metadata(config), self._key: run.allowance}
         run.forget = partial(forget, self.budgets, metadata)
-        run = AGENTS.enter(run, _graph_run(config))
+        run = AGENTS.enter(run, graph_run(config))
         restore(self.budgets, metadata, kept["spent"])
         if self.costs.guard is not None:
             RUNS.see(run.allowance, [self.costs.guard])
@@ -386,18 +386,3 @@ class BudgetMiddleware(AgentMiddleware[AllowanceState, Any, Any]):
                 "create_agent(..., checkpointer=InMemorySaver()), or the budget another each="
             )
             raise ValueError(msg)
-
-
-def _run_below(config: RunnableConfig) -> UUID | None:
-    """The run of the node that a hook runs in."""
-    return getattr(config.get("callbacks"), "parent_run_id", None)
-
-
-def _graph_run(config: RunnableConfig) -> UUID:
-    """The run of the graph that a hook runs in: the one around its node's."""
-    around = ancestors(_run_below(config))
-    return around[1] if len(around) > 1 else around[0] if around else _NO_RUN
-
-
-_NO_RUN: Final = UUID(int=0)
-"""Stands for a graph that runs without callbacks."""

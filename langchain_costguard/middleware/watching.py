@@ -13,6 +13,7 @@ import threading
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
+from uuid import UUID
 from weakref import WeakSet
 
 from langchain_core.callbacks import BaseCallbackManager
@@ -27,9 +28,9 @@ from langchain_costguard.middleware.labels import labels
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextvars import ContextVar
-    from uuid import UUID
 
     from langchain_core.messages import BaseMessage
+    from langchain_core.runnables import RunnableConfig
 
     from langchain_costguard.callbacks.handler import CostCallbackHandler
     from langchain_costguard.callbacks.watcher import CallView
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 _MAX_RUNS: Final = 10_000
 """So many runs of graphs, and of tools, are known at once; the oldest whose end nobody reported is forgotten."""
+
+_NO_RUN: Final = UUID(int=0)
+"""Stands for a graph that runs without callbacks."""
 
 
 @dataclass(slots=True, eq=False)
@@ -258,6 +262,17 @@ def running_below() -> UUID | None:
     config = var_child_runnable_config.get()
     manager = None if config is None else config.get("callbacks")
     return manager.parent_run_id if isinstance(manager, BaseCallbackManager) else None
+
+
+def run_below(config: RunnableConfig) -> UUID | None:
+    """The run of the node that a hook runs in."""
+    return getattr(config.get("callbacks"), "parent_run_id", None)
+
+
+def graph_run(config: RunnableConfig) -> UUID:
+    """The run of the graph that a hook runs in: the one around its node's."""
+    around = ancestors(run_below(config))
+    return around[1] if len(around) > 1 else around[0] if around else _NO_RUN
 
 
 def label_agents() -> None:
