@@ -69,6 +69,15 @@ NQ_GAP_SECONDS: Final = 30.0
 GSM8K_QUESTIONS: Final = 200
 """Questions behind one short system sentence."""
 GSM8K_GAP_SECONDS: Final = 10.0
+BANKING77_EXAMPLES: Final = 2
+CLINC150_EXAMPLES: Final = 1
+"""Training questions of each intent in the system message of a classifier, which is the same for all requests."""
+CLASSIFIED: Final = 150
+CLASSIFIED_GAP_SECONDS: Final = 20.0
+"""Both classifiers were added, before they ran, when the first run had shown all prompts of BBH to be below a cache's
+minimum, which left one workload with a prefix that can be cached."""
+WITHOUT_PREFIX: Final = ("Natural Questions", "GSM8K")
+"""Workloads that do not repeat a prefix: what the claim's condition leaves out, kept as negatives."""
 CACHING_MODELS: Final = ("gpt-4o", "gpt-5.6-sol", "claude-sonnet-5")
 BATCH_MODELS: Final = ("gpt-4o", "gpt-5.6-sol", "claude-sonnet-5")
 
