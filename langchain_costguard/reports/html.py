@@ -54,9 +54,24 @@ def as_html(view: View, *, figure_png: bytes | None) -> str:
     return f'<div class="costguard">{"".join(parts)}</div>'
 
 
-def table_as_html(table: Table) -> str:
-    """One table alone as a `<div>` with its own style."""
-    return f'<div class="costguard"><style>{_STYLE}</style>{_table(table)}</div>'
+def table_as_html(table: Table, remarks: Iterable[str] = ()) -> str:
+    """One table alone as a `<div>` with its own style, sentences below it."""
+    below = "".join(f'<div class="cg-footer">{escape(remark)}</div>' for remark in remarks)
+    return f'<div class="costguard"><style>{_STYLE}</style>{_table(table)}{below}</div>'
+
+
+def page_of(title: str, parts: Iterable[str]) -> str:
+    """A whole page: one self-contained file that asks no network for anything.
+
+    Args:
+        title: of the page; it is escaped here.
+        parts: its contents as HTML, in their order.
+    """
+    return (
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
+        '<meta name="color-scheme" content="light dark">\n</head>\n'
+        f"<body>\n{''.join(parts)}\n</body>\n</html>\n"
+    )
 
 
 def figure_as_html(png: bytes | None, description: str) -> str:

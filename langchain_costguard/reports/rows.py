@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from langchain_costguard.ledger import GroupKey
     from langchain_costguard.reports.view import Table
 
+_US_PER_MS: Final = 1000
 _IN_TIME: Final = frozenset({"day", "hour"})
 _MONEY: Final = ("billed_cost", "list_cost", "avoided_cost")
 _COUNTS: Final = (
@@ -83,6 +84,10 @@ class ReportRow(NamedTuple):
     """The same at list price."""
     avoided_cost: Decimal | None = None
     """What the cached answers would have cost."""
+    latency_us: int = 0
+    """The sum of the known latencies, in microseconds."""
+    timed_calls: int = 0
+    """Calls whose latency is known."""
     forgotten: frozenset[GroupKey] = frozenset()
     """The keys whose `None` also stands for calls that are kept only in sums, which no longer know them."""
 
@@ -109,6 +114,8 @@ class ReportRow(NamedTuple):
             billed_cost=None if unknown else to_usd(totals.billed_nano, NANO_PER_USD),
             list_cost=None if unknown else to_usd(totals.list_nano, NANO_PER_USD),
             avoided_cost=None if unknown else totals.avoided_cost,
+            latency_us=totals.latency_us,
+            timed_calls=totals.timed_calls,
             forgotten=frozenset(
                 key for key, value in zip(keys, totals.group, strict=True) if value is None and key in forgotten
             ),
@@ -118,6 +125,11 @@ class ReportRow(NamedTuple):
     def total_tokens(self) -> int:
         """Input and output tokens together."""
         return self.input_tokens + self.output_tokens
+
+    @property
+    def mean_latency_ms(self) -> float | None:
+        """The mean of the known latencies, in milliseconds; `None` where none is known."""
+        return self.latency_us / self.timed_calls / _US_PER_MS if self.timed_calls else None
 
     @property
     def name(self) -> str:
@@ -147,7 +159,8 @@ class ReportRow(NamedTuple):
         """The row as JSON-safe values: money as decimal strings, `None` when unknown."""
         money = {name: as_text(getattr(self, name)) for name in _MONEY}
         counts = {name: getattr(self, name) for name in _COUNTS}
-        return dict(zip(self.keys, self.group, strict=True)) | counts | money
+        latency = {"mean_latency_ms": self.mean_latency_ms}
+        return dict(zip(self.keys, self.group, strict=True)) | counts | money | latency
 
 
 class ReportRows(tuple[ReportRow, ...]):
@@ -230,7 +243,9 @@ def shortened(rows: Sequence[ReportRow], keep: int, *, rest: str) -> tuple[Repor
         return tuple(rows)
     others = rows[keep:]
     sums: dict[str, Any] = {
-        name: sum(getattr(row, name) for row in others) for name in _COUNTS if name != "total_tokens"
+        name: sum(getattr(row, name) for row in others)
+        for name in (*_COUNTS, "latency_us", "timed_calls")
+        if name != "total_tokens"
     }
     for name in _MONEY:
         known = [amount for row in others if (amount := getattr(row, name)) is not None]

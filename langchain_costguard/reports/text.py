@@ -7,6 +7,8 @@ from io import StringIO
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Group, RenderableType
     from rich.table import Table as RichTable
 
@@ -32,6 +34,16 @@ def as_text(view: View, *, width: int | None = None) -> str:
 def table_as_text(table: Table, *, width: int | None = None) -> str:
     """One table alone as lines of text; `width` as for `as_text`."""
     return _lines(_table(table), width)
+
+
+def captioned_as_text(table: Table, remarks: Sequence[str], *, width: int | None = None) -> str:
+    """A table under its caption and above sentences of its own, as lines of text; `width` as for `as_text`."""
+    from rich.console import Group
+    from rich.text import Text
+
+    below = [Text(), *map(Text, remarks)] if remarks else []
+    caption = [Text(table.caption)] if table.caption else []
+    return _lines(Group(*caption, _table(table), *below), width)
 
 
 def layout(view: View) -> Group:
