@@ -28,7 +28,7 @@ from langchain_costguard.stores.location import STORE_VARIABLE, default_location
 from langchain_costguard.stores.memory import InMemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
     from decimal import Decimal
 
@@ -120,6 +120,7 @@ class CostCallbackHandler(CallWatcher):
                 note_askers()
         if not self.is_disabled:
             self.prices.warm()
+        self._observers: tuple[Callable[[LedgerEntry], object], ...] = ()
         self.is_closed: bool = False
         """Whether this handler no longer takes note of calls that begin (its `with` block has ended)."""
 
@@ -149,7 +150,38 @@ class CostCallbackHandler(CallWatcher):
 
     def see(self, entry: LedgerEntry) -> None:
         """Take note of a finished call (called by the recorder)."""
-        self._seen.append(entry)
+        is_new = self._seen.append(entry)
+        if is_new and self._observers:
+            self._show(entry)
+
+    def subscribe(self, observer: Callable[[LedgerEntry], object]) -> Self:
+        """Have somebody told of each line that this handler sees from here on, when its call has ended.
+
+        The observer is called where the call ended, on its event loop too, so it must not wait; it may be called from
+        several threads at once. What it raises is counted and logged, and never reaches the chain. A call that was
+        given up and ends after all is told again, with its true line. Adjustments are not told.
+
+        Args:
+            observer: what takes the line, such as an `OpenTelemetryExporter`; once is enough, twice changes nothing.
+
+        Returns:
+            The handler.
+
+        Example:
+            >>> lines = []
+            >>> CostCallbackHandler().subscribe(lines.append).record(cost="0.25").billed_cost == lines[0].billed_cost
+            True
+        """
+        if observer not in self._observers:
+            self._observers = (*self._observers, observer)
+        return self
+
+    def _show(self, entry: LedgerEntry) -> None:
+        for observer in self._observers:
+            try:
+                observer(entry)
+            except Exception as error:  # noqa: BLE001 - who only looks on must not break a chain that was paid for
+                self._recorder.note_fault(error)
 
     def entries(self, query: LedgerQuery = EVERYTHING) -> list[LedgerEntry]:
         """The lines of the calls this handler has seen, oldest first.

@@ -77,7 +77,7 @@ def refuse_ledger(file: str, option: str, place: str | None) -> None:
     Raises:
         BadParameter: the file is the ledger or one of the files beside it, however it was written, or a database.
     """
-    from langchain_costguard.exports.jsonl import is_database
+    from langchain_costguard.exports.files import is_database
     from langchain_costguard.stores.location import parse_location
 
     ledger = parse_location(lasting_place(place)).path

@@ -1,4 +1,4 @@
-"""How the lines of a ledger come into a file, and what of the ledger is in no line."""
+"""How the lines of a ledger come into a file of JSON lines, and what of the ledger is in no line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from langchain_costguard.exports.jsonl import write_jsonl
 from langchain_costguard.stores.base import EVERYTHING
 
 if TYPE_CHECKING:
-    from langchain_costguard.exports.jsonl import Place
+    from langchain_costguard.exports.files import Place
     from langchain_costguard.ledger import LedgerQuery
     from langchain_costguard.stores.base import LedgerStore
 

@@ -209,7 +209,12 @@ def _items(value: Any, known: Iterable[str]) -> list[tuple[str, Any]]:  # noqa: 
     return list(value.items())
 
 
-def _write_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+def plain_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata whose values JSON has words for.
+
+    Args:
+        metadata: the user's own.
+    """
     return {str(name): _plain(value) for name, value in metadata.items()}
 
 
@@ -263,7 +268,7 @@ _FIELDS: Final = {
     "latency_us": _Field("latency_us", _as_it_is, _natural),
     "first_token_us": _Field("first_token_us", _as_it_is, _natural),
     "tags": _Field("tags", list, _texts, ()),
-    "metadata": _Field("metadata", _write_metadata, _read_metadata, {}),
+    "metadata": _Field("metadata", plain_metadata, _read_metadata, {}),
     "user": _Field("user", _as_it_is, _text),
     "session": _Field("session", _as_it_is, _text),
     "thread": _Field("thread", _as_it_is, _text),
