@@ -130,6 +130,8 @@ class Leg:
     def metadata(self, outer: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """What its runs tell the recorder, beside what the runs around them do."""
         found = tags.with_technique(outer, TECHNIQUE)
+        if found.get(tags.BASELINE_MODEL) == "":  # all around is the cost of another technique, and saves nothing
+            return {**found, tags.BASELINE_BOOKED: None}
         return {**found, tags.BASELINE_MODEL: self.baseline, tags.BASELINE_BOOKED: self.booked_nano or None}
 
     def tags(self) -> list[str]:

@@ -22,7 +22,7 @@ from langchain_costguard.output_limits.truncation import (
     partial_answer,
     would_fit_with_more,
 )
-from langchain_costguard.tags import BASELINE_BOOKED, BASELINE_MODEL, with_technique
+from langchain_costguard.tags import BASELINE_BOOKED, BASELINE_MODEL, TECHNIQUE, with_technique
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
@@ -235,6 +235,9 @@ def _with_tag(config: RunnableConfig, tag: str) -> RunnableConfig:
 
 
 def _for_retry(config: RunnableConfig) -> RunnableConfig:
-    """The config of a second try: all of it is cost, for without the limit there would have been one call."""
+    """The config of a second try: all of it is the limit's cost, for without it there would have been one call."""
     config = _with_tag(config, RETRY_TAG)
-    return {**config, "metadata": {**(config.get("metadata") or {}), BASELINE_MODEL: "", BASELINE_BOOKED: None}}
+    metadata = dict(config.get("metadata") or {})
+    others = [name for name in metadata[TECHNIQUE] if name != OUTPUT_LIMIT]
+    metadata |= {TECHNIQUE: [OUTPUT_LIMIT, *others], BASELINE_MODEL: "", BASELINE_BOOKED: None}
+    return {**config, "metadata": metadata}

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import BaseModel
 
-from langchain_costguard import CostGuardError, track_costs
+from langchain_costguard import Cascade, CostGuardError, track_costs
 from langchain_costguard.output_limits import OutputTruncatedError, limit_output
+from langchain_costguard.routing import TaskRouter
+from langchain_costguard.savings import Savings
 from langchain_costguard.testing import LoopbackProvider, Reply, ScriptedChatModel
 
 if TYPE_CHECKING:
@@ -190,3 +192,30 @@ def test_nothing_is_logged_of_the_answer(provider: LoopbackProvider, caplog: pyt
     limit_output(provider.chat_model(), 5).invoke("a secret question")
     ours = [record.getMessage() for record in caplog.records if record.name.startswith("langchain_costguard")]
     assert ours == ["An answer was cut off at 5 output tokens."]
+
+
+def test_a_retry_is_a_loss_of_the_limit_whatever_stands_around_it(provider: LoopbackProvider) -> None:
+    """A second try that is booked to the router around it makes the router look dear, and the limit cheap."""
+    mini, full = (provider.chat_model(model=name) for name in ("gpt-4o-mini", "gpt-4o"))
+    router = TaskRouter({"easy": limit_output(mini, 10, "retry"), "hard": full}, "easy")
+    with track_costs() as costs:
+        router.invoke("hello")
+    first, second = costs.entries()
+    assert first.savings is not None
+    assert second.savings is not None
+    assert (first.techniques, first.baseline_model) == (("routing", "output_limit"), "gpt-4o")
+    assert second.savings == Savings(output_limit=-second.billed_nano)
+    assert first.savings.routing == first.baseline_nano - first.billed_nano
+
+
+def test_a_cascade_that_is_asked_again_saves_once(provider: LoopbackProvider) -> None:
+    """Without the limit there would have been one answer of the large model, and not two."""
+    tiers = [provider.chat_model(model=name) for name in ("gpt-4o-mini", "gpt-4o")]
+    with track_costs() as costs:
+        answer = limit_output(Cascade(tiers), 10, "retry").invoke("hello")
+    assert answer.response_metadata["output_truncated"] is False
+    first, second = costs.entries()
+    assert first.baseline_nano
+    assert second.baseline_nano == 0
+    assert second.savings == Savings(output_limit=-second.billed_nano)
+    assert costs.total_cost == provider.billed

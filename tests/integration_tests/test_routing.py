@@ -184,3 +184,17 @@ def test_a_cascade_may_be_a_route_and_books_its_own_saving(provider: LoopbackPro
     assert draft.baseline_nano + answer.baseline_nano == answer.billed_nano
     assert costs.total_cost == provider.billed
     assert draft.metadata["route"] == answer.metadata["route"] == "careful"
+
+
+def test_a_cascade_as_classifier_is_a_cost_and_no_saving(provider: LoopbackProvider) -> None:
+    """Nobody would have asked the large model for the task: its price is no saving of the cascade's."""
+    classifier = Cascade([client(provider, "gpt-4o-mini"), client(provider, "gpt-4o")])
+    with track_costs() as costs:
+        router(provider, classifier=classifier).invoke("France?")
+    found, answered = costs.entries()
+    assert found.techniques == ("routing", "cascade")
+    assert found.savings is not None
+    assert (found.baseline_nano, found.savings.routing) == (0, -found.billed_nano)
+    assert found.savings.total == -found.billed_nano
+    assert answered.baseline_model == "gpt-4o"
+    assert costs.total_cost == provider.billed
