@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import assert_type
+from typing import Any, assert_type
 from uuid import UUID
 
 from langchain_core.messages import AIMessage
+from langchain_core.runnables import Runnable
 
 from langchain_costguard import (
+    BatchJob,
     Budget,
     BudgetAlert,
     BudgetExceededError,
     BudgetStatus,
+    CachePlan,
     Cascade,
     CascadeChatModel,
+    Checkpoint,
+    ComplexityRouter,
+    ContextCompressor,
     Cost,
     CostCallbackHandler,
     CostEstimate,
@@ -25,29 +31,44 @@ from langchain_costguard import (
     LedgerQuery,
     LedgerTotals,
     LoggingAlert,
+    ManyResults,
     PriceBook,
+    PromptAudit,
+    RoutingDecision,
+    SavingsWaterfall,
     SemanticCache,
+    TaskRouter,
     TokenUsage,
     WebhookAlert,
     cached,
+    estimate_batch,
     estimate_cost,
     free,
     gpu_hour,
     guarded,
     init_cascade,
     install,
+    limit_output,
+    measure_caching,
+    open_batch,
     open_store,
     per_call,
     per_token,
+    run_many,
+    submit_batch,
     track_costs,
     uninstall,
 )
+from langchain_costguard.batching import BatchEstimate, BatchResults, BatchStatus
 from langchain_costguard.budgets import Scope, check_together, statuses
 from langchain_costguard.callbacks import GuardedModel
 from langchain_costguard.cascade import CalibrationReport, Example, NotUncertain, QualityTarget, TokenConfidence
+from langchain_costguard.compression import Compressed, CompressingModel
 from langchain_costguard.estimates import CostEstimates
+from langchain_costguard.middleware import BudgetMiddleware
 from langchain_costguard.pricing import RateCard
-from langchain_costguard.reports import DayStatistics, ReportRow, ReportRows
+from langchain_costguard.prompt_caching import CachingMeasure
+from langchain_costguard.reports import DayStatistics, ReportRow, ReportRows, SavingsStep
 from langchain_costguard.semantic_cache import CachedChatModel, CacheStats, Explanation
 from langchain_costguard.stores import LedgerStore, SQLStore
 from langchain_costguard.testing import ScriptedChatModel
@@ -148,3 +169,32 @@ assert_type(cascade.report, CalibrationReport | None)
 assert_type(Cascade.calibrated([mini, mini], [Example("?", "!")], target=QualityTarget(0.95)), Cascade)
 assert_type(init_cascade("openai:gpt-4o-mini", mini, accept=TokenConfidence(0.8)), Cascade)
 assert_type(CascadeChatModel(tiers=[mini, mini]).model_name, str)
+
+router = TaskRouter({"simple_qa": mini, "code_generation": mini}, default=mini)
+assert_type(router.decide({"query": "Why?", "task_type": "simple_qa"}), RoutingDecision)
+assert_type(router.bind_tools([]), TaskRouter)
+assert_type(ComplexityRouter.fit(["a", "b"], [0, 1], local=mini, cloud=mini), ComplexityRouter)
+
+compressor = ContextCompressor(max_tokens=500)
+assert_type(compressor.compress(["one", "two"], query="which?"), Compressed)
+assert_type(compressor.before(mini), CompressingModel)
+assert_type(limit_output(mini, 300, "retry"), Runnable[Any, Any])
+assert_type(PromptAudit("Answer briefly: {question}", model="gpt-4o").tokens, int)
+assert_type(CachePlan.from_examples("openai:gpt-4o", [["Why?"]], reuse=10, within=timedelta(hours=1)), CachePlan)
+assert_type(measure_caching([], by="model"), tuple[CachingMeasure, ...])
+
+many = run_many(mini, ["a", "b"], max_concurrency=10, checkpoint=Checkpoint(path="answers.jsonl"))
+assert_type(many, ManyResults)
+assert_type(many.cost, Decimal | None)
+assert_type(estimate_batch(mini, ["a"]), BatchEstimate)
+job = submit_batch(mini, ["a", "b"], name="nightly")
+assert_type(job, BatchJob)
+assert_type(job.status(), BatchStatus)
+assert_type(job.collect(), BatchResults)
+assert_type(open_batch("nightly", mini), BatchJob)
+
+waterfall = report.savings()
+assert_type(waterfall, SavingsWaterfall)
+assert_type(waterfall.baseline_cost, Decimal | None)
+assert_type(waterfall.steps, tuple[SavingsStep, ...])
+assert_type(BudgetMiddleware(Budget(1, per="run")), BudgetMiddleware)
