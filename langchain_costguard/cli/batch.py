@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from langchain_core.runnables import RunnableConfig
 
-    from langchain_costguard.batching.batch_estimate import BatchEstimate
-    from langchain_costguard.batching.batch_results import BatchResults
     from langchain_costguard.batching.jobs import BatchJob
-    from langchain_costguard.batching.statuses import BatchStatus, BatchSummary
+    from langchain_costguard.batching.jobs.batch_estimate import BatchEstimate
+    from langchain_costguard.batching.jobs.batch_results import BatchResults
+    from langchain_costguard.batching.jobs.statuses import BatchStatus, BatchSummary
 
 _SUBMITTED: Final = "batch submit inputs.jsonl --chain app.chains:summarize --name nightly"
 SUBMIT_EPILOG: Final = epilog(_SUBMITTED, f"{_SUBMITTED} --max-cost 5 --yes")

@@ -17,7 +17,7 @@ from langchain_costguard.cli.options import STDIN
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from langchain_costguard.batching.batch_results import BatchItemError, BatchResults
+    from langchain_costguard.batching.jobs.batch_results import BatchItemError, BatchResults
 
 
 @contextmanager

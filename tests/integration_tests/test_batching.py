@@ -16,13 +16,13 @@ from langchain_core.tools import tool
 from pydantic import BaseModel
 
 from langchain_costguard import Budget, BudgetExceededError, CostCallbackHandler, track_costs
-from langchain_costguard.batching.job_errors import (
+from langchain_costguard.batching.jobs import estimate_batch, open_batch, resume_batch, submit_batch
+from langchain_costguard.batching.jobs.job_errors import (
     BatchInputError,
     BatchProviderError,
     BatchStateError,
     UnsupportedChainError,
 )
-from langchain_costguard.batching.jobs import estimate_batch, open_batch, resume_batch, submit_batch
 from langchain_costguard.ledger import LedgerQuery
 from langchain_costguard.stores import InMemoryStore
 from langchain_costguard.testing import LoopbackProvider, ScriptedChatModel

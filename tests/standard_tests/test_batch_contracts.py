@@ -14,9 +14,9 @@ from langchain_core.tools import tool
 from pydantic import BaseModel
 
 from langchain_costguard.batching import UnsupportedChainError, submit_batch
-from langchain_costguard.batching.bodies import as_bytes
-from langchain_costguard.batching.context import ChainContext
-from langchain_costguard.batching.contracts import private
+from langchain_costguard.batching.jobs.bodies import as_bytes
+from langchain_costguard.batching.jobs.context import ChainContext
+from langchain_costguard.batching.jobs.contracts import private
 from langchain_costguard.testing import LoopbackProvider
 from langchain_costguard.testing.loopback.behaviour import Behaviour
 

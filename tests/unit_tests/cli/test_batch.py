@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from langchain_costguard.batching.batch_results import BatchItemError, BatchResults
+from langchain_costguard.batching.jobs.batch_results import BatchItemError, BatchResults
 from langchain_costguard.cli.batch_lines import open_inputs, output_lines
 from langchain_costguard.ledger import LedgerQuery
 from langchain_costguard.stores import open_store

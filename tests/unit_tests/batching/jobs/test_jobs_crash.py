@@ -13,7 +13,7 @@ from langchain_core.output_parsers import StrOutputParser
 
 from langchain_costguard import Budget, track_costs
 from langchain_costguard.batching import BatchJob, BatchProviderError, list_batches, resume_batch, submit_batch
-from langchain_costguard.batching.state import JobFile
+from langchain_costguard.batching.jobs.state import JobFile
 from langchain_costguard.testing import LoopbackProvider
 from tests.unit_tests.batching.jobs.job_helpers import PROMPT, chain_of, echo, inputs_of, wait
 

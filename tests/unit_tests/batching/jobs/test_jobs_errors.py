@@ -9,9 +9,9 @@ import pytest
 
 from langchain_costguard import track_costs
 from langchain_costguard.batching import BatchProviderError, submit_batch
-from langchain_costguard.batching.batch_results import BatchItemError
-from langchain_costguard.batching.openai import _answer
-from langchain_costguard.batching.transport import save_stream
+from langchain_costguard.batching.jobs.batch_results import BatchItemError
+from langchain_costguard.batching.jobs.openai import _answer
+from langchain_costguard.batching.jobs.transport import save_stream
 from tests.unit_tests.batching.jobs.job_helpers import PROMPT, chain_of, echo, inputs_of, wait
 
 if TYPE_CHECKING:

@@ -1,0 +1,237 @@
+"""How far many calls are: how many are done, what they have cost, and what is likely to come."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from langchain_costguard.reports.money import UNKNOWN, dollars
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from langchain_costguard.batching.many.results import ItemOutcome
+
+_REFRESH_SECONDS: Final = 0.1
+_NANO_DIGITS: Final = -9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManyProgress:
+    """How far a run is.
+
+    Attributes:
+        done: how many items have a result, restored ones included.
+        restored: how many of them came from the checkpoint.
+        failed: how many failed.
+        total: how many there are; `None` when the inputs do not say.
+        cost: what the finished items of this run cost, in US dollars, as far as it is known.
+        unpriced_items: how many finished items made calls without a known price.
+        cost_to_come: what the rest is likely to cost, in US dollars: the mean of the priced items of this run, for
+            each that is left; `None` when that is not known.
+        elapsed_seconds: how long it has taken.
+    """
+
+    done: int
+    restored: int
+    failed: int
+    total: int | None
+    cost: Decimal | None
+    unpriced_items: int
+    cost_to_come: Decimal | None
+    elapsed_seconds: float
+
+    @property
+    def ended(self) -> int:
+        """How many items are behind us, with a result or without."""
+        return self.done + self.failed
+
+    def __str__(self) -> str:
+        """Such as `"120 of 1,000 done, 2 failed, $0.12 so far, about $0.88 to come"`."""
+        of_all = "" if self.total is None else f" of {self.total:,}"
+        failed = f", {self.failed:,} failed" if self.failed else ""
+        coming = "" if self.total is None else f", {_about(self.cost_to_come)} to come"
+        return f"{self.done:,}{of_all} done{failed}, {dollars(_rounded(self.cost))} so far{coming}"
+
+
+class Tally:
+    """Counts what has ended."""
+
+    def __init__(self, total: int | None) -> None:
+        """Begin with nothing done."""
+        self._total = total
+        self._began_at = time.monotonic()
+        self._done = self._restored = self._failed = 0
+        self._nano = self._priced = self._unpriced = 0
+
+    def add(self, outcome: ItemOutcome) -> None:
+        """Note an item that has ended."""
+        self._done += outcome.is_done
+        self._restored += outcome.status == "restored"
+        self._failed += outcome.status == "failed"
+        if outcome.bill is None or outcome.status == "not_run":
+            return
+        nano = outcome.bill.nano
+        if nano is None:
+            self._unpriced += 1
+        else:
+            self._nano += nano
+            self._priced += 1
+
+    def now(self) -> ManyProgress:
+        """How far it is."""
+        ended = self._done + self._failed
+        is_known = self._priced or not self._unpriced
+        coming = None
+        if self._total is not None and (self._priced or ended == self._total):
+            coming = Decimal(self._nano * (self._total - ended) // (self._priced or 1)).scaleb(_NANO_DIGITS)
+        return ManyProgress(
+            done=self._done,
+            restored=self._restored,
+            failed=self._failed,
+            total=self._total,
+            cost=Decimal(self._nano).scaleb(_NANO_DIGITS) if is_known else None,
+            unpriced_items=self._unpriced,
+            cost_to_come=coming,
+            elapsed_seconds=time.monotonic() - self._began_at,
+        )
+
+
+class Display(Protocol):
+    """Somebody or something that is shown how far a run is."""
+
+    def show(self, tally: Tally) -> None:
+        """Show how far it is; called after each item."""
+
+    def close(self, tally: Tally) -> None:
+        """Show how it ended."""
+
+
+def display_of(progress: bool | Callable[[ManyProgress], object] | None, what: str) -> Display:
+    """What shows the progress of a run.
+
+    Args:
+        progress: `None` for a bar where a person watches (a terminal, a notebook), `True` for one anywhere, `False` for
+            none, or a function that is called after each item.
+        what: what is done, beside the bar.
+    """
+    if callable(progress):
+        return _Told(progress)
+    is_notebook = _in_notebook()
+    if progress is False or (progress is None and not is_notebook and not sys.stderr.isatty()):
+        return _Silent()
+    return _NotebookBar() if is_notebook else _TerminalBar(what)
+
+
+class _Silent:
+    def show(self, tally: Tally) -> None:
+        """Nothing."""
+
+    def close(self, tally: Tally) -> None:
+        """Nothing."""
+
+
+class _Told:
+    def __init__(self, listener: Callable[[ManyProgress], object]) -> None:
+        self._listener = listener
+
+    def show(self, tally: Tally) -> None:
+        """Tell the listener."""
+        self._listener(tally.now())
+
+    def close(self, tally: Tally) -> None:
+        """Nothing more to tell."""
+
+
+class _Timed:
+    """Shows something at most ten times a second."""
+
+    def __init__(self) -> None:
+        self._next_at = 0.0
+
+    def show(self, tally: Tally) -> None:
+        """Show it, if it is time."""
+        now = time.monotonic()
+        if now >= self._next_at:
+            self._next_at = now + _REFRESH_SECONDS
+            self._draw(tally.now())
+
+    def _draw(self, progress: ManyProgress) -> None:
+        raise NotImplementedError
+
+
+class _TerminalBar(_Timed):
+    def __init__(self, what: str) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        super().__init__()
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[told]}"),
+            TimeRemainingColumn(),
+        )
+        self._bar = Progress(*columns, console=Console(stderr=True), auto_refresh=False)
+        self._task = self._bar.add_task(what, total=None, told="")
+        self._bar.start()
+
+    def _draw(self, progress: ManyProgress) -> None:
+        self._bar.update(self._task, total=progress.total, completed=progress.ended, told=str(progress), refresh=True)
+
+    def close(self, tally: Tally) -> None:
+        """Draw the end, and give the terminal back."""
+        self._draw(tally.now())
+        self._bar.stop()
+
+
+class _NotebookBar(_Timed):
+    def __init__(self) -> None:
+        from IPython.display import display
+
+        super().__init__()
+        self._handle: Any = display(_Shown(None), display_id=True)
+
+    def _draw(self, progress: ManyProgress) -> None:
+        self._handle.update(_Shown(progress))
+
+    def close(self, tally: Tally) -> None:
+        """Draw the end."""
+        self._draw(tally.now())
+
+
+class _Shown:
+    """A bar as a notebook shows it."""
+
+    def __init__(self, progress: ManyProgress | None) -> None:
+        self._progress = progress
+
+    def __repr__(self) -> str:
+        return "..." if self._progress is None else str(self._progress)
+
+    def _repr_html_(self) -> str:
+        now = self._progress
+        if now is None or now.total is None:
+            return f"<progress></progress> {self!r}"
+        return f'<progress value="{now.ended}" max="{now.total}"></progress> {self!r}'
+
+
+def _in_notebook() -> bool:
+    """Whether a notebook shows what this process displays."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return shell is not None and hasattr(shell, "kernel")
+
+
+def _rounded(amount: Decimal | None) -> Decimal | None:
+    """An amount with three digits, or to the cent where it is larger."""
+    if not amount:
+        return amount
+    return amount.quantize(Decimal(1).scaleb(min(-2, amount.adjusted() - 2)), rounding=ROUND_HALF_EVEN)
+
+
+def _about(amount: Decimal | None) -> str:
+    return f"{UNKNOWN} cost" if amount is None else f"about {dollars(_rounded(amount))}"
