@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.messages import BaseMessage
@@ -27,6 +28,11 @@ INPUT_KEYS: Final = ("input", "messages", "query", "question", "prompt", "text")
 _SAMPLE: Final = 2_000
 _PER_MESSAGE: Final = 16
 _USERS: Final = frozenset({"human", "user"})
+
+
+def label_of(given: Any) -> str:
+    """A label as text; of a member of an enumeration its value."""
+    return str(given.value if isinstance(given, Enum) else given)
 
 
 def excerpt(text: str) -> str:
@@ -81,7 +87,7 @@ class Asked:
         for place, values in places:
             for key in keys:
                 if values.get(key) is not None:
-                    return str(values[key]), place
+                    return label_of(values[key]), place
         return None
 
     def needs(self, *, tools: bool, structured_output: bool, schema_bytes: int) -> Needs:

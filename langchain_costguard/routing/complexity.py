@@ -107,7 +107,8 @@ def choose_threshold(
         or quality as many rows go to the full model as need it.
 
     Raises:
-        ValueError: both are given, or one is not between 0 and 1.
+        ValueError: both are given, or one is not between 0 and 1; or scores and labels are none, not equally many, or
+            no numbers.
     """
     import numpy as np
 
@@ -120,6 +121,9 @@ def choose_threshold(
             raise ValueError(msg)
     found, labels = np.asarray(scores, dtype=float), _binary(needs_full)
     rows = len(found)
+    if not rows or found.shape != labels.shape or np.isnan(found).any():
+        msg = f"There are scores of shape {found.shape} and {len(labels)} labels: give one number, not NaN, for each."
+        raise ValueError(msg)
     by_score = np.argsort(-found, kind="stable")
     if quality is None:
         count = math.floor(rows * (labels.mean() if share is None else share) + 1e-9)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from langchain_costguard.routing.decision import Proposal
+from langchain_costguard.routing.decision import Proposal, checked_confidence
 from langchain_costguard.routing.errors import NoRouteError
 from langchain_costguard.routing.route import as_route
 from langchain_costguard.routing.router import MAX_SESSIONS, Router
@@ -186,7 +186,7 @@ class ComplexityRouter(Router):
         del config
         if self.scorer is None:
             return self._cold_start(asked)
-        score = float(self.score([asked.text])[0])
+        score = checked_confidence(self.score([asked.text])[0])
         if score >= self.threshold:
             return Proposal(CLOUD, f"score {score:.3f}, from {self.threshold:.3f} on 'cloud'", score)
         return Proposal(LOCAL, f"score {score:.3f}, below {self.threshold:.3f}", 1 - score)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from langchain_costguard.routing.errors import NoRouteError
 
@@ -29,6 +30,20 @@ class RoutingDecision:
     route: str
     reason: str
     confidence: float | None = None
+
+
+def checked_confidence(given: Any) -> float:  # noqa: ANN401 - whatever a classifier or a scorer gives
+    """A confidence as a number.
+
+    Raises:
+        TypeError: it is none.
+        ValueError: it is not a number, or says something else.
+    """
+    confidence = float(given)
+    if math.isnan(confidence):
+        msg = "a confidence is not a number: let the classifier or the scorer give 0 to 1"
+        raise ValueError(msg)
+    return confidence
 
 
 class Proposal(NamedTuple):

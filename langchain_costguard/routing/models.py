@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from langchain_core.runnables import Runnable, RunnableParallel, RunnableSequence
+from langchain_core.runnables import Runnable, RunnableParallel, RunnableSequence, RunnableWithFallbacks
 from langchain_core.runnables.base import RunnableBindingBase
 
 from langchain_costguard.callbacks.wrapping import InnerModel, inner_models, is_model, with_models
@@ -39,6 +39,8 @@ def asking_part(route: Runnable[Any, Any]) -> Runnable[Any, Any] | None:
         return asking_part(route.bound)
     if isinstance(route, RunnableSequence):
         return asking_part(route.first)
+    if isinstance(route, RunnableWithFallbacks):
+        return asking_part(route.runnable)
     if isinstance(route, RunnableParallel) and _RAW in route.steps__:
         return asking_part(route.steps__[_RAW])
     return None

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from langchain_core.messages import BaseMessage
@@ -12,7 +13,8 @@ from langchain_core.runnables import Runnable
 from langchain_core.runnables.config import patch_config
 
 from langchain_costguard import tags
-from langchain_costguard.routing.decision import Proposal
+from langchain_costguard.routing.asking import label_of
+from langchain_costguard.routing.decision import Proposal, checked_confidence
 from langchain_costguard.routing.errors import NoRouteError
 from langchain_costguard.routing.route import Route, as_route
 from langchain_costguard.routing.router import MAX_SESSIONS, Router
@@ -59,7 +61,8 @@ class TaskRouter(Router):
 
     Raises:
         ValueError: there is no route, the default names none, or `min_confidence` has no default to go to.
-        TypeError: a route is no model, or the classifier is none.
+        TypeError: a route is no model, or the classifier is none; later, a classifier that is asynchronous is to answer
+            in a way that is not.
 
     Example:
         ```python
@@ -83,7 +86,7 @@ class TaskRouter(Router):
         name: str | None = None,
     ) -> None:
         """Check the routes and keep them."""
-        made = {str(task): as_route(route) for task, route in routes.items()}
+        made = {label_of(task): as_route(route) for task, route in routes.items()}
         if not made:
             msg = "routes is empty: give a model for each task, TaskRouter({'simple_qa': mini, ...})"
             raise ValueError(msg)
@@ -130,6 +133,10 @@ class TaskRouter(Router):
                 found = self._classifier(asked.text)
         except Exception as error:  # noqa: BLE001 - whatever it raises, the default can still answer
             return self._without_classifier(error)
+        if isinstance(found, Coroutine):
+            found.close()
+            msg = "the classifier is asynchronous: ask by `ainvoke`, `astream` or `abatch`, or give one that is not"
+            raise TypeError(msg)
         return self._found(found)
 
     async def _apropose(self, asked: Asked, config: RunnableConfig) -> Proposal:
@@ -148,7 +155,10 @@ class TaskRouter(Router):
 
     def _found(self, found: Any) -> Proposal:
         """The route of what a classifier said."""
-        task, confidence = _read(found)
+        try:
+            task, confidence = _read(found)
+        except (TypeError, ValueError) as error:
+            return self._without_classifier(error)
         route = self._tasks.get(_plain(task))
         if route is None:
             return self._elsewhere(f"the classifier found {task[:60]!r}, which has no route", confidence)
@@ -198,12 +208,18 @@ def _classifying(config: RunnableConfig) -> RunnableConfig:
 
 
 def _read(found: Any) -> tuple[str, float | None]:
-    """The task, and how sure the classifier is of it."""
+    """The task, and how sure the classifier is of it.
+
+    Raises:
+        TypeError: the confidence is none.
+        ValueError: the confidence is not a number.
+    """
     if isinstance(found, BaseMessage):
         return found.text, None
     if isinstance(found, tuple) and len(found) == len(("task", "confidence")):
-        return str(found[0]), float(found[1])
-    return str(found), None
+        task, confidence = found
+        return label_of(task), None if confidence is None else checked_confidence(confidence)
+    return label_of(found), None
 
 
 def _plain(task: str) -> str:

@@ -187,3 +187,17 @@ def test_a_classifier_learns_tasks_and_routes_by_them() -> None:
     assert routed.invoke("Prove by induction that it converges.").text == "I am cloud"
     with pytest.raises(ValueError, match="give one `tasks`"):
         TaskClassifier.fit(PROMPTS, ["a"])
+
+
+def test_a_score_that_is_not_a_number_is_refused() -> None:
+    """NaN is below every threshold: whatever the scorer could not read would go to the small model."""
+    routed = ComplexityRouter(**models(), scorer=lambda _: float("nan"))
+    with pytest.raises(ValueError, match="let the classifier or the scorer give 0 to 1"):
+        routed.decide("Why?")
+
+
+@pytest.mark.parametrize("scores", [[], [0.1], [0.1, float("nan")]])
+def test_a_threshold_is_found_for_one_number_for_each_label(scores: list[float]) -> None:
+    """Scores of other rows than the labels give a threshold that means nothing."""
+    with pytest.raises(ValueError, match="give one number, not NaN, for each"):
+        choose_threshold(scores, [0, 1] if scores else [])

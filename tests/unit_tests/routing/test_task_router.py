@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -180,3 +181,45 @@ def test_an_input_without_the_key_of_the_question_says_so() -> None:
     """A typo must not send the whole dict to a model."""
     with pytest.raises(KeyError, match="input_key"):
         router("simple_qa", input_key="ask").decide({"question": "Why?"})
+
+
+@pytest.mark.parametrize("confidence", [float("nan"), "high", [1]])
+def test_a_confidence_that_is_no_number_leaves_the_default(confidence: Any) -> None:
+    """NaN is below no bound: the least sure of all would pass for sure, and no database takes it."""
+    routed = router("classification", classifier=lambda _: ("code_generation", confidence), min_confidence=0.5)
+    decision = routed.decide("Why?")
+    assert (decision.route, decision.confidence) == ("classification", None)
+    assert asyncio.run(routed.adecide("Why?")) == decision
+
+
+def test_a_classifier_may_leave_its_confidence_out() -> None:
+    """Not to know is no reason to fail."""
+    decision = router(classifier=lambda _: ("code_generation", None)).decide("Why?")
+    assert (decision.route, decision.confidence) == ("code_generation", None)
+
+
+def test_an_async_classifier_asked_synchronously_says_how_to_ask() -> None:
+    """The default would answer everything, and a task that nobody awaits would be all there is to see of it."""
+
+    async def classify(text: str) -> str:
+        return "code_generation"
+
+    with pytest.raises(TypeError, match="ask by `ainvoke`"):
+        router("simple_qa", classifier=classify).invoke("Why?")
+
+
+def test_a_task_may_be_a_member_of_an_enumeration() -> None:
+    """As structured output and callers with types name it, in routes, labels and answers of a classifier."""
+
+    class Task(Enum):
+        CODE = "code_generation"
+
+    assert router().decide({"task_type": Task.CODE, "query": "Why?"}).route == "code_generation"
+    assert router(classifier=lambda _: Task.CODE).decide("Why?").route == "code_generation"
+    assert TaskRouter({Task.CODE: model("gpt-4o")}).decide({"task": "code_generation", "query": "Why?"}).route  # type: ignore[dict-item] # a key that is no text
+
+
+def test_a_model_with_fallbacks_reads_the_question_alone() -> None:
+    """The dict around it is ours: no model takes it."""
+    routed = TaskRouter({"easy": model("gpt-4o-mini").with_fallbacks([model("gpt-4o")])}, "easy")
+    assert routed.invoke({"task": "easy", "query": "Why?"}).text == "I am gpt-4o-mini"
