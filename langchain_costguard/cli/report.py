@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from langchain_costguard.cli import options
-from langchain_costguard.cli.console import epilog, fail, print_json
+from langchain_costguard.cli import options, periods
+from langchain_costguard.cli.console import epilog, fail
 from langchain_costguard.cli.ledgers import refuse_ledger, settled_ledger
+from langchain_costguard.cli.report_answers import Question, answer_to
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from langchain_costguard.ledger import LedgerQuery
-    from langchain_costguard.reports import CostReport
-    from langchain_costguard.reports.view import View
+    from collections.abc import Iterator
 
 EPILOG: Final = epilog(
     "report",
     "report --store costs.db --by user --by model",
-    "report --since 2026-11-01 --until 2026-12-01 --tz Europe/Berlin",
-    "report --tag checkout --json",
+    "report --month 2026-11 --tz Europe/Berlin --compare previous",
+    "report --since 7d --by run --top 10",
+    "report --tag checkout --forecast --json",
     "report --html costs.html",
 )
 
@@ -32,11 +32,28 @@ def report(  # noqa: PLR0913 - the conditions of a query, all named
     store: options.Store = None,
     by: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY", help="Group by day, model, provider, tag, user, metadata:team ...; repeatable."),
+        typer.Option(
+            metavar="KEY", help="Group by day, hour, model, tag, user, run, chain, metadata:team ...; repeatable."
+        ),
     ] = None,
-    since: options.Since = None,
+    top: Annotated[int | None, typer.Option(metavar="N", min=1, help="Only the N dearest groups, or runs.")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="DATE", help="Only calls from this day or moment on: 2026-11-01; or 7d, 24h."),
+    ] = None,
     until: options.Until = None,
+    month: Annotated[str | None, typer.Option(metavar="MONTH", help="Only calls of this month: 2026-11.")] = None,
     timezone: options.Zone = "UTC",
+    compare: Annotated[
+        str | None,
+        typer.Option(metavar="PERIOD", help="What changed since the previous period (previous), or since a month."),
+    ] = None,
+    savings: Annotated[bool, typer.Option("--savings", help="What each technique saved.")] = False,
+    forecast: Annotated[bool, typer.Option("--forecast", help="What this month will cost.")] = False,
+    latency: Annotated[bool, typer.Option("--latency", help="How long calls took, beside what they cost.")] = False,
+    outcome: Annotated[
+        str | None, typer.Option(metavar="KEY", help="What an outcome costs that calls name under this metadata key.")
+    ] = None,
     model: Annotated[str | None, typer.Option(metavar="NAME", help="Only this model.")] = None,
     provider: Annotated[str | None, typer.Option(metavar="NAME", help="Only this provider.")] = None,
     tag: Annotated[str | None, typer.Option(metavar="TAG", help="Only calls with this tag.")] = None,
@@ -51,20 +68,20 @@ def report(  # noqa: PLR0913 - the conditions of a query, all named
 ) -> None:
     """Print what the calls in a ledger used and cost.
 
-    --until is the first day or moment that no longer counts.
+    --until is the first day or moment that no longer counts. --compare, --savings, --forecast, --latency and --outcome
+    each print one answer instead of the whole; --compare and --latency group by --by.
     """
     from langchain_costguard.ledger import LedgerQuery
-    from langchain_costguard.reports import CostReport
 
     if as_json and html:
         msg = "--json and --html are two forms of one report: give one of them"
         raise typer.BadParameter(msg)
     if html:
         refuse_ledger(html, "--html", store)
-    begin, end = options.period(since, until, timezone)
+    meant = periods.period(since, until, month, timezone)
     query = LedgerQuery(
-        since=begin,
-        until=end,
+        since=meant.since,
+        until=meant.until,
         model=model,
         provider=provider,
         tag=tag,
@@ -73,51 +90,29 @@ def report(  # noqa: PLR0913 - the conditions of a query, all named
         thread=thread,
         chain=chain,
     )
-    with settled_ledger(store) as ledger:
-        try:
-            made = CostReport(ledger, query=query, tz=timezone)
-            _show(made, query, by or (), as_json=as_json, html=html)
-        except ValueError as error:
-            raise typer.BadParameter(str(error)) from error
+    earlier = None
+    if compare is not None:
+        before = periods.compared(compare, meant, month, timezone)
+        earlier = replace(query, since=before.since, until=before.until)
+    asked = Question(query, timezone, tuple(by or ()), top, earlier, savings, forecast, latency, outcome)
+    with settled_ledger(store) as ledger, _understood():
+        answer = answer_to(asked, ledger)
+        if html:
+            _write_page(html, answer.page())
+        else:
+            answer.print_json() if as_json else answer.print_text()
 
 
-def _show(made: CostReport, query: LedgerQuery, keys: Sequence[str], *, as_json: bool, html: str | None) -> None:
-    """The report in the form that was asked for."""
-    if html:
-        _write_page(html, _grouped_html(made, query, keys) if keys else made._repr_html_())
-    elif as_json:
-        print_json([row.to_dict() for row in made.by(*keys)] if keys else made.to_dict())
-    elif keys:
-        from langchain_costguard.reports.text import as_text
-
-        typer.echo(as_text(_grouped(made, query, keys)))
-    else:
-        typer.echo(made.text())
+@contextmanager
+def _understood() -> Iterator[None]:
+    """A value that the report does not understand was typed here."""
+    try:
+        yield
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
-def _grouped(made: CostReport, query: LedgerQuery, keys: Sequence[str]) -> View:
-    """The sums by the keys that were asked for."""
-    from langchain_costguard.reports.view import View, scope_of, table_of, tiles_of
-
-    rows = made.by(*keys)
-    names = " / ".join(keys)
-    table = table_of(rows, caption=f"By {names}", header=names.capitalize())
-    return View("Cost report", scope_of(query), tiles_of(made.total), made.notes(), (table,) if rows else (), ())
-
-
-def _grouped_html(made: CostReport, query: LedgerQuery, keys: Sequence[str]) -> str:
-    from langchain_costguard.reports.html import table_as_html
-
-    view = _grouped(made, query, keys)
-    return made._repr_html_() + "".join(map(table_as_html, view.tables))
-
-
-def _write_page(file: str, body: str) -> None:
-    page = (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Cost report</title>\n'
-        '<meta name="color-scheme" content="light dark">\n</head>\n'
-        f"<body>\n{body}\n</body>\n</html>\n"
-    )
+def _write_page(file: str, page: str) -> None:
     try:
         Path(file).write_text(page, encoding="utf-8")
     except OSError as error:

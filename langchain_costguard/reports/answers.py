@@ -18,7 +18,7 @@ from langchain_costguard.reports.notes import (
     unreachable_calls,
 )
 from langchain_costguard.reports.replay import Replay, replayed
-from langchain_costguard.reports.rows import ReportRow, ReportRows, by_date, ordered, regrouped
+from langchain_costguard.reports.rows import ReportRow, by_date, dearest, ordered, regrouped
 from langchain_costguard.reports.sums import ReportSums
 from langchain_costguard.reports.view import conditions_of
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from langchain_costguard.reports.latency import LatencyReport
     from langchain_costguard.reports.notes import Note, PriceListUse, UnpricedCalls
     from langchain_costguard.reports.outcomes import OutcomeCosts
-    from langchain_costguard.reports.rows import DayStatistics
+    from langchain_costguard.reports.rows import DayStatistics, ReportRows
     from langchain_costguard.reports.savings import SavingsWaterfall
     from langchain_costguard.stores.base import LedgerStore
 
@@ -146,8 +146,7 @@ class ReportAnswers(ReportSums):
 
         if key == RUN:
             return top_runs(self._store, self._query, n)
-        rows = sorted(self.by(key), key=lambda row: (row.billed_cost is None, -(row.billed_cost or 0)))
-        return ReportRows(rows[:n])
+        return dearest(self.by(key), n)
 
     def latency(self, *keys: GroupKey) -> LatencyReport:
         """How long calls took beside what they cost, by any keys; by model if none is given.

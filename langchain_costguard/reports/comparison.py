@@ -56,10 +56,10 @@ class ComparisonRow(NamedTuple):
     """What was owed for it, in US dollars; `None` if there were calls and none of them was priced."""
     cost_after: Decimal | None
     """The same in the later period."""
-    change_cost: Decimal
-    """The change of the known costs."""
+    change_cost: Decimal | None
+    """The change of the known costs; `None` where neither cost is known."""
     drivers: tuple[CostDriver, ...]
-    """What drove it; they add up to `change_cost`."""
+    """What drove it; they add up to `change_cost`. Empty where that is not known."""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-safe values: money as decimal strings."""
@@ -257,7 +257,7 @@ def _rows(
     for cell, part in parts.items():
         shares[cell[: len(by)]] = shares.get(cell[: len(by)], Parts()).plus(part)
     rows = [_row(old.get(group), new.get(group), by, group, part) for group, part in shares.items()]
-    return tuple(sorted(rows, key=lambda row: (-abs(row.change_cost), row.name)))
+    return tuple(sorted(rows, key=lambda row: (-abs(row.change_cost or 0), row.name)))
 
 
 def _row(
@@ -269,10 +269,10 @@ def _row(
 ) -> ComparisonRow:
     absent = ReportRow(keys=by, group=group, billed_cost=Decimal(0))
     old, new = old or absent, new or absent
-    change = to_usd(sum(parts), NANO_PER_USD)
-    return ComparisonRow(
-        group, old.name, old.calls, new.calls, old.billed_cost, new.billed_cost, change, _drivers(parts)
-    )
+    is_known = old.billed_cost is not None or new.billed_cost is not None
+    change = to_usd(sum(parts), NANO_PER_USD) if is_known else None
+    drivers = _drivers(parts) if is_known else ()
+    return ComparisonRow(group, old.name, old.calls, new.calls, old.billed_cost, new.billed_cost, change, drivers)
 
 
 def _drivers(parts: Parts) -> tuple[CostDriver, ...]:
@@ -281,8 +281,11 @@ def _drivers(parts: Parts) -> tuple[CostDriver, ...]:
 
 def _chief(row: ComparisonRow) -> str:
     """The part that went furthest the way of the whole."""
-    chief = max(row.drivers, key=lambda driver: driver.change_cost if row.change_cost >= 0 else -driver.change_cost)
-    return chief.name.replace("_", " ") if row.change_cost else ""
+    change = row.change_cost
+    if not change:
+        return ""
+    chief = max(row.drivers, key=lambda driver: driver.change_cost if change > 0 else -driver.change_cost)
+    return chief.name.replace("_", " ")
 
 
 def _calls(row: ReportRow) -> str:

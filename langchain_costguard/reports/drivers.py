@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     Weights = Callable[[tuple[str | None, ...]], tuple[int, int]]
 
 DRIVERS: Final[Mapping[str, str]] = {
-    "volume": "as many more or fewer calls, made as before",
-    "mix": "other models and providers, cached and failed answers; new and gone groups",
-    "unpriced": "calls whose price became known, or is not known any more",
+    "volume": "more or fewer calls, made as before",
+    "mix": "other models and providers; cached and failed answers",
+    "unpriced": "calls whose price became known, or unknown",
     "input_tokens": "longer or shorter prompts, per call",
     "output_tokens": "longer or shorter answers, per call",
-    "price": "what a token costs: price lists, discounts, prompt caches, batches, tiers",
+    "price": "price lists, discounts, prompt caches, batches, tiers",
 }
 """What can drive a change, in words."""
 

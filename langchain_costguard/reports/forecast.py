@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from langchain_costguard.cost import NANO_PER_USD, to_usd
 from langchain_costguard.reports.forecast_period import HISTORY_DAYS
 from langchain_costguard.reports.forecasting import FEWEST_DAYS, WEEKDAY_DAYS, cost_ahead, has_weekdays
-from langchain_costguard.reports.money import counted, dollar_column, dollars, plain
+from langchain_costguard.reports.money import counted, dollars, plain
 from langchain_costguard.reports.rows import as_text
 from langchain_costguard.reports.shown import Shown
 from langchain_costguard.reports.view import Table
@@ -142,7 +142,7 @@ class CostForecast(Shown):
         amounts = [self.spent_cost, *(_to_cents(each) for each in (self.low_cost, self.expected_cost, self.high_cost))]
         names = ("So far", "At least", "Expected", "At most")
         words = ("owed until now", "in 9 of 10 cases", "", "in 9 of 10 cases")
-        cells = tuple(zip(names, dollar_column(amounts), words, strict=True))
+        cells = tuple(zip(names, map(dollars, amounts), words, strict=True))
         return Table(f"Forecast for {self.begins} to {self.ends}", ("", "Cost", "Remark"), cells)
 
     @property

@@ -225,6 +225,11 @@ def ordered(rows: Iterable[ReportRow]) -> ReportRows:
     return ReportRows(sorted(rows, key=_place))
 
 
+def dearest(rows: Iterable[ReportRow], limit: int) -> ReportRows:
+    """The dearest rows, whatever they are grouped by; those without a known cost stand last."""
+    return ReportRows(sorted(rows, key=lambda row: (row.billed_cost is None, -(row.billed_cost or 0)))[:limit])
+
+
 def by_date(rows: Iterable[ReportRow]) -> Mapping[date, DayStatistics]:
     """What each day used and cost, of rows grouped by day, in their order."""
     days = {date.fromisoformat(str(row.group[0])): row for row in rows}

@@ -158,8 +158,9 @@ class SavingsWaterfall:
 
     def __repr__(self) -> str:
         """The sums in one line."""
+        saved = None if self.baseline_cost is None else self.saved_cost
         return (
-            f"SavingsWaterfall({dollars(self.baseline_cost)} - {dollars(self.saved_cost)} "
+            f"SavingsWaterfall({dollars(self.baseline_cost)} - {dollars(saved)} "
             f"= {dollars(self.billed_cost)}, {counted(len(self.steps), 'step')})"
         )
 
