@@ -14,7 +14,7 @@ from langchain_costguard.cli import options
 PREVIOUS: Final = "previous"
 """Asks for the period of the same length that ends where this one begins."""
 
-_AGO: Final = re.compile(r"(\d{1,5})([hdw])")
+_AGO: Final = re.compile(r"(\d{1,6})([hdw])")
 _UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
 _MONTH: Final = re.compile(r"\d{4}-\d\d")
 

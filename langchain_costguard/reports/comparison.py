@@ -284,7 +284,8 @@ def _chief(row: ComparisonRow) -> str:
     change = row.change_cost
     if not change:
         return ""
-    chief = max(row.drivers, key=lambda driver: driver.change_cost if change > 0 else -driver.change_cost)
+    sign = 1 if change > 0 else -1
+    chief = max(row.drivers, key=lambda driver: sign * driver.change_cost)
     return chief.name.replace("_", " ")
 
 
