@@ -59,14 +59,25 @@ RESERVED_PREFIXES: Final = ("ls_", "lc_", "langgraph_", "__", "costguard_", "che
 """Keys with these beginnings belong to a framework; the ledger does not keep them as user metadata."""
 
 
-def with_technique(metadata: Mapping[str, Any] | None, technique: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - metadata
+def with_technique(
+    metadata: Mapping[str, Any] | None,
+    technique: str,
+    *,
+    saved_input_tokens: int = 0,
+    **more: Any,  # noqa: ANN401 - metadata
+) -> dict[str, Any]:
     """The metadata of a run that one more technique makes cheaper.
 
     Args:
         metadata: what the run has already, techniques around this one included.
         technique: one of `TECHNIQUES`.
+        saved_input_tokens: how many it left out, added to what techniques around it did.
         more: further keys.
     """
     before = (metadata or {}).get(TECHNIQUE) or ()
     named = [before] if isinstance(before, str) else [*before]
-    return {**(metadata or {}), TECHNIQUE: named if technique in named else [*named, technique], **more}
+    found = {**(metadata or {}), TECHNIQUE: named if technique in named else [*named, technique], **more}
+    if saved_input_tokens:
+        outer = found.get(SAVED_INPUT_TOKENS)
+        found[SAVED_INPUT_TOKENS] = saved_input_tokens + (outer if isinstance(outer, int) else 0)
+    return found

@@ -18,6 +18,7 @@ from langchain_costguard.callbacks.output_caps import capped, own_cap
 from langchain_costguard.callbacks.prompts import ChatPrompt, chat_text
 from langchain_costguard.callbacks.scopes import current_views
 from langchain_costguard.callbacks.watcher import CallWatcher, describe_call
+from langchain_costguard.callbacks.wrapping import ModelWrapper
 from langchain_costguard.exceptions import BudgetExceededError
 from langchain_costguard.guard.headroom import Headroom, headroom
 from langchain_costguard.recorder import StartedCall
@@ -55,7 +56,7 @@ def guarded(
     makes every call it can pay for. The budgets themselves stay hard: this only asks them better.
 
     Args:
-        model: a chat model, or one with tools or settings bound.
+        model: a chat model, or one with tools or settings bound, or with another technique around it.
         when_full: `"wait"` for calls under way to end where that helps, or `"raise"` at once.
         min_output_tokens: answers that would have to be shorter are not asked for; give reasoning models a few
             thousand, because their thinking counts as output.
@@ -293,9 +294,12 @@ def _views(manager: CallbackManager) -> list[CallView]:
 def _unwrapped(
     model: Runnable[Any, Any], kwargs: Mapping[str, Any], config: RunnableConfig | None
 ) -> tuple[BaseChatModel, dict[str, Any], RunnableConfig | None]:
-    """The chat model inside its bindings, and all settings and configurations together."""
+    """The chat model inside its bindings and wrappers, and all settings and configurations together."""
     settings = dict(kwargs)
-    while isinstance(model, RunnableBinding):
+    while isinstance(model, RunnableBinding | ModelWrapper):
+        if isinstance(model, ModelWrapper):
+            model = model.model
+            continue
         settings = {**model.kwargs, **settings}
         config = model._merge_configs(config)  # noqa: SLF001 - as `invoke` does it
         model = model.bound
@@ -303,8 +307,8 @@ def _unwrapped(
 
 
 def _chat_model_of(model: object) -> BaseChatModel:
-    while isinstance(model, RunnableBinding):
-        model = model.bound
+    while isinstance(model, RunnableBinding | ModelWrapper):
+        model = model.model if isinstance(model, ModelWrapper) else model.bound
     if not isinstance(model, BaseChatModel):
         msg = f"{type(model).__name__} is no chat model: guard the chat model itself, guarded(ChatOpenAI(...))"
         raise TypeError(msg)

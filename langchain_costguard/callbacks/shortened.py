@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
-from langchain_costguard.tags import SAVED_INPUT_TOKENS, with_technique
+from langchain_costguard.tags import BASELINE_MODEL, with_technique
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -42,13 +42,13 @@ class ShortenedPrompts:
     def take(self, call: StartedCall) -> None:
         """Hand what was left out to the call that is now sent, unless it is itself a part of the compressing."""
         root = call.root_run_id or call.run_id
-        if SAVED_INPUT_TOKENS in call.metadata or root not in self._by_root:
+        if root not in self._by_root or call.metadata.get(BASELINE_MODEL) == "":
             return
         with self._lock:
             left_out = self._by_root.pop(root, None)
         if left_out:
-            saved = {SAVED_INPUT_TOKENS: sum(left_out.values())}
-            call.metadata = with_technique(call.metadata, "compression", **saved)
+            saved = sum(left_out.values())
+            call.metadata = with_technique(call.metadata, "compression", saved_input_tokens=saved)
 
     def end(self, run_id: UUID) -> None:
         """Forget a run that has ended without another call."""

@@ -12,6 +12,8 @@ from langchain_costguard.compression.counting import safe_count
 from langchain_costguard.compression.result import Compressed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from langchain_core.runnables import RunnableConfig
 
     from langchain_costguard.tokens import TokenCount
@@ -51,13 +53,15 @@ def request(text: str, query: str | None, most: int) -> list[BaseMessage]:
 def own_call() -> RunnableConfig:
     """How a compressing call is tagged: nobody would have made it otherwise, so its cost is a negative saving."""
     return {
-        "metadata": {tags.TECHNIQUE: TECHNIQUE, tags.BASELINE_MODEL: ""},
+        "metadata": {tags.TECHNIQUE: TECHNIQUE, tags.BASELINE_MODEL: "", tags.SAVED_INPUT_TOKENS: 0},
         "tags": [_HIDDEN_TAG],
         "run_name": "compress",
     }
 
 
-def summarised(reply: object, text: str, before: TokenCount, most: int, model: str | None) -> Compressed | str:
+def summarised(
+    reply: object, text: str, before: TokenCount, most: int, model: str | None, code: Sequence[str] = ()
+) -> Compressed | str:
     """What a small model wrote as the result, or why it may not stand for the context.
 
     Args:
@@ -66,6 +70,7 @@ def summarised(reply: object, text: str, before: TokenCount, most: int, model: s
         before: its tokens.
         most: the most tokens of the summary.
         model: who will read it.
+        code: blocks of code that must stand in it as they are.
     """
     summary = (reply.text if isinstance(reply, AIMessage) else str(reply)).strip()
     if not summary:
@@ -78,6 +83,8 @@ def summarised(reply: object, text: str, before: TokenCount, most: int, model: s
     invented = set(_NUMBER.findall(summary)) - set(_NUMBER.findall(text))
     if invented:
         return f"the summary has a number that the context has not: {min(invented)}"
+    if any(block not in summary for block in code):
+        return "the summary does not quote the code as it stands"
     return Compressed(
         text=summary,
         tokens=after.tokens,

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.embeddings import Embeddings
-from langchain_core.language_models import BaseChatModel
-from langchain_core.runnables import Runnable, RunnableBinding
+from langchain_core.runnables import Runnable
 from pydantic import ConfigDict, PrivateAttr, SkipValidation
 
-from langchain_costguard.callbacks import guarded
-from langchain_costguard.compression.abstracting import own_call
+from langchain_costguard.callbacks.wrapping import is_model
 from langchain_costguard.compression.inputs import document_texts, documents_of, opened
 from langchain_costguard.compression.messages import KEEPS, Keep, long_parts
 from langchain_costguard.compression.passages import as_passages, checked_bound, checked_cached, checked_query
 from langchain_costguard.compression.result import CompressionMethod  # noqa: TC001 - pydantic reads it
-from langchain_costguard.compression.tasks import Job, Task, Terms
+from langchain_costguard.compression.running import Runner
+from langchain_costguard.compression.tasks import Job, Terms
 from langchain_costguard.compression.telling import atell, tell
 from langchain_costguard.compression.turns import CompressedMessages, compressed_messages, paying_parts
 from langchain_costguard.pricing.book import PriceBook
@@ -33,8 +31,6 @@ if TYPE_CHECKING:
     from langchain_costguard.compression.messages import Part
     from langchain_costguard.compression.result import Compressed
 
-_LONG_CHARACTERS: Final = 100_000
-"""A longer context is read on a thread, so that an event loop does not wait for it."""
 _METHODS: Final = ("extractive", "abstractive")
 
 
@@ -80,12 +76,11 @@ class ContextCompressor(BaseDocumentCompressor, Runnable[Any, Any]):
     name: str | None = None
     max_tokens: int
     method: CompressionMethod
-    model: SkipValidation[Any]
     embedder: SkipValidation[Any]
     keep: frozenset[Keep]
     count_model: str | None
     for_model: str | None
-    _terms: Terms = PrivateAttr()
+    _runner: Runner = PrivateAttr()
 
     def __init__(
         self,
@@ -118,10 +113,10 @@ class ContextCompressor(BaseDocumentCompressor, Runnable[Any, Any]):
             msg = f"later_calls={later_calls} is below zero: give 0 or more"
             raise ValueError(msg)
         count_model = count_model or for_model
-        fields: dict[str, Any] = {"max_tokens": max_tokens, "method": method, "model": model, "embedder": embedder}
+        fields: dict[str, Any] = {"max_tokens": max_tokens, "method": method, "embedder": embedder}
         kept = frozenset([keep] if isinstance(keep, str) else keep)
         super().__init__(**fields, keep=kept, count_model=count_model, for_model=for_model)  # type: ignore[call-arg] # pydantic reads the fields
-        self._terms = Terms(
+        terms = Terms(
             count_model=count_model,
             for_model=for_model,
             provider=provider,
@@ -130,6 +125,12 @@ class ContextCompressor(BaseDocumentCompressor, Runnable[Any, Any]):
             keeps_code="code" in self.keep,
             max_input_tokens=max(max_input_tokens, max_tokens),
         )
+        self._runner = Runner(terms, model if method == "abstractive" else None, embedder)
+
+    @property
+    def model(self) -> Runnable[Any, Any] | None:
+        """The model that writes summaries: no field, or whoever looks for the model of a chain would find this one."""
+        return self._runner.writer
 
     def compress(
         self, passages: str | Sequence[str], query: str | None = None, *, cached_prefix_tokens: int = 0
@@ -149,13 +150,13 @@ class ContextCompressor(BaseDocumentCompressor, Runnable[Any, Any]):
             TypeError: something given is no text.
             ValueError: code that is kept does not fit, or something is cached and `for_model` is not given.
         """
-        return self._run(self._job(as_passages(passages), checked_query(query), cached_prefix_tokens))
+        return self._runner.run(self._job(as_passages(passages), checked_query(query), cached_prefix_tokens))
 
     async def acompress(
         self, passages: str | Sequence[str], query: str | None = None, *, cached_prefix_tokens: int = 0
     ) -> Compressed:
         """The same as `compress`; an event loop goes on meanwhile."""
-        return await self._arun(self._job(as_passages(passages), checked_query(query), cached_prefix_tokens))
+        return await self._runner.arun(self._job(as_passages(passages), checked_query(query), cached_prefix_tokens))
 
     def compress_messages(
         self, messages: Sequence[BaseMessage], query: str | None = None, *, cached_prefix_tokens: int = 0
@@ -176,14 +177,14 @@ class ContextCompressor(BaseDocumentCompressor, Runnable[Any, Any]):
             ValueError: something is cached and `for_model` is not given.
         """
         parts, reason = self._parts(messages, query, cached_prefix_tokens)
-        return compressed_messages(messages, parts, [self._run(self._part_job(part)) for part in parts], reason)
+        return compressed_messages(messages, parts, [self._runner.run(self._part_job(part)) for part in parts], reason)
 
     async def acompress_messages(
         self, messages: Sequence[BaseMessage], query: str | None = None, *, cached_prefix_tokens: int = 0
     ) -> CompressedMessages:
         """The same as `compress_messages`; an event loop goes on meanwhile."""
         parts, reason = self._parts(messages, query, cached_prefix_tokens)
-        results = [await self._arun(self._part_job(part)) for part in parts]
+        results = [await self._runner.arun(self._part_job(part)) for part in parts]
         return compressed_messages(messages, parts, results, reason)
 
     def compress_documents(
@@ -200,7 +201,7 @@ class ContextCompressor(BaseDocumentCompressor, Runnable[Any, Any]):
             Copies with what was kept; `metadata["kept_spans"]` says from where in the original text.
         """
         job = self._document_job(documents, query)
-        result = self._run(job)
+        result = self._runner.run(job)
         tell(result.saved_tokens, callbacks)
         return documents_of(documents, result)
 
@@ -208,7 +209,7 @@ class ContextCompressor(BaseDocumentCompressor, Runnable[Any, Any]):
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
     ) -> Sequence[Document]:
         """The same as `compress_documents`; an event loop goes on meanwhile."""
-        result = await self._arun(self._document_job(documents, query))
+        result = await self._runner.arun(self._document_job(documents, query))
         await atell(result.saved_tokens, callbacks)
         return documents_of(documents, result)
 
@@ -286,46 +287,7 @@ class ContextCompressor(BaseDocumentCompressor, Runnable[Any, Any]):
     def _parts(self, messages: Sequence[BaseMessage], query: str | None, cached: int) -> tuple[list[Part], str | None]:
         checked_cached(cached, self.for_model)
         parts = long_parts(messages, self.max_tokens, self.keep, self.count_model, checked_query(query))
-        return paying_parts(messages, parts, cached, self._terms)
-
-    def _run(self, job: Job) -> Compressed:
-        task = Task(job, self._terms)
-        if task.done is not None:
-            return task.done
-        if self._summarises(task):
-            found = task.summary(self._writer(task).invoke(task.request(), own_call()))
-            if found is not None:
-                return found
-        if self.embedder is not None and task.query:
-            at = task.to_embed()
-            vectors = self.embedder.embed_documents([task.units[one].text for one in at])
-            task.embed(at, vectors, self.embedder.embed_query(task.query))
-        return task.selection()
-
-    async def _arun(self, job: Job) -> Compressed:
-        is_long = sum(map(len, job.passages)) > _LONG_CHARACTERS
-        task = await asyncio.to_thread(Task, job, self._terms) if is_long else Task(job, self._terms)
-        if task.done is not None:
-            return task.done
-        if self._summarises(task):
-            found = task.summary(await self._writer(task).ainvoke(task.request(), own_call()))
-            if found is not None:
-                return found
-        if self.embedder is not None and task.query:
-            at = task.to_embed()
-            vectors = await self.embedder.aembed_documents([task.units[one].text for one in at])
-            task.embed(at, vectors, await self.embedder.aembed_query(task.query))
-        return await asyncio.to_thread(task.selection) if is_long else task.selection()
-
-    def _summarises(self, task: Task) -> bool:
-        if self.method != "abstractive":
-            return False
-        task.fallback_reason = task.why_no_summary(self.model)
-        return task.fallback_reason is None
-
-    def _writer(self, task: Task) -> Runnable[Any, Any]:
-        """The model that writes summaries, whose answers end at the bound."""
-        return guarded(self.model, when_full="raise", min_output_tokens=1, max_output_tokens=task.most)
+        return paying_parts(messages, parts, cached, self._runner.terms)
 
 
 def _check_method(method: object, model: object) -> None:
@@ -335,8 +297,6 @@ def _check_method(method: object, model: object) -> None:
     if method == "abstractive" and model is None:
         msg = "method='abstractive' needs a chat model that writes summaries: give model=, such as a mini model"
         raise ValueError(msg)
-    while isinstance(model, RunnableBinding):
-        model = model.bound
-    if model is not None and not isinstance(model, BaseChatModel):
+    if model is not None and not is_model(model):
         msg = f"model={model!r:.60} is no chat model: give one, such as ChatOpenAI(model='gpt-4o-mini')"
         raise TypeError(msg)

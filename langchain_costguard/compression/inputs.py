@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from langchain_core.documents import Document
@@ -11,6 +12,7 @@ from langchain_core.messages import BaseMessage, convert_to_messages
 from langchain_core.prompt_values import ChatPromptValue, PromptValue
 
 from langchain_costguard.compression.passages import as_passages, checked_query
+from langchain_costguard.compression.result import joined
 
 if TYPE_CHECKING:
     from langchain_costguard.compression.result import Compressed
@@ -84,21 +86,24 @@ def document_texts(documents: Sequence[Document]) -> tuple[list[str], list[str]]
 def documents_of(documents: Sequence[Document], result: Compressed) -> list[Document]:
     """What was kept of each document, with its id and metadata; a summary is one document of its own."""
     if result.method == "abstractive":
-        return [Document(page_content=result.text, metadata={"summary_of": len(documents)})]
-    spans: dict[int, list[tuple[int, int]]] = {}
-    texts: dict[int, list[str]] = {}
-    for span in result.spans:
-        spans.setdefault(span.source, []).append((span.start, span.end))
-        texts.setdefault(span.source, []).append(span.text)
+        return [_summary(documents, result.text)]
+    kept = [(at, list(spans)) for at, spans in groupby(result.spans, key=lambda span: span.source)]
     return [
         documents[at].model_copy(
             update={
-                "page_content": " ".join(texts[at]),
-                "metadata": {**documents[at].metadata, "kept_spans": spans[at]},
+                "page_content": joined(spans),
+                "metadata": {**documents[at].metadata, "kept_spans": [(span.start, span.end) for span in spans]},
             }
         )
-        for at in sorted(spans)
+        for at, spans in kept
     ]
+
+
+def _summary(documents: Sequence[Document], text: str) -> Document:
+    """A summary as a document: with the metadata that is the same in all, and that of each."""
+    each = [document.metadata for document in documents]
+    common = {name: value for name, value in each[0].items() if all(name in one and one[name] == value for one in each)}
+    return Document(page_content=text, metadata={**common, "summary_of": each})
 
 
 def _all_documents(documents: Sequence[Any]) -> list[Document]:

@@ -10,6 +10,7 @@ from langchain_core.messages import HumanMessage
 
 from langchain_costguard.compression.counting import safe_count
 from langchain_costguard.compression.units import units_of
+from langchain_costguard.tokens import byte_bound
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -78,7 +79,11 @@ def long_parts(
         if at < begin or role_keep in keep:
             continue
         for block, text in _texts(message):
-            if len(text) <= most or safe_count(text, model).tokens <= most or ("json" in keep and _is_json(text)):
+            if (
+                byte_bound(text) <= most
+                or safe_count(text, model).tokens <= most
+                or ("json" in keep and _is_json(text))
+            ):
                 continue
             head, middle, tail = _around(text) if is_human and "question" in keep else ("", text, "")
             room = most - safe_count(head, model).tokens - safe_count(tail, model).tokens - _MARGIN_TOKENS
@@ -163,6 +168,6 @@ def _is_json(text: str) -> bool:
         return False
     try:
         json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # the second where it is nested deeper than Python reads
         return False
     return True

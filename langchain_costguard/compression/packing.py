@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from dataclasses import replace
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Final
 
-from langchain_costguard.compression.result import KeptSpan
+from langchain_costguard.compression.result import KeptSpan, joined
 from langchain_costguard.compression.units import cut_at_clause
 from langchain_costguard.compression.words import stems
 
@@ -65,13 +66,8 @@ def packed(
 
 
 def rendered(spans: Sequence[KeptSpan]) -> str:
-    """The parts as one text: a blank between parts of a passage, a blank line between passages."""
-    pieces: list[str] = []
-    for before, span in zip([None, *spans], spans, strict=False):
-        if before is not None:
-            pieces.append(" " if before.source == span.source else BETWEEN_PASSAGES)
-        pieces.append(span.text)
-    return "".join(pieces)
+    """The parts as one text: a blank or a line break between parts of a passage, a blank line between passages."""
+    return BETWEEN_PASSAGES.join(joined(part) for _, part in groupby(spans, key=lambda span: span.source))
 
 
 _LONGEST_TOKEN: Final = 16
@@ -136,11 +132,15 @@ def _spans(passages: Sequence[str], units: Sequence[Unit]) -> list[KeptSpan]:
     """The units as parts; units with nothing but blanks between them are one, with those."""
     spans: list[KeptSpan] = []
     for unit in units:
-        last = spans[-1] if spans else None
-        if last is not None and last.source == unit.source and not passages[unit.source][last.end : unit.start].strip():
-            spans[-1] = KeptSpan(unit.source, last.start, unit.end, passages[unit.source][last.start : unit.end])
-        else:
-            spans.append(KeptSpan(unit.source, unit.start, unit.end, unit.text))
+        last = spans[-1] if spans and spans[-1].source == unit.source else None
+        passage, joint = passages[unit.source], " "
+        if last is not None:
+            between = passage[last.end : unit.start]
+            if not between.strip():
+                spans[-1] = replace(last, end=unit.end, text=passage[last.start : unit.end])
+                continue
+            joint = "\n" if "\n" in between else " "
+        spans.append(KeptSpan(unit.source, unit.start, unit.end, unit.text, joint))
     return spans
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from langchain_costguard.compression.economics import NetSaving
 
 CompressionMethod = Literal["extractive", "abstractive"]
@@ -23,6 +26,13 @@ class KeptSpan:
     """One behind its last character."""
     text: str
     """`passages[source][start:end]`."""
+    joint: str = " "
+    """What joins it to the part before it in its passage: a blank, or a line break where one stood between them."""
+
+
+def joined(spans: Iterable[KeptSpan]) -> str:
+    """Parts of one passage as a text, so that what stood on lines of its own, such as a table's rows, still does."""
+    return "".join(f"{span.joint if at else ''}{span.text}" for at, span in enumerate(spans))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +68,7 @@ class Compressed:
         """What was kept of each passage, in their order; passages of which nothing was kept are left out."""
         if self.method == "abstractive":
             return [self.text]
-        kept: dict[int, list[str]] = {}
-        for span in self.spans:
-            kept.setdefault(span.source, []).append(span.text)
-        return [" ".join(parts) for parts in kept.values()]
+        return [joined(spans) for _, spans in groupby(self.spans, key=lambda span: span.source)]
 
     def __str__(self) -> str:
         """The text, so that the result can stand in a prompt."""

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from langchain_core.runnables import RunnableBinding
-
+from langchain_costguard.callbacks.wrapping import inner_models
 from langchain_costguard.compression.abstracting import request, summarised
 from langchain_costguard.compression.counting import safe_count
 from langchain_costguard.compression.economics import net_saving
@@ -24,7 +23,9 @@ if TYPE_CHECKING:
 
     from langchain_costguard.compression.economics import NetSaving
     from langchain_costguard.compression.result import Compressed
+    from langchain_costguard.compression.units import Unit
     from langchain_costguard.pricing.book import PriceBook
+    from langchain_costguard.tokens import TokenCount
 
 _SETTING_TOKENS: Final = 150
 """What a summary's instruction adds to its prompt."""
@@ -73,27 +74,42 @@ class Task:
 
     def __init__(self, job: Job, terms: Terms) -> None:
         """Count; nothing else is done to what is within the bound."""
-        self.job = job
-        self.passages, self.query, self.most = job.passages, job.query, job.most
-        self.terms = terms
-        self.before, self.done = within_bound(self.passages, self.most, terms.count_model)
-        self.cached = min(job.cached, self.before.tokens)
+        self.job: Job = job
+        self.passages: Sequence[str] = job.passages
+        self.query: str | None = job.query
+        self.most: int = job.most
+        self.terms: Terms = terms
+        before, done = within_bound(self.passages, self.most, terms.count_model)
+        self.before: TokenCount = before
+        self.done: Compressed | None = done
+        self.cached: int = min(job.cached, before.tokens)
         self.fallback_reason: str | None = None
-        if self.done is None:
+        self.spent: Decimal | None = Decimal(0)
+        """What the model that writes summaries cost, in US dollars; `None` where that is not known."""
+        self.writer: tuple[str, str | None] = ("", None)
+        self.units: list[Unit] = []
+        self.scores: list[float] = []
+        if done is None:
             self.units = units_of(self.passages)
             self.scores = scored(self.passages, self.units, self.query, job.titles)
 
-    def why_no_summary(self, model: object) -> str | None:
-        """Why a summary by this model would cost more than it saves; `None` where that is not known to be so."""
+    def summarises(self, model: object) -> bool:
+        """Whether a summary by this model is asked for; where not, `fallback_reason` says why."""
+        self.writer = name_of(model)
+        self.fallback_reason = self._why_no_summary()
+        return self.fallback_reason is None
+
+    def _why_no_summary(self) -> str | None:
+        """Why a summary would cost more than it saves; `None` where that is not known to be so."""
         if self.terms.for_model is None:
             return None
-        name, provider = name_of(model)
+        name, provider = self.writer
         tokens = min(self.before.tokens, self.terms.max_input_tokens) + _SETTING_TOKENS
         cost = self.terms.prices.price(
             TokenUsage(uncached_input=tokens, output_text=self.most), model=name, provider=provider
         )
         net = self._net(self.before.tokens - self.most, 0, None if cost is None else cost.total)
-        if net is None or not net.is_loss or net.net is None:
+        if net is None or net.net is None or net.net >= 0:
             return None
         return f"a summary by {name} would cost ${-net.net} more than it saves"
 
@@ -107,11 +123,19 @@ class Task:
     def summary(self, reply: object) -> Compressed | None:
         """The result where the reply may stand for the passages; `None` and a `fallback_reason` where not."""
         text = BETWEEN_PASSAGES.join(self.passages)
-        found = summarised(reply, text, self.before, self.most, self.terms.count_model)
+        code = [unit.text for unit in self.units if unit.is_code] if self.terms.keeps_code else []
+        found = summarised(reply, text, self.before, self.most, self.terms.count_model, code)
+        self.spent = self._cost_of(reply)
         if isinstance(found, str):
             self.fallback_reason = found
             return None
-        return found
+        return replace(found, net=self._net(found.saved_tokens, 0, self.spent))
+
+    def _cost_of(self, reply: object) -> Decimal | None:
+        """What an answer cost, in US dollars; `None` where its tokens or their price are not known."""
+        name, provider = self.writer
+        cost = self.terms.prices.price(getattr(reply, "usage_metadata", None), model=name, provider=provider)
+        return None if cost is None else cost.total
 
     def to_embed(self) -> list[int]:
         """Which sentences to embed."""
@@ -129,9 +153,9 @@ class Task:
         """
         found = self._extract(self.most)
         if found.method is not None and self.terms.for_model is not None:
-            net = self._net(found.saved_tokens, self._unchanged_tokens(found) if self.cached else 0, Decimal(0))
-            if net is not None and net.is_loss:
-                return replace(unchanged(self.passages, self.before, loss(net)), net=net)
+            net = self._net(found.saved_tokens, self._unchanged_tokens(found) if self.cached else 0, self.spent)
+            if net is not None and net.before is not None and net.after is not None and net.before < net.after:
+                found = unchanged(self.passages, self.before, loss(net.after - net.before))
             found = replace(found, net=net)
         return replace(found, fallback_reason=self.fallback_reason)
 
@@ -169,15 +193,13 @@ class Task:
         return safe_count(text[:same], self.terms.count_model).tokens
 
 
-def loss(net: NetSaving) -> str:
-    """Why nothing is left out, in words."""
-    return f"leaving it out would cost ${-(net.net or Decimal(0))} more than it saves, with the provider's cache"
+def loss(more: Decimal) -> str:
+    """Why nothing is left out, in words; `more` is in US dollars."""
+    return f"leaving it out would cost ${more} more than it saves, with the provider's cache"
 
 
 def name_of(model: object) -> tuple[str, str | None]:
     """The name of a chat model and its provider, as LangChain gives them; an empty name where it does not."""
-    while isinstance(model, RunnableBinding):
-        model = model.bound
-    ask: Any = getattr(model, "_get_ls_params", None)
-    given = {} if ask is None else ask()
+    inner = inner_models(model)
+    given: Any = inner[0].chat._get_ls_params(**inner[0].settings) if inner else {}  # noqa: SLF001 - what it tells every tracer
     return str(given.get("ls_model_name") or ""), given.get("ls_provider")

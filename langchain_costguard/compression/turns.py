@@ -30,7 +30,7 @@ class CompressedMessages:
     results: tuple[Compressed, ...]
     """One for each text that was too long."""
     skipped_reason: str | None = None
-    """Why texts that are too long stayed as they are; `None` where none did."""
+    """Why texts stayed as they are that are too long and that `keep` does not keep; `None` where none did."""
 
     @property
     def saved_tokens(self) -> int:

@@ -27,7 +27,12 @@ _ABBREVIATED: Final = re.compile(
 )
 _LOOKED_BACK: Final = 12
 _CLAUSE: Final = re.compile(r"[,;:](?=\s)|[，；：、]|\s+")  # noqa: RUF001 - of Chinese too
-_FENCE: Final = re.compile(r"^(```|~~~)[^\n]*\n.*?(?:^\1[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
+_SPLIT: Final = re.compile(r"[0-9a-zA-Z]\w|\d[.,:/'’%-]|[.,:/'’$€£¥-]\d")  # noqa: RUF001 - how apostrophes are printed
+"""Two signs between which no text is cut: within a word or a number."""
+_FENCE: Final = re.compile(
+    r"^[ \t]*(?P<mark>`{3,}|~{3,})[^`\n]*\n.*?(?:^[ \t]*(?P=mark)[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL
+)
+"""Code ends at a fence as long as the one it begins with; within a list both are indented."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +75,21 @@ def units_of(passages: Sequence[str]) -> list[Unit]:
 def cut_at_clause(text: str, most: int) -> int:
     """Where to end a text of at most `most` characters: behind a clause, else a word; never inside a number.
 
+    Between a number and what may be its unit it is only cut where it cannot be cut elsewhere.
+
     Returns:
         The number of characters to keep; 0 where not even a word fits.
     """
     if len(text) <= most:
         return len(text)
-    clauses = [match.end() for match in _CLAUSE.finditer(text, 0, most + 1) if not match.group().isspace()]
-    blanks = [match.start() for match in _CLAUSE.finditer(text, 0, most + 1) if match.group().isspace()]
-    best = max([at for at in clauses if at <= most and 2 * at >= most] or [at for at in blanks if at <= most] or [0])
+    found = [match for match in _CLAUSE.finditer(text, 0, most + 1) if match.start() <= most]
+    clauses = [match.end() for match in found if not match.group().isspace() and 2 * match.end() >= most >= match.end()]
+    blanks = [match.start() for match in found if match.group().isspace()]
+    behind_words = [at for at in blanks if not text[at - 1 : at].isdigit()]
+    best = max(clauses or behind_words or blanks or [0])
     if best or " " in text[:most]:
         return best
-    while most and text[most - 1].isalnum() and text[most - 1].isascii() and text[most : most + 1].isalnum():
+    while most and _SPLIT.match(text, most - 1):
         most -= 1
     return most
 

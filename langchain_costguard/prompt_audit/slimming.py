@@ -12,7 +12,7 @@ from langchain_core.runnables.config import ensure_config
 from langchain_costguard.callbacks.wrapping import ModelWrapper, inner_models, is_model, with_models
 from langchain_costguard.prompt_audit.lossless import Edit, slim_text
 from langchain_costguard.prompt_audit.reading import messages_of
-from langchain_costguard.tags import SAVED_INPUT_TOKENS, with_technique
+from langchain_costguard.tags import with_technique
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -131,8 +131,8 @@ class SlimmingModel(ModelWrapper):
         found = slim_messages(messages_of(given), name, keep_repeats=self.keep_repeats)
         if not found.saved_tokens:
             return given, config
-        saved = {SAVED_INPUT_TOKENS: found.saved_tokens + ((config.get("metadata") or {}).get(SAVED_INPUT_TOKENS) or 0)}
-        return found.messages, {**config, "metadata": with_technique(config.get("metadata"), _TECHNIQUE, **saved)}
+        metadata = with_technique(config.get("metadata"), _TECHNIQUE, saved_input_tokens=found.saved_tokens)
+        return found.messages, {**config, "metadata": metadata}
 
 
 def _slim(message: BaseMessage, model: str | None, *, keep_repeats: bool) -> tuple[BaseMessage, list[Edit]]:
@@ -141,6 +141,8 @@ def _slim(message: BaseMessage, model: str | None, *, keep_repeats: bool) -> tup
     keep_repeats = keep_repeats or isinstance(message, ToolMessage)
     if isinstance(message.content, str):
         text, edits = slim_text(message.content, model, seen=seen, keep_repeats=keep_repeats)
+        if not text.strip():  # no provider takes an empty message
+            return message, []
         return (message.model_copy(update={"content": text}) if edits else message), list(edits)
     done: list[Edit] = []
     blocks: list[Any] = []

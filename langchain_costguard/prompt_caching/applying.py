@@ -11,6 +11,7 @@ from langchain_core.runnables.config import ensure_config
 
 from langchain_costguard import tags
 from langchain_costguard.callbacks.wrapping import ModelWrapper, inner_models
+from langchain_costguard.prompt_caching.asked import asked_model
 from langchain_costguard.prompt_caching.marking import BREAKPOINT, CACHE_CONTROL, Wanted, mark_request, matches
 from langchain_costguard.prompt_caching.rules import rules_for
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from langchain_core.runnables import Runnable, RunnableConfig
 
     from langchain_costguard.prompt_caching.plan import CachePlan
+    from langchain_costguard.prompt_caching.rules import CacheRules
 
 TECHNIQUE: Final = "prompt_caching"
 
@@ -119,9 +121,7 @@ class PlannedModel(ModelWrapper):
         kwargs: Mapping[str, Any],
     ) -> Prepared:
         tools = settings.get("tools") or ()
-        done = mark_request(
-            messages, tools, self.plan.stable, _wanted(self.plan), marks_outside=int(bool(settings.get(CACHE_CONTROL)))
-        )
+        done = mark_request(messages, tools, self.plan.stable, _wanted(self.plan), outside=_outside(chat, settings))
         if not done.is_ours:
             return Prepared(messages, dict(kwargs), config)
         own = {**_keyed(self.plan, chat, settings), **_explicit(self.plan, chat, settings)}
@@ -142,12 +142,16 @@ def check_model(plan: CachePlan, model: Any) -> None:
         what = "holds no chat model" if not inner else f"holds {len(inner)} chat models, each with a cache of its own"
         msg = f"{type(model).__name__} {what}: apply the plan to one chat model, plan.apply(ChatAnthropic(...))"
         raise TypeError(msg)
-    described = inner[0].chat._get_ls_params(**inner[0].settings)  # noqa: SLF001 - what it tells every tracer
-    name = str(described.get("ls_model_name") or "")
-    rules = rules_for(name, described.get("ls_provider"))
-    if rules is not None and plan.rules is not None and rules.control != plan.rules.control:
+    name, provider, _ = asked_model(model, None)
+    rules = rules_for(name, provider)
+    if rules is not None and plan.rules is not None and _asked_by(rules) != _asked_by(plan.rules):
         msg = f"the plan is for {plan.model}, the model is {name}: make one with CachePlan.from_examples({name!r}, ...)"
         raise ValueError(msg)
+
+
+def _asked_by(rules: CacheRules) -> tuple[str, bool]:
+    """How a request asks for caching."""
+    return rules.control, rules.has_key
 
 
 def _wanted(plan: CachePlan) -> Wanted:
@@ -164,6 +168,11 @@ def _wanted(plan: CachePlan) -> Wanted:
         most=rules.max_breakpoints - (plan.marks_conversation and not is_anthropic),
         tail={"type": "ephemeral"} if plan.marks_conversation and is_anthropic else None,
     )
+
+
+def _outside(chat: BaseChatModel, settings: Mapping[str, Any]) -> Any:
+    """The mark for the whole request, which Anthropic puts at its end; `None` where none is set."""
+    return {**getattr(chat, "model_kwargs", {}), **settings}.get(CACHE_CONTROL)
 
 
 def _keyed(plan: CachePlan, chat: BaseChatModel, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,10 +195,4 @@ def _explicit(plan: CachePlan, chat: BaseChatModel, settings: Mapping[str, Any])
 def _tagged(config: RunnableConfig | None) -> RunnableConfig:
     """A config whose run says that it was made cheaper by caching, beside what else made it so."""
     given = ensure_config(config)
-    metadata = dict(given.get("metadata") or {})
-    known = metadata.get(tags.TECHNIQUE) or ()
-    others = [known] if isinstance(known, str) else [str(one) for one in known]
-    if TECHNIQUE not in others:
-        metadata[tags.TECHNIQUE] = [*others, TECHNIQUE] if others else TECHNIQUE
-    given["metadata"] = metadata
-    return given
+    return {**given, "metadata": tags.with_technique(given.get("metadata"), TECHNIQUE)}

@@ -25,6 +25,8 @@ _OPENAI_ROLES: Final = frozenset({"system", "human"})
 
 Spot = tuple[int, int, int]
 """Where a mark stands, in the order in which a provider reads: `(0, tool, 0)` or `(1, message, block)`."""
+_THE_END: Final[Spot] = (2, 0, 0)
+"""Behind all of them."""
 
 
 class Wanted(NamedTuple):
@@ -59,7 +61,7 @@ def mark_request(
     stable: Sequence[Part],
     wanted: Wanted,
     *,
-    marks_outside: int = 0,
+    outside: Any = None,
 ) -> Marked:
     """Mark a request where it is the same as the plan's examples.
 
@@ -68,18 +70,18 @@ def mark_request(
         tools: the tools that go with it, as they are sent.
         stable: the plan's stable parts.
         wanted: what is to be marked.
-        marks_outside: how many marks are set beside messages and tools, such as Anthropic's for the whole request.
+        outside: the mark that is set beside messages and tools, Anthropic's for the end of the whole request.
     """
     parts = render(list(messages), tools)
     matching = _matching(parts, stable)
     spots = [(_spot(stable[end]), stable[end]) for end in wanted.ends if end < matching]
-    there = dict(_marks_there(messages, tools, wanted.key))
-    room = wanted.most - len(there) - marks_outside
+    there = dict(_marks_there(messages, tools, wanted.key)) | ({_THE_END: outside} if outside else {})
+    room = wanted.most - len(there)
     work = _Work(list(messages), list(tools), wanted.key)
     for spot, part in reversed(spots):  # the longest prefix first, should there not be room for all
         if room > 0 and spot not in there and work.put(spot, part.text, _fitting(wanted.mark, spot, there)):
             room -= 1
-    if wanted.tail is not None and spots and room > 0 and not marks_outside:
+    if wanted.tail is not None and spots and room > 0 and not outside:
         work.put_last(wanted.tail)
     return Marked(work.messages, work.tools, bool(spots))
 
@@ -113,7 +115,7 @@ class _Work:
         index = len(self.messages) - 1
         content = self.messages[index].content
         last = content[-1] if isinstance(content, list) and content else content
-        if not (isinstance(last, Mapping) and self.key in last):
+        if content and not (isinstance(last, Mapping) and self.key in last):
             self._put_in_message(index, len(content) - 1 if isinstance(content, list) else 0, None, mark)
 
     def _put_in_message(self, index: int, block: int, text: str | None, mark: Mapping[str, str]) -> bool:
