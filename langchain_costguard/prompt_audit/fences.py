@@ -1,4 +1,4 @@
-"""Where code stands in a text: fenced blocks, which no edit touches."""
+"""Where code stands in a text: fenced blocks, those in lists and quotations too, which no edit touches."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _FENCES: Final = re.compile(
-    r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1[ \t]*$|\Z)|<pre\b.*?(?:</pre>|\Z)", re.DOTALL | re.MULTILINE
+    r"^(?:[ \t]*(?:[-*+>]|\d+[.)]))*[ \t]*(`{3,}|~{3,}).*?(?:^[ \t>]*\1[`~]*[ \t]*$|\Z)|<pre\b.*?(?:</pre>|\Z)",
+    re.DOTALL | re.MULTILINE,
 )
 
 

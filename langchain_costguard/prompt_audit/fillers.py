@@ -39,7 +39,8 @@ def _filler(pattern: str, instead: str, why: str) -> Filler:
 
 FILLERS: Final = (
     _filler(
-        rf"\byou are an? {_DEGREE_EN}\b[^.!?\n]*?{_PRAISE_EN}[^.!?\n]*?\b(?:assistant|ai|expert|model)\b\s*[.,;:!]?\s*",
+        rf"\byou are an? {_DEGREE_EN}\b[^.!?\n]{{0,200}}?{_PRAISE_EN}[^.!?\n]{{0,100}}?"
+        r"\b(?:assistant|ai|expert|model)\b\s*[.,;:!]?\s*",
         "",
         "praise of the model is no instruction",
     ),
@@ -75,7 +76,7 @@ FILLERS: Final = (
         "praise of the model is no instruction",
     ),
     _filler(
-        rf"请?(?:你|您)?(?:{_CARE_ZH}[地]?[、，,和且]?){{2,}}(?:地)?(?:回答|回复|解答)(?:用户的|我的|以下|下面的|这个)?(?:问题)?[。，,；;！!]?\s*",
+        rf"请?(?:你|您)?(?:{_CARE_ZH}[地]?[、，,和且]?){{2,8}}(?:地)?(?:回答|回复|解答)(?:用户的|我的|以下|下面的|这个)?(?:问题)?[。，,；;！!]?\s*",
         "",
         "it asks for nothing that can be checked",
     ),

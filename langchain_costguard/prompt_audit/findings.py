@@ -114,7 +114,7 @@ def _fenced_json(messages: Sequence[BaseMessage], model: str | None) -> Iterator
             match = _FENCED_JSON.match(block)
             try:
                 shorter = minified(match[1]) if match else None
-            except ValueError:  # no JSON
+            except (ValueError, RecursionError):  # no JSON, or deeper than anybody writes
                 continue
             if match and shorter is not None:
                 saved = count_tokens(match[1], model).tokens - count_tokens(shorter, model).tokens

@@ -21,6 +21,9 @@ SHORTEST_PASSAGE: Final = 80
 _INDENT: Final = 4
 """So many blanks, at the beginning of a line or in it, are there on purpose; as are two runs of blanks in one line."""
 _RUNS: Final = re.compile(r"(?<=\S) {2,}(?=\S)")
+_BETWEEN_SENTENCES: Final = re.compile(r"(?<=[^\W\d_][.!?。！？]) {2,}(?=\S)")  # noqa: RUF001 - Chinese has signs of its own
+_LINE_BREAK: Final = "  "
+"""At the end of a line, Markdown's sign that the next one is not to be joined to it."""
 _BLANK_LINES: Final = re.compile(r"\n{3,}")
 _PARAGRAPHS: Final = re.compile(r"(\n\n+)")
 
@@ -49,9 +52,10 @@ def slim_text(
     """Take from a text what says nothing; the text itself comes back where that would not save tokens.
 
     Outside of fenced code: JSON of several lines loses the white space between its parts (numbers, escapes and the
-    order of keys stay as they are written); lines lose white space at their ends, and doubled blanks between words,
-    unless they look like code or a table; more than one blank line becomes one; a paragraph of 80 characters or more
-    goes where it has stood before, word for word.
+    order of keys stay as they are written); lines lose white space at their ends, but for the two blanks that are
+    Markdown's line break, and doubled blanks between sentences, unless they look like code, a quotation or a table;
+    more than one blank line becomes one; a paragraph of 80 characters or more goes where it has stood before, word for
+    word.
 
     Args:
         text: the text.
@@ -86,14 +90,19 @@ def _with_small_json(text: str) -> str:
 
 def _with_less_space(text: str) -> str:
     lines = text.replace("\r\n", "\n").split("\n")
-    return _BLANK_LINES.sub("\n\n", "\n".join(map(_tidied, lines)))
+    tidied = [_tidied(line, following) for line, following in zip(lines, [*lines[1:], ""], strict=True)]
+    return _BLANK_LINES.sub("\n\n", "\n".join(tidied))
 
 
-def _tidied(line: str) -> str:
+def _tidied(line: str, following: str) -> str:
     stripped = line.rstrip()
+    tail = line[len(stripped) :]
     runs = _RUNS.findall(stripped)
-    is_aligned = len(runs) != 1 or len(runs[0]) >= _INDENT or "|" in stripped or "\t" in stripped
-    return stripped if is_aligned or stripped.startswith(" " * _INDENT) else _RUNS.sub(" ", stripped)
+    says_more = len(runs) != 1 or len(runs[0]) >= _INDENT or any(sign in stripped for sign in '|\t`"')
+    if not says_more and not stripped.startswith(" " * _INDENT):
+        stripped = _BETWEEN_SENTENCES.sub(" ", stripped)
+    is_break = tail == _LINE_BREAK and stripped and following.strip()
+    return stripped + tail if is_break else stripped
 
 
 def _without_repeats(text: str, known: set[str]) -> str:
@@ -105,7 +114,7 @@ def _without_repeats(text: str, known: set[str]) -> str:
         if len(paragraph) >= SHORTEST_PASSAGE and paragraph in known:
             if kept and not kept[-1].strip():
                 kept.pop()  # the blank lines before it
-            kept += pieces[at + 1 : at + 2]
+            kept += pieces[at + 1 : at + 2] or ["\n" * pieces[at].endswith("\n")]  # a fence begins a line of its own
             continue
         known.add(paragraph)
         kept += pieces[at : at + 2]

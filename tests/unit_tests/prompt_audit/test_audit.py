@@ -17,6 +17,7 @@ from langchain_core.tools import tool
 
 from langchain_costguard import track_costs
 from langchain_costguard.prompt_audit import PromptAudit, SlimmingModel, slim_prompt
+from langchain_costguard.prompt_audit.fillers import without_fillers
 from langchain_costguard.testing import LoopbackProvider, ScriptedChatModel
 from langchain_costguard.tokens import count_message_tokens
 
@@ -235,3 +236,16 @@ def test_a_ledger_tells_what_repeats_and_which_beginning_is_shared() -> None:
     assert "8,192 B" in repr(audit)
     assert "<table>" in audit._repr_html_()
     assert repr(PromptAudit.of_ledger([]))
+
+
+def test_json_deeper_than_anybody_writes_is_no_error() -> None:
+    """An audit of a hostile document must not end in a RecursionError."""
+    depth = 100_000
+    audit = PromptAudit(f"```json\n{'[' * depth}{']' * depth}\n```")
+    assert audit.findings == ()
+
+
+@pytest.mark.parametrize("praise", ["you are a very smart ", "仔细认真"])
+def test_praise_without_end_does_not_hold_an_audit_up(praise: str) -> None:
+    """Words that are tried in every pair of places take minutes for 40 kB: this test would not end."""
+    assert without_fillers(praise * 4_000) == (praise * 4_000, [])
