@@ -11,14 +11,25 @@ if TYPE_CHECKING:
 
     from langchain_costguard.testing.answers import ScriptedCall
     from langchain_costguard.testing.budget_stores import BudgetStoreSuite, JointStoreSuite, SharedBudgetStoreSuite
-    from langchain_costguard.testing.loopback import Behaviour, LoopbackProvider, LoopbackRequest, ModelPrice
+    from langchain_costguard.testing.loopback import (
+        BatchBehaviour,
+        BatchLimits,
+        Behaviour,
+        Fault,
+        LoopbackProvider,
+        LoopbackRequest,
+        ModelPrice,
+    )
     from langchain_costguard.testing.reply import Reply
     from langchain_costguard.testing.scripted import ScriptedChatModel
     from langchain_costguard.testing.scripted_llm import ScriptedLLM
 
 __all__ = [
+    "BatchBehaviour",
+    "BatchLimits",
     "Behaviour",
     "BudgetStoreSuite",
+    "Fault",
     "JointStoreSuite",
     "LoopbackProvider",
     "LoopbackRequest",
@@ -33,7 +44,15 @@ __all__ = [
 _ROOMS = {
     "answers": ("ScriptedCall",),
     "budget_stores": ("BudgetStoreSuite", "JointStoreSuite", "SharedBudgetStoreSuite"),
-    "loopback": ("Behaviour", "LoopbackProvider", "LoopbackRequest", "ModelPrice"),
+    "loopback": (
+        "BatchBehaviour",
+        "BatchLimits",
+        "Behaviour",
+        "Fault",
+        "LoopbackProvider",
+        "LoopbackRequest",
+        "ModelPrice",
+    ),
     "reply": ("Reply",),
     "scripted": ("ScriptedChatModel",),
     "scripted_llm": ("ScriptedLLM",),

@@ -24,8 +24,7 @@ from langchain_costguard import (
     track_costs,
 )
 from langchain_costguard.batching import open_batch
-from langchain_costguard.testing import LoopbackProvider
-from langchain_costguard.testing.loopback.prices import ModelPrice
+from langchain_costguard.testing import LoopbackProvider, ModelPrice
 from langchain_costguard.tokens import count_tokens
 
 if TYPE_CHECKING:
