@@ -270,3 +270,30 @@ def test_a_plan_for_another_provider_is_refused(
     """Anthropic's marks mean nothing to OpenAI."""
     with pytest.raises(ValueError, match="make one with CachePlan"):
         plan().apply(gpt("gpt-4o"))
+
+
+def test_no_longer_mark_stands_behind_a_shorter_one_when_the_whole_request_is_marked(
+    plan: Callable[..., CachePlan], claude: ChatAnthropic, requests: list[Any]
+) -> None:
+    """Anthropic puts the mark of the whole request at its end, and refuses an hour there behind five minutes."""
+    body = payload(plan().apply(claude), requests[0], cache_control=LONG)
+    assert marks(body) == [("system", LONG), ("request", LONG)]
+
+
+def test_a_last_message_without_content_has_no_end_to_mark(
+    plan: Callable[..., CachePlan], claude: ChatAnthropic, handbook: str
+) -> None:
+    """There is nothing in it that could carry a mark."""
+    first = [("system", handbook), ("human", "a")]
+    turns = [first, [*first, ("ai", "b"), ("human", "c")]]
+    made = plan(examples=turns, turn_gap=timedelta(minutes=1))
+    assert made.marks_conversation
+    body = payload(made.apply(claude), [SystemMessage(handbook), HumanMessage([])])
+    assert marks(body) == [("system", SHORT)]
+
+
+def test_a_plan_with_a_key_is_not_for_a_provider_without(plan: Callable[..., CachePlan]) -> None:
+    """An unknown setting is an error there, and a plan's figures are another provider's."""
+    deepseek = ChatOpenAI(model="deepseek-chat", api_key=SecretStr("none"), base_url="https://api.deepseek.com/v1")
+    with pytest.raises(ValueError, match="the plan is for gpt-4o, the model is deepseek-chat"):
+        plan("gpt-4o").apply(deepseek)
