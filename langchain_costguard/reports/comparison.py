@@ -57,9 +57,9 @@ class ComparisonRow(NamedTuple):
     cost_after: Decimal | None
     """The same in the later period."""
     change_cost: Decimal | None
-    """The change of the known costs; `None` where neither cost is known."""
+    """The change; `None` where one of the costs is not known."""
     drivers: tuple[CostDriver, ...]
-    """What drove it; they add up to `change_cost`. Empty where that is not known."""
+    """What drove the change of the known costs; they add up to `change_cost` where that is known."""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-safe values: money as decimal strings."""
@@ -257,7 +257,7 @@ def _rows(
     for cell, part in parts.items():
         shares[cell[: len(by)]] = shares.get(cell[: len(by)], Parts()).plus(part)
     rows = [_row(old.get(group), new.get(group), by, group, part) for group, part in shares.items()]
-    return tuple(sorted(rows, key=lambda row: (-abs(row.change_cost or 0), row.name)))
+    return tuple(sorted(rows, key=lambda row: (-abs(_known_change(row)), row.name)))
 
 
 def _row(
@@ -269,24 +269,27 @@ def _row(
 ) -> ComparisonRow:
     absent = ReportRow(keys=by, group=group, billed_cost=Decimal(0))
     old, new = old or absent, new or absent
-    is_known = old.billed_cost is not None or new.billed_cost is not None
+    is_known = old.billed_cost is not None and new.billed_cost is not None
     change = to_usd(sum(parts), NANO_PER_USD) if is_known else None
-    drivers = _drivers(parts) if is_known else ()
-    return ComparisonRow(group, old.name, old.calls, new.calls, old.billed_cost, new.billed_cost, change, drivers)
+    return ComparisonRow(
+        group, old.name, old.calls, new.calls, old.billed_cost, new.billed_cost, change, _drivers(parts)
+    )
 
 
 def _drivers(parts: Parts) -> tuple[CostDriver, ...]:
     return tuple(CostDriver(name, to_usd(nano, NANO_PER_USD), DRIVERS[name]) for name, nano in parts._asdict().items())
 
 
+def _known_change(row: ComparisonRow) -> Decimal:
+    return sum((driver.change_cost for driver in row.drivers), Decimal(0))
+
+
 def _chief(row: ComparisonRow) -> str:
     """The part that went furthest the way of the whole."""
-    change = row.change_cost
-    if not change:
-        return ""
+    change = _known_change(row)
     sign = 1 if change > 0 else -1
     chief = max(row.drivers, key=lambda driver: sign * driver.change_cost)
-    return chief.name.replace("_", " ")
+    return chief.name.replace("_", " ") if change else ""
 
 
 def _calls(row: ReportRow) -> str:

@@ -94,6 +94,15 @@ def test_a_period_of_unknown_cost_has_no_change() -> None:
     assert found.to_dict()["change_cost"] is None
 
 
+def test_a_row_of_unknown_cost_has_no_change() -> None:
+    """One user's calls lost their price: what they did cost is in the parts, what changed is not known."""
+    found = report(line(user="ann"), line(None, user="bob")).compare(report(line(user="ann"), line(user="bob")), "user")
+    bob, ann = found.rows
+    assert (bob.name, bob.cost_after, bob.change_cost) == ("bob", None, None)
+    assert ann.change_cost == Decimal(0)
+    assert sum(driver.change_cost for row in found.rows for driver in row.drivers) == found.change_cost
+
+
 def test_from_nothing_everything_is_volume() -> None:
     """The first month has no month before it."""
     assert drivers(report(), report(line())) == {"volume": Decimal(1)}
