@@ -50,9 +50,9 @@ def measure(folder: Path) -> Iterator[Row]:
             asked = recorded(folder / "cascade", source, name, api)
             price = Decimal(f"{micro_usd(api, asked.read, asked.written):.9f}") / 1_000_000
             pays = break_even(GPU_HOUR_USD, api_usd_per_call=price, capacity_per_hour=capacity)
-            quality, models = own.score / asked.score, f"Llama 3.1 8B instead of {api}"
+            quality, models = own.score / asked.score, "Llama 3.1 8B"
             yield row(
-                "local_model", FREE, name, models, calls=capacity * DAY_HOURS, baseline=price * capacity * DAY_HOURS,
+                "local_model", f"instead of {api}, {FREE}", name, models, calls=capacity * DAY_HOURS, baseline=price * capacity * DAY_HOURS,
                 billed=Decimal(0), quality=quality, quality_is=SHARE,
             )  # fmt: skip
             for load in LOADS:
@@ -62,7 +62,7 @@ def measure(folder: Path) -> Iterator[Row]:
                     call_count=calls,
                 )  # fmt: skip
                 yield row(
-                    "local_model", f"${GPU_HOUR_USD} an hour, {load:.0%} busy", name,
+                    "local_model", f"instead of {api}, ${GPU_HOUR_USD} an hour, {load:.0%} busy", name,
                     f"{models}; pays from {float(pays.utilisation or 0):.1%} busy", calls=calls,
                     baseline=price * calls, billed=day.total_cost, quality=quality, quality_is=SHARE,
                 )  # fmt: skip
