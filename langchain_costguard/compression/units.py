@@ -13,6 +13,8 @@ _LONGEST_CHARACTERS: Final = 1_000
 """Longer sentences are read as several, cut at the last clause or blank before this."""
 _BLOCK_WORDS: Final = 160
 """So many words stand together at most, about one retrieved passage."""
+_MOST_UNITS: Final = 50_000
+"""In texts so long that they have more sentences, very short ones stand together, so that time stays bounded."""
 _PARAGRAPH_WORDS: Final = 40
 """A blank line begins a new block, unless the block has fewer words so far."""
 
@@ -59,6 +61,7 @@ def units_of(passages: Sequence[str]) -> list[Unit]:
     """
     found: list[Unit] = []
     block = -1
+    shortest = sum(map(len, passages)) // _MOST_UNITS
     for source, passage in enumerate(passages):
         words, last_end = _BLOCK_WORDS, 0
         for start, end, is_code in _parts(passage):
@@ -68,7 +71,14 @@ def units_of(passages: Sequence[str]) -> list[Unit]:
             text = passage[start:end]
             words += 1 + text.count(" ")
             last_end = end
-            found.append(Unit(source, start, end, block, text, is_code))
+            last = found[-1] if found else None
+            is_with_last = (
+                last is not None and (last.source, last.block) == (source, block) and len(last.text) < shortest
+            )
+            if last is not None and is_with_last and not (is_code or last.is_code):
+                found[-1] = Unit(source, last.start, end, block, passage[last.start : end])
+            else:
+                found.append(Unit(source, start, end, block, text, is_code))
     return found
 
 

@@ -118,3 +118,11 @@ def test_a_model_that_costs_nothing_gets_shorter_prompts_too() -> None:
     assert result.tokens <= 50
     assert result.net is not None
     assert result.net.net == Decimal(0)
+
+
+def test_very_many_lines_are_read_as_fewer_parts() -> None:
+    """Ten megabytes of tiny lines are five million sentences; each of them costs time and memory."""
+    text = "a\n" * 300_000
+    found = units_of([text])
+    assert len(found) < 100_000
+    assert "".join(text[unit.start : unit.end].replace("\n", "") for unit in found) == "a" * 300_000
