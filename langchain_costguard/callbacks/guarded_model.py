@@ -6,22 +6,12 @@ import asyncio
 import random
 import time
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
-from uuid import uuid4
 
-from langchain_core.callbacks import CallbackManager
-from langchain_core.language_models import BaseChatModel
-from langchain_core.runnables import Runnable, RunnableBinding, RunnableParallel, RunnableSequence
-from langchain_core.runnables.config import ensure_config
+from langchain_core.runnables import Runnable, RunnableParallel, RunnableSequence
 
-from langchain_costguard.callbacks.candidates import candidate_of
 from langchain_costguard.callbacks.output_caps import capped, own_cap
-from langchain_costguard.callbacks.prompts import ChatPrompt, chat_text
-from langchain_costguard.callbacks.scopes import current_views
-from langchain_costguard.callbacks.watcher import CallWatcher, describe_call
-from langchain_costguard.callbacks.wrapping import ModelWrapper
+from langchain_costguard.callbacks.room import chat_model_of, room_for, unwrapped
 from langchain_costguard.exceptions import BudgetExceededError
-from langchain_costguard.guard.headroom import Headroom, headroom
-from langchain_costguard.recorder import StartedCall
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -31,14 +21,10 @@ if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
     from langchain_core.tools import BaseTool
 
-    from langchain_costguard.callbacks.watcher import CallView
-
 WhenFull = Literal["wait", "raise"]
 _POLICIES: Final = ("wait", "raise")
 _FIRST_PAUSE_SECONDS: Final = 0.01
 _LONGEST_PAUSE_SECONDS: Final = 0.5
-_FOR_TRACERS: Final = ("ls_structured_output_format", "structured_output_format")
-"""Settings that LangChain takes out again before it sends anything."""
 
 
 def guarded(
@@ -87,7 +73,7 @@ def guarded(
     if not timeout_seconds >= 0:
         msg = f"timeout_seconds={timeout_seconds} is no time to wait: give 0 or more"
         raise ValueError(msg)
-    _chat_model_of(model)
+    chat_model_of(model)
     return GuardedModel(model, when_full, min_output_tokens, max_output_tokens, timeout_seconds)
 
 
@@ -226,7 +212,7 @@ class GuardedModel(Runnable[Any, Any]):
         deadline = time.monotonic() + self.timeout_seconds
         pause = 0.0
         while True:
-            room = self._room(given, config, kwargs)
+            room = room_for(self.model, given, config, kwargs)
             is_late = time.monotonic() > deadline
             if room.output_tokens is None or room.output_tokens >= self.min_output_tokens:
                 yield pause, self._settings(room.output_tokens, kwargs), is_late
@@ -237,34 +223,12 @@ class GuardedModel(Runnable[Any, Any]):
                 yield pause, None, False
             pause = min(max(pause * 2, _FIRST_PAUSE_SECONDS), _LONGEST_PAUSE_SECONDS) * random.uniform(0.5, 1)  # noqa: S311 - no secret
 
-    def _room(self, given: LanguageModelInput, config: RunnableConfig | None, kwargs: Mapping[str, Any]) -> Headroom:
-        """What fits now."""
-        chat, settings, config = _unwrapped(self.model, kwargs, config)
-        stop = settings.pop("stop", None)
-        for name in _FOR_TRACERS:
-            settings.pop(name, None)
-        messages = chat._convert_input(given).to_messages()  # noqa: SLF001 - as `invoke` does it
-        params = {**chat._get_invocation_params(stop=stop, **settings), **settings}  # noqa: SLF001 - as `generate` does it
-        in_force = ensure_config(config)
-        described = {**(in_force.get("metadata") or {}), **chat._get_ls_params(stop=stop, **settings)}  # noqa: SLF001 - the same
-        manager = CallbackManager.configure(
-            in_force.get("callbacks"), chat.callbacks,
-            inheritable_tags=in_force.get("tags"), local_tags=chat.tags,
-            inheritable_metadata=described, local_metadata=chat.metadata,
-        )  # fmt: skip
-        call = StartedCall(uuid4(), "chat", ChatPrompt(messages, params), chat_text)
-        call.sent = messages
-        describe_call(call, chat._serialized, params, manager.parent_run_id, manager.tags, manager.metadata)  # noqa: SLF001 - the same
-        views = _views(manager)
-        candidate = candidate_of(call, views, chat._serialized)  # noqa: SLF001 - the same
-        return headroom(candidate, [view.guard for view in views if view.guard is not None])
-
     def _settings(self, fitting: int | None, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The call's settings with the limit that fits, unless it has a lower one of its own."""
         limits = [limit for limit in (fitting, self.max_output_tokens) if limit is not None]
         if not limits:
             return dict(kwargs)
-        chat, settings, _ = _unwrapped(self.model, kwargs, None)
+        chat, settings, _ = unwrapped(self.model, kwargs, None)
         own = own_cap(chat, settings)
         cap = min([*limits, *([] if own is None else [own])])
         return {**kwargs, **capped(chat, settings, cap)}
@@ -280,36 +244,3 @@ def _raise_if_vain(error: BudgetExceededError, refusals: list[BudgetExceededErro
 
 _IN_VAIN: Final = 3
 """So many refusals in a row, while nothing changed, are not due to other calls."""
-
-
-def _views(manager: CallbackManager) -> list[CallView]:
-    """Who would watch a call: those LangChain would tell of it, the blocks around, the process."""
-    views = current_views()
-    for handler in manager.handlers:
-        if isinstance(handler, CallWatcher):
-            views += [view for view in handler.open_views() if view not in views]
-    return views
-
-
-def _unwrapped(
-    model: Runnable[Any, Any], kwargs: Mapping[str, Any], config: RunnableConfig | None
-) -> tuple[BaseChatModel, dict[str, Any], RunnableConfig | None]:
-    """The chat model inside its bindings and wrappers, and all settings and configurations together."""
-    settings = dict(kwargs)
-    while isinstance(model, RunnableBinding | ModelWrapper):
-        if isinstance(model, ModelWrapper):
-            model = model.model
-            continue
-        settings = {**model.kwargs, **settings}
-        config = model._merge_configs(config)  # noqa: SLF001 - as `invoke` does it
-        model = model.bound
-    return _chat_model_of(model), settings, config
-
-
-def _chat_model_of(model: object) -> BaseChatModel:
-    while isinstance(model, RunnableBinding | ModelWrapper):
-        model = model.model if isinstance(model, ModelWrapper) else model.bound
-    if not isinstance(model, BaseChatModel):
-        msg = f"{type(model).__name__} is no chat model: guard the chat model itself, guarded(ChatOpenAI(...))"
-        raise TypeError(msg)
-    return model

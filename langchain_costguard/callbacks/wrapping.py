@@ -34,6 +34,16 @@ class ModelWrapper(Runnable[Any, Any]):
         """The same wrapper around another model."""
         raise NotImplementedError
 
+    def asked_with(self, settings: dict[str, Any], config: RunnableConfig | None) -> dict[str, Any]:
+        """The settings its model is asked with: where a wrapper changes them, it says so here.
+
+        Args:
+            settings: those of a call of the wrapper.
+            config: the call's config.
+        """
+        del config
+        return settings
+
     def bind(self, **kwargs: Any) -> Self:
         """The model with more settings, still wrapped."""
         return self._around(self.model.bind(**kwargs))

@@ -118,6 +118,16 @@ class LimitedModel(ModelWrapper):
                 yield stream.seen(chunk)
         stream.end()
 
+    def asked_with(self, settings: dict[str, Any], config: RunnableConfig | None) -> dict[str, Any]:
+        """The settings of a call with the limit; without it where some calls are left alone.
+
+        Raises:
+            ValueError: the limit is below the floor of a model that thinks.
+        """
+        if self.limit.holdout:
+            return settings
+        return call_limits(self.limit, inner_models(self.model, settings, config), settings).settings
+
     def _around(self, model: Runnable[Any, Any]) -> LimitedModel:
         return LimitedModel(model, self.limit)
 

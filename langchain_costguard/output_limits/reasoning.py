@@ -16,10 +16,12 @@ REASONING_FLOOR: Final = 4096
 _FOR_THE_ANSWER: Final = 1024
 """What a limit leaves beside a thinking budget."""
 _THINKERS: Final = re.compile(
-    r"^(o\d|gpt-[5-9](?!.*chat)|gpt-oss|deepseek-(r\d|reasoner)|qwq|qwen3(?!.*instruct)|magistral|grok-[3-9].*mini|grok-4"
-    r"|gemini-(2\.5|[3-9])|phi-4-.*reasoning|.*-(thinking|reasoner|reasoning)\b)|(^|[-_:])r1\b"
+    r"^(o\d|gpt-[5-9](?!.*chat)|gpt-oss|deepseek-(r\d|reasoner)|qwq|qwen3(?!.*(instruct|coder))|magistral|grok-[3-9].*mini|grok-4"
+    r"|grok-code|gemini-(2\.5|[3-9])|phi-4-.*reasoning|.*-(thinking|reasoner|reasoning)\b)|(^|[-_:])r1\b"
 )
 """Models that think unless they are told not to, by their name."""
+_NAMED_AS_NOT: Final = re.compile(r"\bnon-(reasoning|thinking)\b")
+"""Variants of such models that do not."""
 
 
 def thinking_budget(params: Mapping[str, Any]) -> int | None:
@@ -47,7 +49,10 @@ def thinks(model: str | None, params: Mapping[str, Any], *, profile: Mapping[str
         return told
     if maker_of(model) == "anthropic":
         return False
-    return bool((profile or {}).get("reasoning_output")) or _THINKERS.search(bare_name(model)) is not None
+    name = bare_name(model)
+    if _NAMED_AS_NOT.search(name):
+        return False
+    return bool((profile or {}).get("reasoning_output")) or _THINKERS.search(name) is not None
 
 
 def floor_for(

@@ -13,7 +13,16 @@ TRUNCATED_KEY: Final = "output_truncated"
 """The key of `response_metadata` under which a limited model says whether its answer was cut off."""
 
 _AT_THE_LIMIT: Final = frozenset(
-    {"length", "max_tokens", "max_output_tokens", "max_tokens_reached", "model_length", "2"}
+    {
+        "length",
+        "max_tokens",
+        "max_output_tokens",
+        "max_tokens_reached",
+        "maximum_tokens",
+        "model_length",
+        "token_limit",
+        "2",
+    }
 )
 """How providers call the end at an output limit; 2 is Gemini's."""
 _NO_ROOM: Final = "model_context_window_exceeded"

@@ -7,7 +7,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from langchain_costguard.callbacks.guarded_model import GuardedModel
+from langchain_costguard.callbacks.room import room_for
 from langchain_costguard.callbacks.scopes import current_views
 from langchain_costguard.callbacks.watcher import CallWatcher
 from langchain_costguard.exceptions import StoreError, UnknownPriceError
@@ -71,8 +71,7 @@ def has_room(route: Route, question: Any, config: RunnableConfig, settings: Mapp
     if part is None:
         return True
     try:
-        guarded = GuardedModel(part, "raise", 1, None, 0)
-        room = guarded._room(question, config, settings)  # noqa: SLF001 - the one place that asks without reserving
+        room = room_for(part, question, config, settings)
     except (StoreError, TypeError):  # the call itself says what is wrong, with everything there is to say
         return True
     return room.output_tokens is None

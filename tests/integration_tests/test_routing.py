@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from langchain_costguard import Budget, BudgetExceededError, Cascade, CostCallbackHandler, PriceBook, track_costs
 from langchain_costguard.budgets import Scope
+from langchain_costguard.output_limits import limit_output
 from langchain_costguard.pricing import free, gpu_hour
 from langchain_costguard.routing import ComplexityRouter, Route, TaskRouter
 from langchain_costguard.stores import InMemoryStore
@@ -197,4 +198,15 @@ def test_a_cascade_as_classifier_is_a_cost_and_no_saving(provider: LoopbackProvi
     assert (found.baseline_nano, found.savings.routing) == (0, -found.billed_nano)
     assert found.savings.total == -found.billed_nano
     assert answered.baseline_model == "gpt-4o"
+    assert costs.total_cost == provider.billed
+
+
+@pytest.mark.parametrize("money", ["0.01", "0.0004"])
+def test_a_budget_knows_the_limit_that_a_route_has(provider: LoopbackProvider, money: str) -> None:
+    """Forty tokens of a limited model may fit where all that it could write would not."""
+    limited = limit_output(provider.chat_model(model="gpt-4o"), 40)
+    routed = TaskRouter({"easy": client(provider, "gpt-4o-mini"), "hard": limited}, "hard")
+    with track_costs(budgets=[Budget(money, name=f"limited-{money}")]) as costs:
+        answer = routed.invoke("France?")
+    assert answer.response_metadata["routing"]["route"] == ("hard" if money == "0.01" else "easy")
     assert costs.total_cost == provider.billed
