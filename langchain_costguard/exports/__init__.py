@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     )
     from langchain_costguard.exports.importing import Imported, import_entries
     from langchain_costguard.exports.jsonl import read_jsonl, write_jsonl
-    from langchain_costguard.exports.langsmith_costs import LangSmithCosts, LangSmithPushed, push_costs_to_langsmith
+    from langchain_costguard.exports.langsmith_costs import LangSmithCosts
     from langchain_costguard.exports.lines import FORMAT_VERSION
     from langchain_costguard.exports.telemetry import OpenTelemetryExporter
 
@@ -34,11 +34,9 @@ __all__ = [
     "FocusExported",
     "Imported",
     "LangSmithCosts",
-    "LangSmithPushed",
     "OpenTelemetryExporter",
     "export_entries",
     "import_entries",
-    "push_costs_to_langsmith",
     "read_jsonl",
     "write_csv",
     "write_focus",
@@ -55,7 +53,7 @@ __getattr__, __dir__ = door(
         "focus": ("FOCUS_COLUMNS", "FOCUS_MANDATORY", "FOCUS_VERSION", "FocusExported", "write_focus"),
         "importing": ("Imported", "import_entries"),
         "jsonl": ("read_jsonl", "write_jsonl"),
-        "langsmith_costs": ("LangSmithCosts", "LangSmithPushed", "push_costs_to_langsmith"),
+        "langsmith_costs": ("LangSmithCosts",),
         "lines": ("FORMAT_VERSION",),
         "telemetry": ("OpenTelemetryExporter",),
     },

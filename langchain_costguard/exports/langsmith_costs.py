@@ -1,19 +1,15 @@
-"""LangSmith: our costs in its runs, while they are sent or afterwards."""
+"""LangSmithCosts: our costs in the runs that LangSmith is sent."""
 
 from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
-from langchain_costguard._optional import require
-from langchain_costguard._progress import watched
 from langchain_costguard.cost import NANO_PER_USD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from langsmith import Client
+    from collections.abc import Sequence
 
     from langchain_costguard.ledger import LedgerEntry
 
@@ -76,57 +72,6 @@ class LangSmithCosts:
         with self._news:
             self._news.wait_for(lambda: run_id in self._nano, timeout=max(0.0, deadline - time.monotonic()))
             return self._nano.pop(run_id, None)
-
-
-class LangSmithPushed(NamedTuple):
-    """What became of the costs of lines."""
-
-    sent: int
-    """Runs that were told what they cost."""
-    unpriced: int
-    """Lines whose cost is not known; LangSmith was told nothing of them."""
-    missing: int
-    """Lines of which LangSmith has no run."""
-
-
-def push_costs_to_langsmith(entries: Iterable[LedgerEntry], client: Client | None = None) -> LangSmithPushed:
-    """Write what calls cost into the runs that LangSmith has of them already: two requests for each.
-
-    A run keeps all of its metadata; `usage_metadata.total_cost` is put there. For runs that are still to be sent,
-    `LangSmithCosts` needs no request at all.
-
-    Args:
-        entries: the lines, such as `store.entries(LedgerQuery(since=...))`.
-        client: who asks LangSmith; `None` for one with the settings of the environment.
-
-    Returns:
-        How many runs were told, and why others were not.
-
-    Raises:
-        LangSmithError: LangSmith does not answer, or refuses; the runs before are told.
-
-    Example:
-        ```python
-        push_costs_to_langsmith(handler.entries(), Client())
-        ```
-    """
-    langsmith = require("langsmith", extra="agents", purpose="writing costs into LangSmith")
-    absent = require("langsmith.utils", extra="agents", purpose="writing costs into LangSmith").LangSmithNotFoundError
-    told = langsmith.Client() if client is None else client
-    sent = unpriced = missing = 0
-    for entry in watched(entries, "telling LangSmith"):
-        if entry.billed_nano is None:
-            unpriced += 1
-            continue
-        try:
-            run = told.read_run(entry.run_id)
-        except absent:
-            missing += 1
-            continue
-        # without an end the client would write that the run ends now
-        told.update_run(entry.run_id, extra=_with_cost(run.extra, entry.billed_nano), end_time=run.end_time)
-        sent += 1
-    return LangSmithPushed(sent, unpriced, missing)
 
 
 def _with_cost(extra: dict[str, Any] | None, nano: int) -> dict[str, Any]:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from langchain_costguard.exceptions import StoreError
 from langchain_costguard.stores import SQLStore
+from langchain_costguard.stores.base import EVERYTHING
+from langchain_costguard.testing.lines import make_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from langchain_costguard.ledger import LedgerEntry, LedgerQuery
 
 
 def test_what_is_exported_is_imported_exactly(ledger: Path, tmp_path: Path, run: Callable[..., Any]) -> None:
@@ -130,3 +136,127 @@ def test_pruned_calls_are_said_by_export_and_left_out_by_import(
     assert "1 line left out: " in imported.out
     assert run("import", backup, "--store", str(ledger), "--json").json["pruned_lines"] == 1
     assert run("report", "--store", str(ledger), "--json").json["total_cost"] == "0.25"
+
+
+def test_a_spreadsheet_gets_a_row_for_each_line(ledger: Path, tmp_path: Path, run: Callable[..., Any]) -> None:
+    """Finance opens it as it is."""
+    file = tmp_path / "costs.csv"
+    ended = run("export", str(file), "--format", "csv", "--store", str(ledger))
+    assert (ended.code, ended.out, ended.err) == (0, f"Wrote 2 lines to {file}.\n", "")
+    with file.open(newline="") as opened:
+        found = list(csv.DictReader(opened))
+    assert [(row["user"], row["billed_usd"]) for row in found] == [("u1", "0.25"), ("u2", "")]
+    shown = run("export", "-", "--format", "csv", "--store", str(ledger))
+    assert shown.out == file.read_text()
+
+
+def test_focus_says_what_it_left_out(ledger: Path, tmp_path: Path, run: Callable[..., Any]) -> None:
+    """A file whose sum is too small by what nobody could price must not pass for the bill."""
+    file = tmp_path / "focus.csv"
+    asked = ("export", str(file), "--format", "focus", "--billing-account", "org-1", "--store", str(ledger))
+    ended = run(*asked)
+    assert (ended.code, ended.out) == (0, f"Wrote 1 row to {file}.\n")
+    assert "warning: not in the export: 1 line whose cost is not known" in ended.err
+    with file.open(newline="") as opened:
+        (row,) = csv.DictReader(opened)
+    assert (row["BilledCost"], row["BillingAccountId"], json.loads(row["Tags"])) == (
+        "0.25",
+        "org-1",
+        {"checkout": True, "user": "u1"},
+    )
+    assert run(*asked, "--json").json == {
+        "format": "focus",
+        "file": str(file),
+        "written_rows": 1,
+        "lines": 1,
+        "unpriced_lines": 1,
+        "uncharged_lines": 0,
+        "calls_only_in_sums": 0,
+    }
+
+
+def test_the_summary_is_json_where_that_is_asked_for(ledger: Path, tmp_path: Path, run: Callable[..., Any]) -> None:
+    """A nightly job reads how many lines it archived."""
+    file = str(tmp_path / "costs.jsonl")
+    assert run("export", file, "--json", "--store", str(ledger), "--model", "gpt-4o").json == {
+        "format": "jsonl",
+        "file": file,
+        "written_lines": 1,
+        "calls_only_in_sums": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("condition", "users"),
+    [
+        (["--model", "house-model"], ["u2"]),
+        (["--provider", "openai"], ["u1"]),
+        (["--tag", "checkout"], ["u1"]),
+        (["--tag", "'; DROP TABLE lines; --"], []),
+    ],
+)
+def test_an_export_is_narrowed_as_a_report_is(
+    condition: list[str], users: list[str], ledger: Path, run: Callable[..., Any]
+) -> None:
+    """A team gets its own calls."""
+    lines = run("export", "-", "--store", str(ledger), *condition).out.splitlines()
+    assert [json.loads(line)["user"] for line in lines] == users
+
+
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        (["-", "--json"], "give the path of a file, or leave --json out"),
+        (["costs.csv", "--format", "csv", "--billing-account", "x"], "leave it out, or write --format focus"),
+        (["costs.csv", "--format", "focus", "--billing-account", " "], "give the provider's account"),
+        (["costs.csv", "--format", "xlsx"], "'xlsx'"),
+    ],
+)
+def test_options_that_contradict_each_other_are_not_understood(
+    arguments: list[str],
+    remedy: str,
+    ledger: Path,
+    run: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Silently ignoring one of them would be found out a month later."""
+    monkeypatch.chdir(tmp_path)
+    ended = run("export", *arguments, "--store", str(ledger))
+    assert (ended.code, ended.out) == (2, "")
+    assert remedy in " ".join(ended.err.replace("│", " ").split())
+    assert not (tmp_path / "costs.csv").exists()
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "focus"])
+def test_a_store_that_disappears_leaves_no_file_and_says_so(
+    form: str, ledger: Path, tmp_path: Path, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that reads the exit code must not send half a month to finance."""
+
+    def breaking(store: SQLStore, query: LedgerQuery = EVERYTHING) -> Iterator[LedgerEntry]:
+        if query.limit == 1:  # the look that every command takes first
+            return
+        yield make_entry()
+        msg = f"{store.location} does not answer any more"
+        raise StoreError(msg)
+
+    monkeypatch.setattr(SQLStore, "entries", breaking)
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    ended = run("export", str(folder / "costs"), "--format", form, "--store", str(ledger))
+    assert (ended.code, ended.out, list(folder.iterdir())) == (1, "", [])
+    assert "does not answer any more" in ended.err
+    assert f"{folder / 'costs'} was not written" in ended.err
+    shown = run("export", "-", "--format", form, "--store", str(ledger))
+    assert shown.code == 1
+    assert "what is on standard output is not all of it" in shown.err
+
+
+@pytest.mark.parametrize("form", ["csv", "focus"])
+def test_an_empty_ledger_is_exported_as_a_heading(form: str, tmp_path: Path, run: Callable[..., Any]) -> None:
+    """Nothing was called this month, and the job that imports it must not fail."""
+    with SQLStore(tmp_path / "empty.db") as store:
+        assert list(store.entries()) == []
+    ended = run("export", "-", "--format", form, "--store", str(tmp_path / "empty.db"))
+    assert (ended.code, ended.out.count("\n"), ended.err) == (0, 1, "")
