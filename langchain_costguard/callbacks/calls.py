@@ -243,19 +243,19 @@ class OpenCalls:
     def cancel_below(self, run_id: UUID) -> None:
         """Close the calls under a run that was cancelled: LangChain does not report their end."""
         for call in list(self._open.values()):
-            if run_id in self._ancestors(call.parent_run_id):
+            if run_id in self.ancestors(call.parent_run_id):
                 self.give_up(call, _CANCELLED)
 
     def drop_unsent_below(self, run_id: UUID, error: BaseException) -> None:
         """Close the calls under a run that failed which the error kept from being sent: nobody reports their end."""
         for call in list(self._open.values()):
-            if run_id in self._ancestors(call.parent_run_id) and failed_at_start(call, error):
+            if run_id in self.ancestors(call.parent_run_id) and failed_at_start(call, error):
                 self.give_up(call, NEVER_SENT)
 
     def place(self, call: StartedCall) -> None:
         """Fill in the path of names around a call, and its outermost run."""
         root, names = call.run_id, []
-        for ancestor in self._ancestors(call.parent_run_id):
+        for ancestor in self.ancestors(call.parent_run_id):
             root = ancestor
             known = self._chains.get(ancestor)
             call.is_root_known = known is not None
@@ -266,11 +266,17 @@ class OpenCalls:
 
     def root_of(self, run_id: UUID) -> UUID:
         """The outermost run that is known around a run."""
-        return (self._ancestors(run_id) or [run_id])[-1]
+        return (self.ancestors(run_id) or [run_id])[-1]
 
-    def _ancestors(self, run_id: UUID | None) -> list[UUID]:
+    def ancestors(self, run_id: UUID | None, most: int = _MAX_DEPTH) -> list[UUID]:
+        """A run and those around it, the nearest first, as far as they are known.
+
+        Args:
+            run_id: the run.
+            most: how many are looked for.
+        """
         found: list[UUID] = []
-        while run_id is not None and len(found) < _MAX_DEPTH:
+        while run_id is not None and len(found) < most:
             found.append(run_id)
             known = self._chains.get(run_id)
             run_id = None if known is None else known[0]

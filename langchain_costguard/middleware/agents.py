@@ -17,7 +17,7 @@ from langchain.agents.middleware import (  # noqa: E402 - only once it is known 
 from langchain.agents.middleware import types as _types  # noqa: E402 - likewise
 from langchain.agents.middleware.types import ModelCallResult, OmitFromSchema, ToolCallRequest  # noqa: E402 - likewise
 from langgraph.config import get_config  # noqa: E402 - likewise
-from langgraph.errors import GraphBubbleUp  # noqa: E402 - likewise
+from langgraph.errors import GraphInterrupt  # noqa: E402 - likewise
 from langgraph.types import Command  # noqa: E402 - likewise
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
     "AgentState",
     "Command",
     "ExtendedModelResponse",
-    "GraphBubbleUp",
+    "GraphInterrupt",
     "ModelCallResult",
     "ModelRequest",
     "ModelResponse",

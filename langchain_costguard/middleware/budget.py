@@ -19,7 +19,6 @@ from langchain_costguard.middleware.agents import (
     AgentState,
     Command,
     ExtendedModelResponse,
-    GraphBubbleUp,
     ModelRequest,
     ModelResponse,
     PrivateStateAttr,
@@ -30,6 +29,7 @@ from langchain_costguard.middleware.allowance import (
     KEY,
     checked_budgets,
     forget,
+    merged,
     of_agent,
     restore,
     spent_by,
@@ -38,9 +38,17 @@ from langchain_costguard.middleware.allowance import (
 from langchain_costguard.middleware.labels import STEP, TOOL, labels
 from langchain_costguard.middleware.models import as_model
 from langchain_costguard.middleware.shortening import shortened
+from langchain_costguard.middleware.tool_calls import PaidToolCall
 from langchain_costguard.middleware.tool_prices import ToolPrices
-from langchain_costguard.middleware.watching import AGENTS, AgentRun, graph_run, identities, run_below
-from langchain_costguard.middleware.wording import STOPPED, allowance_words, farewell, not_called
+from langchain_costguard.middleware.watching import AGENTS, AgentRun, graph_run, handlers_of, identities, run_below
+from langchain_costguard.middleware.wording import (
+    allowance_words,
+    facts_of,
+    farewell,
+    is_farewell,
+    not_called,
+    refused_in,
+)
 
 if TYPE_CHECKING:
     import os
@@ -70,9 +78,9 @@ _HANDLED: Final = ("limit", "frozen")
 
 
 class AllowanceState(AgentState[Any]):
-    """What a thread's checkpoints keep of an allowance; neither read nor written by anybody else."""
+    """What a thread's checkpoints keep of each allowance, by its middleware's name; of no concern to anybody else."""
 
-    costguard_allowance: NotRequired[Annotated[dict[str, Any], PrivateStateAttr]]
+    costguard_allowance: NotRequired[Annotated[dict[str, Any], PrivateStateAttr, merged]]
 
 
 class BudgetMiddleware(AgentMiddleware[AllowanceState, Any, Any]):
@@ -153,7 +161,6 @@ class BudgetMiddleware(AgentMiddleware[AllowanceState, Any, Any]):
         self._tool_prices = ToolPrices(tool_prices or {})
         self._thread_key = thread_key(self.budgets)
         self._is_per_run = any(not budget.outlives_process for budget in self.budgets)
-        self._names = frozenset(budget.name or budget.key for budget in self.budgets)
         self.costs: CostCallbackHandler = CostCallbackHandler(
             store,
             prices,
@@ -183,22 +190,37 @@ class BudgetMiddleware(AgentMiddleware[AllowanceState, Any, Any]):
 
     @hook_config(can_jump_to=["end"])
     def before_model(self, state: Any, runtime: Runtime[Any]) -> dict[str, Any] | None:
-        """End where a tool's call was refused; else keep what has been spent."""
+        """End where a tool's call was refused, as `after_agent` says; else keep what has been spent."""
         del runtime
         config = get_config()
         run = self._entered(config, state)
+        if run.stopped is None:
+            run.stopped = refused_in(state["messages"])  # before an interrupt, in another process
         if run.stopped is not None:
-            if STOPPED in getattr(state["messages"][-1], "response_metadata", ()):  # said already
-                return {"jump_to": "end"}
-            last = farewell(run.stopped, self._words(run.stopped), state["messages"], state.get("todos") or ())
-            return {"jump_to": "end", "messages": [last], **self._kept(run, config)}
-        kept = self._kept(run, config)
-        return kept if kept.get("costguard_allowance") != state.get("costguard_allowance") else None
+            return {"jump_to": "end"}
+        known, kept = state.get("costguard_allowance") or {}, self._kept(run, config)
+        return (
+            kept if any(known.get(name) != one for name, one in kept.get("costguard_allowance", {}).items()) else None
+        )
 
     @hook_config(can_jump_to=["end"])
     async def abefore_model(self, state: Any, runtime: Runtime[Any]) -> dict[str, Any] | None:
         """The same as `before_model`."""
         return self.before_model(state, runtime)
+
+    def after_agent(self, state: Any, runtime: Runtime[Any]) -> dict[str, Any] | None:
+        """Say why the agent ended, where that has not been said."""
+        del runtime
+        config = get_config()
+        run = self._entered(config, state)
+        facts = run.stopped or refused_in(state["messages"])
+        if facts is None or is_farewell(state["messages"][-1]):
+            return None
+        return {"messages": [farewell(facts, state["messages"], state.get("todos") or ())], **self._kept(run, config)}
+
+    async def aafter_agent(self, state: Any, runtime: Runtime[Any]) -> dict[str, Any] | None:
+        """The same as `after_agent`."""
+        return self.after_agent(state, runtime)
 
     # -- around a model call -----------------------------------------------------------------------------------------
 
@@ -207,26 +229,30 @@ class BudgetMiddleware(AgentMiddleware[AllowanceState, Any, Any]):
     ) -> ModelCallResult[Any]:
         """Ask the model, or do what is to be done when its call is refused."""
         run = self._entered(get_config(), request.state)
-        refusal: BudgetExceededError | None = None
+        facts: dict[str, Any] | None = None
         for attempt in self._attempts(request, run):
             try:
                 return self._noted(handler(attempt), run)
             except BudgetExceededError as error:
-                refusal = self._handled(error)
-        return self._stop(request, run, refusal)
+                facts = self._answer(error)
+                if facts is None:
+                    raise
+        return self._stop(request, run, facts)
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> ModelCallResult[Any]:
         """The same as `wrap_model_call`."""
         run = self._entered(get_config(), request.state)
-        refusal: BudgetExceededError | None = None
+        facts: dict[str, Any] | None = None
         for attempt in self._attempts(request, run):
             try:
                 return self._noted(await handler(attempt), run)
             except BudgetExceededError as error:
-                refusal = self._handled(error)
-        return self._stop(request, run, refusal)
+                facts = self._answer(error)
+                if facts is None:
+                    raise
+        return self._stop(request, run, facts)
 
     def _attempts(self, request: ModelRequest[Any], run: AgentRun) -> Iterator[ModelRequest[Any]]:
         """The requests to try, until one is admitted."""
@@ -244,24 +270,22 @@ class BudgetMiddleware(AgentMiddleware[AllowanceState, Any, Any]):
         if is_shorter:
             yield cheap.override(messages=fewer)
 
-    def _handled(self, error: BudgetExceededError) -> BudgetExceededError:
-        """A refusal that this middleware answers to.
-
-        Raises:
-            BudgetExceededError: it is to be raised, or is of somebody else's budget.
-        """
-        if self.on_exceeded == "raise" or error.budget not in self._names or error.reason not in _HANDLED:
-            raise error
-        return error
+    def _answer(self, error: BudgetExceededError) -> dict[str, Any] | None:
+        """What is to be said of a refusal; `None` where it is to be raised, or is of somebody else's budget."""
+        asked = (error.budget, error.unit, error.limit)  # others' may go by the same name
+        budget = next((one for one in self.budgets if (one.name or one.key, one.unit, one.limit) == asked), None)
+        if budget is None or self.on_exceeded == "raise" or error.reason not in _HANDLED:
+            return None
+        return facts_of(error, allowance_words(budget))
 
     def _stop(
-        self, request: ModelRequest[Any], run: AgentRun, refusal: BudgetExceededError | None
+        self, request: ModelRequest[Any], run: AgentRun, facts: Mapping[str, Any] | None
     ) -> ExtendedModelResponse[Any]:
         """The agent's last message."""
-        assert refusal is not None  # noqa: S101 - there was an attempt, and it did not return
-        run.stopped = refusal
+        assert facts is not None  # noqa: S101 - there was an attempt, and it did not return
+        run.stopped = facts
         todos: Any = request.state.get("todos") or ()
-        response = ModelResponse(result=[farewell(refusal, self._words(refusal), request.messages, todos)])
+        response = ModelResponse(result=[farewell(facts, request.messages, todos)])
         return ExtendedModelResponse(response, Command(update={"jump_to": "end", **self._kept(run, get_config())}))
 
     def _noted(self, response: ModelResponse[Any], run: AgentRun) -> ModelCallResult[Any]:
@@ -269,78 +293,51 @@ class BudgetMiddleware(AgentMiddleware[AllowanceState, Any, Any]):
         kept = self._kept(run, get_config())
         return ExtendedModelResponse(response, Command(update=kept)) if kept else response
 
-    def _words(self, refusal: BudgetExceededError) -> str:
-        """The allowance that refuses, in words."""
-        return allowance_words(next(one for one in self.budgets if (one.name or one.key) == refusal.budget))
-
     # -- around a tool's call ----------------------------------------------------------------------------------------
 
     def wrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolMessage | Command[Any]]
     ) -> ToolMessage | Command[Any]:
         """Call a tool that the allowance pays; one that it does not is answered for."""
-        run, begin, end = self._tool_call(request)
+        call = self._tool_call(request)
         try:
-            begin()
-            result = handler(request)
+            with AGENTS.paying(call):
+                if call is not None:
+                    call.begin()
+                result = handler(request)
         except BudgetExceededError as error:
-            end(error)
-            return self._refused_tool(error, run, request)
-        except BaseException as error:  # whatever it ends with, what was reserved is booked or free; raised again
-            end(error)
-            raise
-        end(None)
-        return result
+            return refused_tool(error, request)
+        return result if call is None or call.refusal is None else refused_tool(call.refusal, request)
 
     async def awrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]]
     ) -> ToolMessage | Command[Any]:
         """The same as `wrap_tool_call`."""
-        run, begin, end = self._tool_call(request)
+        call = self._tool_call(request)
         try:
-            if self.costs.guard is not None and self.costs.guard.is_remote:
-                await asyncio.to_thread(begin)
-            else:
-                begin()
-            result = await handler(request)
+            with AGENTS.paying(call):
+                if call is not None and self.costs.guard is not None and self.costs.guard.is_remote:
+                    await asyncio.to_thread(call.begin)
+                elif call is not None:
+                    call.begin()
+                result = await handler(request)
         except BudgetExceededError as error:
-            end(error)
-            return self._refused_tool(error, run, request)
-        except BaseException as error:  # whatever it ends with, what was reserved is booked or free; raised again
-            end(error)
-            raise
-        end(None)
-        return result
+            return refused_tool(error, request)
+        return result if call is None or call.refusal is None else refused_tool(call.refusal, request)
 
-    def _tool_call(
-        self, request: ToolCallRequest
-    ) -> tuple[AgentRun, Callable[[], None], Callable[[BaseException | None], None]]:
-        """The agent's run, and what to do before and after a tool is called."""
+    def _tool_call(self, request: ToolCallRequest) -> PaidToolCall | None:
+        """What a call of a tool is paid by, if it has a price, and nobody around this middleware pays it."""
         config = get_config()
-        run = self._entered(config, request.state)
+        self._entered(config, request.state)
         name, parent = request.tool_call["name"], run_below(config)
+        called = (request.tool_call["id"], name)
+        if name not in self._tool_prices.names or self.costs.is_disabled or AGENTS.is_paid(parent, called):
+            return None
         runs = AGENTS.around(parent)
-        others = views_of(getattr(config.get("callbacks"), "handlers", ()))
-        open_calls: list[Any] = []
-
-        def begin() -> None:
-            if name in self._tool_prices.names and not self.costs.is_disabled:
-                metadata = {**self._metadata(config), **identities(runs), STEP: "tools", TOOL: name}
-                open_calls.append(self._tool_prices.reserve(name, runs, metadata, parent, others))
-
-        def end(error: BaseException | None) -> None:
-            for call in open_calls:
-                if isinstance(error, GraphBubbleUp):  # interrupted: it is called again when the agent goes on
-                    self._tool_prices.give_back(call)
-                else:
-                    self._tool_prices.book(name, call, runs, others)
-
-        return run, begin, end
-
-    def _refused_tool(self, error: BudgetExceededError, run: AgentRun, request: ToolCallRequest) -> ToolMessage:
-        """The answer to a tool's call that was refused, or inside of which a call was; the agent ends with it."""
-        run.stopped = self._handled(error)
-        return not_called(error, self._words(error), request.tool_call)
+        metadata = {**self._metadata(config), **identities(runs), STEP: "tools", TOOL: name}
+        handlers = handlers_of(config)
+        others, is_told = views_of(handlers), AGENTS in handlers
+        return PaidToolCall(self._tool_prices, called, runs, metadata, parent, others, is_told=is_told)
 
     # -- the agent's run ---------------------------------------------------------------------------------------------
 
@@ -350,15 +347,14 @@ class BudgetMiddleware(AgentMiddleware[AllowanceState, Any, Any]):
         if known is not None:
             return known
         self._check_thread(config)
-        kept = state.get("costguard_allowance") if isinstance(state, dict) else None
+        kept = (state.get("costguard_allowance") or {}).get(self.name) if isinstance(state, dict) else None
         return self._enter(config, kept or {"id": str(uuid4()), "spent": {}})
 
     def _enter(self, config: RunnableConfig, kept: Mapping[str, Any]) -> AgentRun:
         run = AgentRun(self.costs, self._key, str(kept["id"]))
         metadata = {**self._metadata(config), self._key: run.allowance}
-        run.forget = partial(forget, self.budgets, metadata)
-        run = AGENTS.enter(run, graph_run(config))
-        restore(self.budgets, metadata, kept["spent"])
+        run.forget, run.answer = partial(forget, self.budgets, metadata), self._answer
+        run = AGENTS.enter(run, graph_run(config), partial(restore, self.budgets, metadata, kept["spent"]))
         if self.costs.guard is not None:
             RUNS.see(run.allowance, [self.costs.guard])
         return run
@@ -368,7 +364,8 @@ class BudgetMiddleware(AgentMiddleware[AllowanceState, Any, Any]):
         if not self._is_per_run:
             return {}
         metadata = {**self._metadata(config), self._key: run.allowance}
-        return {"costguard_allowance": {"id": run.allowance, "spent": spent_by(self.budgets, metadata)}}
+        kept = {"id": run.allowance, "spent": spent_by(self.budgets, metadata)}
+        return {"costguard_allowance": {self.name: kept}}
 
     @staticmethod
     def _metadata(config: RunnableConfig) -> dict[str, Any]:
@@ -386,3 +383,17 @@ class BudgetMiddleware(AgentMiddleware[AllowanceState, Any, Any]):
                 "create_agent(..., checkpointer=InMemorySaver()), or the budget another each="
             )
             raise ValueError(msg)
+
+
+def refused_tool(error: BudgetExceededError, request: ToolCallRequest) -> ToolMessage:
+    """The answer to a tool's call that was refused, or inside of which a call was; the agent ends with it.
+
+    Raises:
+        BudgetExceededError: no allowance of this agent answers for the refusal.
+    """
+    for run in AGENTS.runs_of(graph_run(get_config())):
+        facts = run.answer(error)
+        if facts is not None:
+            run.stopped = facts
+            return not_called(facts, request.tool_call)
+    raise error

@@ -32,13 +32,15 @@ def as_model(given: BaseChatModel | str, argument: str) -> BaseChatModel:
         raise TypeError(msg)
     from langchain.chat_models import init_chat_model
 
+    msg = (
+        f"{argument}={given!r} names no model whose provider is known: give the provider too, such as "
+        f"{argument}='openai:gpt-4o-mini', or {argument}=ChatOpenAI(...)"
+    )
+    if not model.rpartition(":")[2].strip():  # LangChain takes no name for a model that each call names
+        raise ValueError(msg)
     try:
         return init_chat_model(model)
     except ValueError as error:
-        msg = (
-            f"{argument}={given!r} names no model whose provider is known: give the provider too, such as "
-            f"{argument}='openai:gpt-4o-mini', or {argument}=ChatOpenAI(...)"
-        )
         raise ValueError(msg) from error
 
 

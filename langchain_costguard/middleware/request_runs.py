@@ -14,7 +14,7 @@ from langchain_costguard.cascade.legs import ANSWER, DRAFT, LegWatcher, recorder
 from langchain_costguard.cascade.runs import DRAFT_EVENT
 from langchain_costguard.middleware.agents import ModelRequest, ModelResponse, get_config
 from langchain_costguard.middleware.models import marked
-from langchain_costguard.middleware.watching import AGENTS, identities, running_below
+from langchain_costguard.middleware.watching import AGENTS, handlers_of, identities, running_below
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
@@ -52,7 +52,7 @@ class RequestRuns:
         self._tiers = tiers
         self._settings = settings
         self._handler = handler
-        self._around = current_views(*views_of(getattr(get_config().get("callbacks"), "handlers", ())))
+        self._around = current_views(*views_of(handlers_of(get_config())))
         self._identities = identities(AGENTS.around(running_below()))
         self.responses: dict[int, ModelResponse[Any]] = {}
         """What the handler returned for each tier."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
@@ -26,7 +27,7 @@ from langchain_costguard.callbacks.watcher import CallWatcher
 from langchain_costguard.middleware.labels import labels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextvars import ContextVar
 
     from langchain_core.messages import BaseMessage
@@ -35,12 +36,21 @@ if TYPE_CHECKING:
     from langchain_costguard.callbacks.handler import CostCallbackHandler
     from langchain_costguard.callbacks.watcher import CallView
     from langchain_costguard.exceptions import BudgetExceededError
+    from langchain_costguard.middleware.tool_calls import PaidToolCall
 
 _MAX_RUNS: Final = 10_000
 """So many runs of graphs, and of tools, are known at once; the oldest whose end nobody reported is forgotten."""
 
+_MAX_DEPTH: Final = 1_000
+"""Runs are within one another no deeper than Python's calls are."""
+
 _NO_RUN: Final = UUID(int=0)
 """Stands for a graph that runs without callbacks."""
+
+
+def _nothing(error: BudgetExceededError) -> None:
+    """Answer for no refusal."""
+    del error
 
 
 @dataclass(slots=True, eq=False)
@@ -51,16 +61,18 @@ class AgentRun:
         costs: who records its calls and holds them to its budgets.
         key: the metadata key under which its calls carry `allowance`.
         allowance: which allowance per run it spends; the same before and after an interrupt.
-        stopped: the refusal it ends with; `None` while it goes on.
+        stopped: the refusal it ends with, as texts; `None` while it goes on.
         is_downgraded: whether it goes on with the cheaper model.
+        answer: what is to be said of a refusal, as texts; `None` where it is to be raised.
         forget: lets go of its counters, where it can; they are kept a while after its end, to be read.
     """
 
     costs: CostCallbackHandler
     key: str
     allowance: str
-    stopped: BudgetExceededError | None = None
+    stopped: Mapping[str, Any] | None = None
     is_downgraded: bool = False
+    answer: Callable[[BudgetExceededError], Mapping[str, Any] | None] = _nothing
     forget: Callable[[], bool] = bool
 
 
@@ -74,6 +86,7 @@ class AgentWatcher(CallWatcher):
         self._handlers: WeakSet[CostCallbackHandler] = WeakSet()
         self._runs: OrderedDict[UUID, list[AgentRun]] = OrderedDict()
         self._tools: dict[UUID, str] = {}
+        self._paid: dict[UUID | None, list[PaidToolCall]] = {}
         self._ended: deque[AgentRun] = deque()
         self._lock = threading.Lock()
         self._is_registered = False
@@ -93,21 +106,32 @@ class AgentWatcher(CallWatcher):
             register_configure_hook(cast("ContextVar[Any]", self), inheritable=True)
             self._is_registered = True
 
-    def enter(self, run: AgentRun, graph_run: UUID) -> AgentRun:
-        """Note that an agent's graph runs; the note that was made before, where there is one."""
+    def enter(self, run: AgentRun, graph_run: UUID, begin: Callable[[], None]) -> AgentRun:
+        """Note that an agent's graph runs; the note that was made before, where there is one.
+
+        Args:
+            run: the agent's run.
+            graph_run: the run of its graph.
+            begin: done once, before any call can be held to the run's allowance; tools go on at once after a resume.
+        """
         with self._lock:
             known = self._runs.setdefault(graph_run, [])
             found = next((one for one in known if one.costs is run.costs), None)
             if found is not None:
                 return found
+            begin()
             known.append(run)
             if len(self._runs) > _MAX_RUNS:
                 self._runs.popitem(last=False)
             return run
 
+    def runs_of(self, graph_run: UUID) -> list[AgentRun]:
+        """The runs of one graph, one for each allowance the agent has."""
+        return list(self._runs.get(graph_run, ()))
+
     def run_of(self, costs: CostCallbackHandler, graph_run: UUID) -> AgentRun | None:
         """The run of one agent's graph, if it was noted."""
-        return next((one for one in self._runs.get(graph_run, ()) if one.costs is costs), None)
+        return next((one for one in self.runs_of(graph_run) if one.costs is costs), None)
 
     def around(self, parent_run_id: UUID | None) -> list[AgentRun]:
         """The agents with an allowance around a run, the nearest first."""
@@ -118,6 +142,32 @@ class AgentWatcher(CallWatcher):
     def allowance_here(self, key: str) -> str | None:
         """Which allowance the running code spends of the agent with this key; of one within itself, the outermost."""
         return identities(self.around(running_below())).get(key)
+
+    def is_paid(self, parent_run_id: UUID | None, called: tuple[str | None, str]) -> bool:
+        """Whether another allowance of the same agent pays a call of a tool: it is charged to all of them."""
+        return any((call.id, call.name) == called for call in list(self._paid.get(parent_run_id, ())))
+
+    @contextmanager
+    def paying(self, call: PaidToolCall | None) -> Iterator[None]:
+        """Tell a call of a tool, within this context, of each time the tool runs for it, and of its end."""
+        if call is None:
+            yield
+            return
+        with self._lock:
+            self._paid.setdefault(call.parent_run_id, []).append(call)
+        error: BaseException | None = None
+        try:
+            yield
+        except BaseException as raised:  # whatever it ends with, what was reserved is booked or free; raised again
+            error = raised
+            raise
+        finally:
+            call.end(error)
+            with self._lock:
+                here = self._paid[call.parent_run_id]
+                here.remove(call)
+                if not here:
+                    del self._paid[call.parent_run_id]
 
     def tool_around(self, parent_run_id: UUID | None) -> str | None:
         """The nearest tool around a run."""
@@ -188,9 +238,14 @@ class AgentWatcher(CallWatcher):
         parent_run_id: UUID | None = None,
         **kwargs: Any,
     ) -> None:
-        """A tool begins: calls below it are labelled with its name."""
+        """A tool begins: calls below it are labelled with its name, and each of its runs is paid."""
+        name = str(kwargs.get("name") or (serialized or {}).get("name") or "tool")
+        called = kwargs.get("tool_call_id")
+        for call in list(self._paid.get(parent_run_id, ())):
+            if called == call.id if called is not None else name == call.name:
+                call.runs_again()
         super().on_tool_start(serialized, input_str, run_id=run_id, parent_run_id=parent_run_id, **kwargs)
-        self._tools[run_id] = str(kwargs.get("name") or (serialized or {}).get("name") or "tool")
+        self._tools[run_id] = name
         if len(self._tools) > _MAX_RUNS:
             with self._lock:
                 self._tools.pop(next(iter(self._tools)), None)
@@ -220,10 +275,12 @@ class AgentWatcher(CallWatcher):
 
         One that has begun again after an interrupt keeps its counters; one that does so later has them restored.
         """
-        ended = self._runs.pop(run_id, None)
-        if ended is None:
+        if run_id not in self._runs:
             return
-        with self._lock:
+        with self._lock:  # others look through the runs, and through what has ended
+            ended = self._runs.pop(run_id, None)
+            if ended is None:
+                return
             self._ended.extend(ended)
             if len(self._ended) <= RUNS_TO_READ:
                 return
@@ -253,8 +310,8 @@ def identities(runs: Sequence[AgentRun]) -> Mapping[str, str]:
 
 
 def ancestors(run_id: UUID | None) -> list[UUID]:
-    """A run and those around it, the nearest first."""
-    return CALLS._ancestors(run_id)  # noqa: SLF001 - the path is kept there, and nowhere else
+    """A run and those around it, the nearest first; a call far below an agent is the agent's all the same."""
+    return CALLS.ancestors(run_id, most=_MAX_DEPTH)
 
 
 def running_below() -> UUID | None:
@@ -267,6 +324,12 @@ def running_below() -> UUID | None:
 def run_below(config: RunnableConfig) -> UUID | None:
     """The run of the node that a hook runs in."""
     return getattr(config.get("callbacks"), "parent_run_id", None)
+
+
+def handlers_of(config: RunnableConfig) -> Sequence[Any]:
+    """The handlers of the node that a hook runs in."""
+    found: Sequence[Any] = getattr(config.get("callbacks"), "handlers", ())
+    return found
 
 
 def graph_run(config: RunnableConfig) -> UUID:

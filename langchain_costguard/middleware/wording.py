@@ -23,14 +23,30 @@ STOPPED: Final = "costguard"
 _LONGEST: Final = 200
 
 
-def farewell(
-    error: BudgetExceededError, words: str, messages: Sequence[AnyMessage], todos: Sequence[Any] = ()
-) -> AIMessage:
-    """The last message of an agent whose allowance ended.
+def facts_of(error: BudgetExceededError, words: str) -> dict[str, Any]:
+    """A refusal as texts, which checkpoints can keep.
 
     Args:
         error: the refusal.
         words: which allowance it is, see `allowance_words`.
+    """
+    return {
+        "stopped": "allowance",
+        "standing": _standing(error, words),
+        "budget": error.budget,
+        "unit": error.unit,
+        "limit": _text(error.limit),
+        "spent": _text(error.spent),
+        "requested": _text(error.requested),
+        "refusal": str(error),
+    }
+
+
+def farewell(facts: Mapping[str, Any], messages: Sequence[AnyMessage], todos: Sequence[Any] = ()) -> AIMessage:
+    """The last message of an agent whose allowance ended.
+
+    Args:
+        facts: the refusal, see `facts_of`.
         messages: the conversation so far.
         todos: the list of an agent that plans (`TodoListMiddleware`).
 
@@ -38,29 +54,35 @@ def farewell(
         A message without tool calls; `response_metadata["costguard"]` holds the same as texts.
     """
     left = undone(messages, todos)
-    said = f"I stopped here: {_standing(error, words)}. Undone: {'; '.join(left) or 'nothing'}."
-    facts: dict[str, Any] = {
-        "stopped": "allowance",
-        "budget": error.budget,
-        "unit": error.unit,
-        "limit": _text(error.limit),
-        "spent": _text(error.spent),
-        "requested": _text(error.requested),
-        "undone": left,
-        "refusal": str(error),
-    }
-    return AIMessage(said, response_metadata={STOPPED: facts})
+    said = f"I stopped here: {facts['standing']}. Undone: {'; '.join(left) or 'nothing'}."
+    return AIMessage(said, response_metadata={STOPPED: {**facts, "undone": left}})
 
 
-def not_called(error: BudgetExceededError, words: str, call: ToolCall) -> ToolMessage:
+def is_farewell(message: AnyMessage) -> bool:
+    """Whether an agent has said already that its allowance ended."""
+    return isinstance(message, AIMessage) and STOPPED in message.response_metadata
+
+
+def not_called(facts: Mapping[str, Any], call: ToolCall) -> ToolMessage:
     """The answer to a tool call that the allowance refused, so that no call is left without one."""
     return ToolMessage(
-        f"{call['name']} was not finished: {_standing(error, words)}.",
+        f"{call['name']} was not finished: {facts['standing']}.",
         tool_call_id=str(call["id"]),
         name=call["name"],
         status="error",
-        artifact={STOPPED: "allowance"},
+        artifact={STOPPED: dict(facts)},
     )
+
+
+def refused_in(messages: Sequence[AnyMessage]) -> Mapping[str, Any] | None:
+    """The refusal among the newest answers of tools, which a checkpoint may have brought here."""
+    for message in reversed(messages):
+        if not isinstance(message, ToolMessage):
+            break
+        if _is_refused(message):
+            facts: Mapping[str, Any] = message.artifact[STOPPED]
+            return facts
+    return None
 
 
 def undone(messages: Sequence[AnyMessage], todos: Sequence[Any] = ()) -> list[str]:

@@ -50,6 +50,8 @@ def test_an_allowance_that_means_nothing_is_refused(arguments: Any, error: type[
     [
         (("no-such-model",), ValueError, r"mini=ChatOpenAI\(\.\.\.\)"),
         ((MODEL, "nowhere:gpt-4o"), ValueError, r"full=ChatOpenAI\(\.\.\.\)"),
+        (("",), ValueError, r"mini=ChatOpenAI\(\.\.\.\)"),
+        (("openai:",), ValueError, r"mini=ChatOpenAI\(\.\.\.\)"),
         ((3,), TypeError, "mini='openai:gpt-4o-mini'"),
         ((MODEL, MODEL, "yes"), TypeError, "callable|Signal|signal"),
     ],

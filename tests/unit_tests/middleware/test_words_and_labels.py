@@ -17,7 +17,7 @@ from langchain_costguard.middleware import label_agents
 from langchain_costguard.middleware.allowance import of_agent, restore, spent_by
 from langchain_costguard.middleware.labels import labels
 from langchain_costguard.middleware.shortening import shortened
-from langchain_costguard.middleware.wording import allowance_words, farewell, not_called, undone
+from langchain_costguard.middleware.wording import allowance_words, facts_of, farewell, not_called, undone
 from langchain_costguard.testing import LoopbackProvider
 
 CALL: Any = {"name": "search", "args": {"query": "Paris"}, "id": "1", "type": "tool_call"}
@@ -32,7 +32,7 @@ def refusal(**facts: Any) -> BudgetExceededError:
 def test_a_farewell_says_what_was_spent_and_what_is_left_undone() -> None:
     """An agent that just stops leaves its user guessing."""
     messages = [HumanMessage("Old?"), AIMessage("Yes."), HumanMessage("Weather?"), AIMessage("", tool_calls=[CALL])]
-    said = farewell(refusal(reserved=Decimal("0.05")), "the allowance of $1 per day", messages)
+    said = farewell(facts_of(refusal(reserved=Decimal("0.05")), "the allowance of $1 per day"), messages)
     assert said.text == (
         "I stopped here: of the allowance of $1 per day, $0.9 is spent and $0.05 is reserved, and the next step may "
         "cost $0.2. Undone: search(query='Paris'); the answer to 'Weather?'."
@@ -47,14 +47,14 @@ def test_what_was_answered_is_not_undone() -> None:
     answered = ToolMessage("Sunny", tool_call_id="1")
     asked = [HumanMessage("Weather?"), AIMessage("", tool_calls=[CALL])]
     assert undone([*asked, answered]) == ["the answer to 'Weather?'"]
-    refused = not_called(refusal(), "the allowance of $1 per day", CALL)
+    refused = not_called(facts_of(refusal(), "the allowance of $1 per day"), CALL)
     assert undone([*asked, refused]) == ["search(query='Paris')", "the answer to 'Weather?'"]
     assert undone([]) == []
 
 
 def test_a_frozen_budget_and_counts_are_worded() -> None:
     """A frozen budget has no next step that would fit."""
-    frozen = farewell(refusal(reason="frozen"), "the allowance of $1 per day", [])
+    frozen = farewell(facts_of(refusal(reason="frozen"), "the allowance of $1 per day"), [])
     assert frozen.text == "I stopped here: the allowance of $1 per day is frozen. Undone: nothing."
     assert allowance_words(Budget(tokens=1000, per="day")) == "the allowance of 1,000 tokens per day"
     (own,) = of_agent([Budget("0.5", per="run", name="pocket")], "key", 7)
