@@ -8,6 +8,7 @@ from uuid import uuid4
 from langchain_core.callbacks import CallbackManager
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableBinding
+from langchain_core.runnables.base import RunnableBindingBase
 from langchain_core.runnables.config import ensure_config
 
 from langchain_costguard.callbacks.candidates import candidate_of
@@ -53,7 +54,7 @@ def room_for(
     Raises:
         TypeError: it is no chat model.
         ValueError: a chat model cannot be asked that.
-        BudgetStoreError: a budget's store cannot be asked.
+        StoreError: a budget's store cannot be asked.
     """
     chat, kwargs, config = unwrapped(model, settings or {}, config)
     stop = kwargs.pop("stop", None)
@@ -85,7 +86,7 @@ def unwrapped(
         TypeError: there is none.
     """
     settings = dict(kwargs)
-    while isinstance(model, RunnableBinding | ModelWrapper):
+    while isinstance(model, RunnableBindingBase | ModelWrapper):
         if isinstance(model, ModelWrapper):
             settings, model = model.asked_with(settings, config), model.model
             continue

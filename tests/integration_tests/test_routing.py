@@ -206,7 +206,17 @@ def test_a_budget_knows_the_limit_that_a_route_has(provider: LoopbackProvider, m
     """Forty tokens of a limited model may fit where all that it could write would not."""
     limited = limit_output(provider.chat_model(model="gpt-4o"), 40)
     routed = TaskRouter({"easy": client(provider, "gpt-4o-mini"), "hard": limited}, "hard")
-    with track_costs(budgets=[Budget(money, name=f"limited-{money}")]) as costs:
+    with track_costs(budgets=[Budget(money)], store=InMemoryStore()) as costs:
         answer = routed.invoke("France?")
     assert answer.response_metadata["routing"]["route"] == ("hard" if money == "0.01" else "easy")
+    assert costs.total_cost == provider.billed
+
+
+@pytest.mark.parametrize("wrap", [lambda model: model.with_retry(), lambda model: model.with_fallbacks([model])])
+def test_a_budget_is_asked_for_a_model_with_retries_or_fallbacks(provider: LoopbackProvider, wrap: Any) -> None:
+    """Refused, where a cheaper route would have answered, is what the router is there to prevent."""
+    routes = {"easy": client(provider, "gpt-4o-mini"), "hard": wrap(client(provider, "gpt-4o"))}
+    with track_costs(budgets=[Budget("0.0004", name="retried")], store=InMemoryStore()) as costs:
+        answer = TaskRouter(routes, "hard").invoke({"task": "hard", "query": "France?"})
+    assert answer.response_metadata["routing"]["route"] == "easy"
     assert costs.total_cost == provider.billed
