@@ -52,7 +52,8 @@ def measure(folder: Path) -> Iterator[Row]:
             pays = break_even(GPU_HOUR_USD, api_usd_per_call=price, capacity_per_hour=capacity)
             quality, models = own.score / asked.score, "Llama 3.1 8B"
             yield row(
-                "local_model", f"instead of {api}, {FREE}", name, models, calls=capacity * DAY_HOURS, baseline=price * capacity * DAY_HOURS,
+                "local_model", f"instead of {api}, {FREE}", name, models,
+                calls=capacity * DAY_HOURS, baseline=price * capacity * DAY_HOURS,
                 billed=Decimal(0), quality=quality, quality_is=SHARE,
             )  # fmt: skip
             for load in LOADS:
