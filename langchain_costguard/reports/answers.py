@@ -265,7 +265,7 @@ class ReportAnswers(ReportSums):
         from langchain_costguard.reports.savings import SavingsWaterfall
 
         total = next(iter(regrouped(self._parts, ())), LedgerTotals())
-        return SavingsWaterfall(total, self.totals("technique"))
+        return SavingsWaterfall(total, self.totals("technique") if total.unmeasured_calls else ())
 
     def unpriced(self) -> tuple[UnpricedCalls, ...]:
         """Why calls have no cost, most frequent reason first, each with what mends it.
