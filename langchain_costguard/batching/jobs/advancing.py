@@ -70,13 +70,14 @@ def enqueued(parts: Sequence[PartRow], but: int) -> int:
     return sum(part.tokens for part in parts if part.state in _UNDER_WAY and part.number != but)
 
 
-def _part(context: JobContext, number: int) -> PartRow:
+def part_of(context: JobContext, number: int) -> PartRow:
+    """A part as it is now."""
     return next(part for part in context.file.parts(context.job.id) if part.number == number)
 
 
 def _upload(context: JobContext, number: int) -> None:
     """Send a part's file; one that an earlier attempt has sent is found by its name."""
-    part, file = _part(context, number), context.file
+    part, file = part_of(context, number), context.file
     provider = context.provider(part)
     name = f"costguard-{context.job.nonce}-{number}.jsonl"
     file_id = None
@@ -85,24 +86,23 @@ def _upload(context: JobContext, number: int) -> None:
     else:
         part = file.update_part(part, state="uploading", intent_us=part.intent_us or now_us())
     if file_id is None:
-        file_id = provider.upload(context.path(part), name)
+        file_id = provider.upload(context.requests_file(part), name)
     file.update_part(part, state="uploaded", file_id=file_id)
 
 
 def _create(context: JobContext, number: int) -> None:
     """Have a part worked on; a batch that an earlier attempt has created is found by its metadata."""
-    part, file = _part(context, number), context.file
+    part, file = part_of(context, number), context.file
     provider = context.provider(part)
     key = context.key(part)
     batch_id = None
     if part.state == "creating":
-        others = {other.batch_id for other in file.parts(context.job.id) if other.batch_id is not None}
-        batch_id = provider.find(part, key, frozenset(others | set(part.foreign)))
+        batch_id = find_batch(context, part)
     else:
         part = file.update_part(part, state="creating", intent_us=part.intent_us or now_us())
     if batch_id is None:
         try:
-            batch_id = provider.create(part, context.path(part), key)
+            batch_id = provider.create(part, context.requests_file(part), key)
         except BatchProviderError as error:
             if error.is_certain:
                 file.update_part(part, state="uploaded")
@@ -110,8 +110,14 @@ def _create(context: JobContext, number: int) -> None:
     file.update_part(part, state="submitted", batch_id=batch_id, submitted_us=now_us(), provider_state=None)
 
 
-def look_at(context: JobContext, part: PartRow) -> None:
-    """Ask how a part stands, and note it."""
+def find_batch(context: JobContext, part: PartRow) -> str | None:
+    """The batch that an earlier attempt has created for a part, if there is one; never one that is another's."""
+    known = context.file.batch_ids() | set(part.foreign)
+    return context.provider(part).find(part, context.key(part), frozenset(known))
+
+
+def look_at(context: JobContext, part: PartRow) -> PartRow:
+    """Ask how a part stands, and note it; the part as it is then."""
     assert part.batch_id is not None  # noqa: S101 - it is submitted
     provider, batch_id = context.provider(part), part.batch_id
     seen = patiently(lambda: provider.look(batch_id))
@@ -125,11 +131,10 @@ def look_at(context: JobContext, part: PartRow) -> None:
     }
     state = state_after(seen, others_under_way=_others_under_way(context, part))
     if state == "uploaded":  # it waits for others, and is created anew: nothing of it was done
-        context.file.update_part(
+        return context.file.update_part(
             part, state=state, batch_id=None, provider_state=None, errors=(), foreign=(*part.foreign, batch_id)
         )
-    else:
-        context.file.update_part(part, state=state, **told)
+    return context.file.update_part(part, state=state, **told)
 
 
 def state_after(seen: Seen, *, others_under_way: bool) -> str:

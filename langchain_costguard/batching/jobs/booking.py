@@ -7,6 +7,7 @@ collection that is watched books it.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from itertools import groupby, islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, cast
@@ -17,6 +18,7 @@ from langchain_core.outputs import LLMResult
 from langchain_costguard.batching.jobs.calls import messages_in, run_id_of
 from langchain_costguard.batching.jobs.collecting import unpacked
 from langchain_costguard.batching.jobs.contracts import finish_result
+from langchain_costguard.batching.jobs.places import place_of
 from langchain_costguard.batching.jobs.state_schema import BOOK
 from langchain_costguard.callbacks.afterwards import charge_unreserved
 from langchain_costguard.callbacks.results import read_answer
@@ -27,6 +29,7 @@ from langchain_costguard.usage import TokenUsage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from collections.abc import Set as AbstractSet
     from uuid import UUID
 
     from langchain_core.messages import BaseMessage
@@ -82,7 +85,7 @@ class _Booking:
         """Book items, a few hundred at a time; a process that dies between books them again under the same ids."""
         is_booked = bool(self._watchers.views)
         path = self._context.path(self._part)
-        with path.open("rb") as requests:
+        with path.open("rb") if path.is_file() else nullcontext() as requests:
             while chunk := list(islice(items, _ITEMS_AT_ONCE)):
                 booked = [_Booked(item, self._book(item, requests)) for item in chunk]
                 if is_booked:
@@ -92,10 +95,16 @@ class _Booking:
                 rows = [self._row(one, is_booked=is_booked) for one in booked]
                 self._context.file.write(BOOK, rows)
 
-    def _book(self, item: ItemRow, requests: BinaryIO) -> LedgerEntry:
-        run_id = run_id_of(item.job, item.step, item.position, item.attempt)
+    def _asked(self, item: ItemRow, requests: BinaryIO | None) -> list[BaseMessage]:
+        """The messages of an item's request; none if its file was deleted: the answer is booked all the same."""
+        if requests is None:
+            return []
         requests.seek(item.offset)
-        messages = messages_in(self._context.provider(self._part).body_in(requests.read(item.length)))
+        return messages_in(self._context.provider(self._part).body_in(requests.read(item.length)))
+
+    def _book(self, item: ItemRow, requests: BinaryIO | None) -> LedgerEntry:
+        run_id = run_id_of(item.job, item.step, item.position, item.attempt)
+        messages = self._asked(item, requests)
         call = self._calls.call(run_id, messages, self._part.submitted_us)
         result, fault = self._result(item, run_id)
         if result is not None:
@@ -169,13 +178,20 @@ class _Booking:
 
     def _charge(self, booked: Sequence[_Booked]) -> None:
         """Charge budgets that have not reserved for the part: they were not in force when it was submitted."""
-        held = {claim[0] for hold in self._part.holds for claim in hold["claims"]} if self._part.is_held else set()
+        holds = self._part.holds if self._part.is_held else ()
+        held = {(hold["store"], claim[0]) for hold in holds for claim in hold["claims"]}
         unreserved = [
-            _Unreserved(view, view.guard, [one for one in view.guard.budgets if held.isdisjoint(one.keys)])
+            _Unreserved(view, view.guard, [one for one in view.guard.budgets if not _is_held(one, view.guard, held)])
             for view in self._watchers.views
             if view.guard is not None
         ]
         charge_unreserved(cast("list[CallView]", unreserved), _summed([one.entry for one in booked]))
+
+
+def _is_held(budget: Budget, guard: BudgetGuard, held: AbstractSet[tuple[str, str]]) -> bool:
+    """Whether a budget has reserved, in the very store in which it is kept now."""
+    place = place_of(guard.store_of(budget))
+    return any((place, key) in held for key in budget.keys)
 
 
 class _Unreserved:

@@ -67,6 +67,7 @@ def _fetch(context: JobContext, part: PartRow) -> None:
     assert part.batch_id is not None  # noqa: S101 - it has ended
     provider, batch_id = context.provider(part), part.batch_id
     paths = []
+    context.path(part).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     for number, output in enumerate(part.outputs):
         path = context.path(part).with_suffix(f".answers-{number}")
         if not path.exists():

@@ -9,7 +9,7 @@ from langchain_core.runnables.config import ensure_config, merge_configs
 from langchain_costguard.batching.jobs.calls import StepCalls
 from langchain_costguard.batching.jobs.chains import plan_chain
 from langchain_costguard.batching.jobs.contracts import private
-from langchain_costguard.batching.jobs.job_errors import UnsupportedChainError
+from langchain_costguard.batching.jobs.job_errors import BatchStateError, UnsupportedChainError
 from langchain_costguard.batching.jobs.providers import provider_of
 from langchain_costguard.batching.jobs.watching import own_handler, watchers_of
 from langchain_costguard.pricing.book import PriceBook
@@ -121,6 +121,21 @@ class JobContext:
     def path(self, part: PartRow) -> Path:
         """The file of a part's requests."""
         return self.file.folder(self.job.id) / part.path
+
+    def requests_file(self, part: PartRow) -> Path:
+        """The same, to be read.
+
+        Raises:
+            BatchStateError: it was deleted.
+        """
+        path = self.path(part)
+        if not path.is_file():
+            msg = (
+                f"{path} is missing, and what it asked is not kept elsewhere: cancel() the job, collect() what was "
+                "answered, and submit the rest under another name"
+            )
+            raise BatchStateError(msg)
+        return path
 
     def provider(self, part: PartRow) -> BatchProvider:
         """The provider that a part goes to, through the client of its step's model."""

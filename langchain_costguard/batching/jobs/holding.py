@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import uuid4
 
+from langchain_costguard.batching.jobs.places import has_ended, place_of, store_at
 from langchain_costguard.budgets.claims import Charge, Claim, Reservation, Settlement
 from langchain_costguard.budgets.identity import MissingIdentityError
 from langchain_costguard.cost import NANO_PER_USD, to_usd
@@ -123,7 +124,7 @@ def intend(meant: Sequence[Meant], facts: CallFacts, need: Need) -> tuple[dict[s
         by_store.setdefault(id(one.store), []).append(one)
     return tuple(
         {
-            "store": group[0].store.location,
+            "store": place_of(group[0].store),
             "id": uuid4().hex,
             "claims": [list(_claim(one, facts, need.of(one.budget.unit))) for one in group],
             "on_unknown": [one.budget.on_unknown for one in group],
@@ -146,13 +147,13 @@ def reserve(meant: Sequence[Meant], intents: Sequence[Mapping[str, Any]]) -> Non
             done.append(intent)
     except BaseException:  # an interrupt, too, leaves nothing reserved; raised again
         for intent in done:
-            settle(intent, {}, {one.store.location: one.store for one in meant})
+            settle(intent, {}, {place_of(one.store): one.store for one in meant})
         raise
 
 
 def _reserve(meant: Sequence[Meant], intent: Mapping[str, Any]) -> None:
     claims = claims_of(intent)
-    group = [one for one in meant if one.store.location == intent["store"]]
+    group = [one for one in meant if place_of(one.store) == intent["store"]]
     store = group[0].store
     try:
         admission = store.reserve(Reservation(intent["id"], claims, _LEASE_US))
@@ -178,17 +179,17 @@ def settle(intent: Mapping[str, Any], used: Mapping[str, int], stores: Mapping[s
     Args:
         intent: what was reserved.
         used: for each unit, how much; a unit that is missing is charged nothing.
-        stores: the budget stores at hand, by location.
+        stores: the budget stores at hand, by the names of their places.
 
     Returns:
-        Whether the store took it; `False` if it is not at hand.
+        Whether nothing is held any more; `False` if the store is not at hand.
 
     Raises:
         StoreError: it does not answer.
     """
-    store = stores.get(intent["store"]) or _reopened(intent["store"])
+    store = stores.get(intent["store"]) or store_at(intent["store"])
     if store is None:
-        return False
+        return has_ended(intent["store"])
     charges = tuple(Charge(claim, used.get(claim.unit, 0), claim.refuses) for claim in claims_of(intent))
     store.settle(Settlement(intent["id"], charges))
     return True
@@ -200,19 +201,9 @@ def claims_of(intent: Mapping[str, Any]) -> tuple[Claim, ...]:
 
 
 def stores_at_hand(guards: Iterable[BudgetGuard]) -> dict[str, BudgetStore]:
-    """The budget stores of these guards, and that of runs, by location."""
+    """The budget stores of these guards, and that of runs, by the names of their places."""
     runs = run_counters()
-    own = {guard.store.location: guard.store for guard in guards if guard.store is not None}
-    return {runs.location: runs, **own}
-
-
-def _reopened(location: str) -> BudgetStore | None:
-    """A budget store in a file, which needs no password; `None` for any other that is not at hand."""
-    from pathlib import Path
-
-    from langchain_costguard.stores.opening_budgets import open_budget_store
-
-    return open_budget_store(location) if Path(location).is_file() else None
+    return {place_of(store): store for store in [runs, *(guard.store for guard in guards)] if store is not None}
 
 
 def _claim(one: Meant, facts: CallFacts, amount: int) -> Claim:

@@ -17,7 +17,7 @@ from langchain_costguard.batching.jobs.job_errors import BatchProviderError
 from langchain_costguard.batching.jobs.opening_jobs import check_chain, naming
 from langchain_costguard.batching.jobs.standing import status_of
 from langchain_costguard.batching.jobs.submitting import advance, cancel_parts, hold_parts, resend, settle_parts
-from langchain_costguard.exceptions import StoreError, UntrackedStoreWarning
+from langchain_costguard.exceptions import BudgetExceededError, StoreError, UntrackedStoreWarning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -163,13 +163,14 @@ class BatchJob:
 
         Raises:
             BatchProviderError: the provider refused, or does not answer; what was fetched is kept.
+            BudgetExceededError: a budget does not hold the next step; what was answered is booked and kept.
             BatchStateError: the chain is another one, or another process is at the job.
         """
         context = self._context if chain is None else self._with(chain)
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         while True:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            status = self.wait(left) if wait else self.status()
+            status = self._asked(context, left, wait=wait)
             with self._holding():
                 self._fetch(context)
                 status = status_of(context)
@@ -178,6 +179,18 @@ class BatchJob:
             is_late = deadline is not None and time.monotonic() >= deadline
             if status.is_done or not wait or is_late:
                 return results_of(context)
+
+    def _asked(self, context: JobContext, left: float | None, *, wait: bool) -> BatchStatus:
+        """How the job stands; what was answered is booked and settled even if a budget refuses the next step."""
+        try:
+            return self.wait(left) if wait else self.status()
+        except BudgetExceededError:  # what the step before has not used is free then, and may be enough
+            self._fetch_now(context)
+            return self.wait(left) if wait else self.status()
+
+    def _fetch_now(self, context: JobContext) -> None:
+        with self._holding():
+            self._fetch(context)
 
     def resubmit_failed(self) -> BatchStatus:
         """Submit the items once more that ended with an error at the provider, and only those.
@@ -253,7 +266,11 @@ class BatchJob:
     ) -> BatchResults:
         """`collect`; no thread is held while it pauses."""
         if wait:
-            await self.await_(timeout_seconds)
+            try:
+                await self.await_(timeout_seconds)
+            except BudgetExceededError:  # as in `collect`
+                await asyncio.to_thread(self._fetch_now, self._context if chain is None else self._with(chain))
+                await self.await_(timeout_seconds)
             timeout_seconds = 0.0 if timeout_seconds is not None else None
         return await asyncio.to_thread(self.collect, chain, wait=wait, timeout_seconds=timeout_seconds)
 

@@ -52,20 +52,21 @@ def new_job(
     file.drop_abandoned()
     context = JobContext(file, _row(chain, name, limits), chain)
     file.add_job(context.job)
-    try:
-        known = _make_ready(context, inputs, limits, confirm)
-        if known is not None:
+    with file.holding(context.job.id):  # from the beginning: once it is ready, who makes the same would go on with it
+        try:
+            known = _make_ready(context, inputs, limits, confirm)
+            if known is None:
+                context.job = file.job(context.job.id)
+                hold_parts(context)
+        except BaseException:  # nothing was sent: nothing of it is kept, whatever ended it, and that is raised again
             file.drop_job(context.job.id)
-            return _go_on(JobContext(file, known, chain), context.job.chain)
-        context.job = file.job(context.job.id)
-        with file.holding(context.job.id):
-            hold_parts(context)
-    except BaseException:  # nothing was sent: nothing of it is kept, whatever ended it, and that is raised again
-        file.drop_job(context.job.id)
-        raise
-    with file.holding(context.job.id), naming(context):
-        advance_parts(context)
-    return context
+            raise
+        if known is None:
+            with naming(context):
+                advance_parts(context)
+            return context
+    file.drop_job(context.job.id)
+    return _go_on(JobContext(file, known, chain), context.job.chain)
 
 
 def _row(chain: ChainContext, name: str | None, limits: Limits) -> JobRow:
@@ -121,7 +122,7 @@ def _make_ready(
         if known is None:
             for part in parts:
                 file.update_part(part, state="ready")
-            file.update_job(job.id, content=content, items=count, is_ready=True, owner=None)
+            file.update_job(job.id, content=content, items=count, is_ready=True)
     return known
 
 

@@ -191,6 +191,12 @@ class JobFile:
         """The parts of a job, in order."""
         return self._read(PartRow, "parts", "job = ? ORDER BY number", (job,))
 
+    def batch_ids(self) -> set[str]:
+        """The provider's ids of all batches of all jobs."""
+        with self._lock, self._explained():
+            found = self._connect().execute("SELECT batch_id FROM parts WHERE batch_id IS NOT NULL").fetchall()
+        return {batch_id for (batch_id,) in found}
+
     def update_part(self, part: PartRow, **columns: Any) -> PartRow:  # noqa: ANN401 - of the column's type
         """Change columns of a part, and renew the hold on its job; the part as it is then."""
         with self._transaction() as connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from langchain_costguard.batching.jobs.advancing import advance_parts, look_at
+from langchain_costguard.batching.jobs.advancing import advance_parts, find_batch, look_at, part_of
 from langchain_costguard.batching.jobs.bodies import as_bytes
 from langchain_costguard.batching.jobs.calls import messages_in
 from langchain_costguard.batching.jobs.collecting import collect_parts
@@ -19,9 +19,12 @@ from langchain_costguard.batching.jobs.holding import (
     settle,
     stores_at_hand,
 )
+from langchain_costguard.batching.jobs.job_errors import BatchProviderError
+from langchain_costguard.batching.jobs.places import shown
 from langchain_costguard.batching.jobs.preparing import Made, PartWriter, make_requests
 from langchain_costguard.batching.jobs.providers import Request
 from langchain_costguard.batching.jobs.state_schema import ONWARD, RESEND
+from langchain_costguard.exceptions import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -189,7 +192,7 @@ def settle_parts(context: JobContext) -> list[str]:
             continue
         stores = stores_at_hand(context.chain.watchers(part.step).guards)
         left = [intent["store"] for intent in part.holds if not settle(intent, _used(context, part, intent), stores)]
-        missing += left
+        missing += map(shown, left)
         if not left:
             context.file.update_part(part, is_settled=True)
     return missing
@@ -217,20 +220,50 @@ def cancel_parts(context: JobContext) -> None:
     """Have the provider stop what is under way, and send nothing more.
 
     Raises:
-        BatchProviderError: it refused, or does not answer; the rest can be cancelled again.
+        BatchProviderError: it refused one, or does not answer; the others are cancelled, and this one can be again.
     """
     context.file.update_job(context.job.id, is_cancelled=True)
+    failure: BatchProviderError | None = None
     for part in context.parts():
-        batch_id = part.batch_id
-        provider = context.provider(part)
-        if part.state == "creating":  # whether it was created is found out, and nothing is created any more
-            batch_id = provider.find(part, context.key(part), frozenset(part.foreign))
-            if batch_id is not None:
-                context.file.update_part(part, state="submitted", batch_id=batch_id, submitted_us=part.intent_us)
-        if batch_id is not None and part.is_live:
-            provider.cancel(batch_id)
-        elif part.is_live:
-            context.file.update_part(part, state="cancelled")
+        try:
+            _cancel(context, part)
+        except BatchProviderError as error:
+            failure = error
+    _release_unsent(context)
+    if failure is not None:
+        raise failure
+
+
+def _cancel(context: JobContext, part: PartRow) -> None:
+    """Stop one part, wherever it is; one that has ended meanwhile is left as it is."""
+    provider = context.provider(part)
+    if part.state == "creating":  # whether it was created is found out, and nothing is created any more
+        batch_id = find_batch(context, part)
+        if batch_id is not None:
+            part = context.file.update_part(part, state="submitted", batch_id=batch_id, submitted_us=part.intent_us)
+    if part.state == "submitted" and part.batch_id is not None:
+        try:
+            provider.cancel(part.batch_id)
+        except BatchProviderError:
+            if look_at(context, part).state == "submitted":
+                raise
+        part = part_of(context, part.number)
+    if part.is_live and part.batch_id is None:
+        context.file.update_part(part, state="cancelled")
+
+
+def _release_unsent(context: JobContext) -> None:
+    """Let go of what is held for parts that were never sent; a store that is not at hand is settled at collection."""
+    for part in context.parts():
+        if part.state != "cancelled" or not part.is_held or part.is_settled:
+            continue
+        stores = stores_at_hand(context.chain.watchers(part.step).guards)
+        try:
+            is_settled = all([settle(intent, {}, stores) for intent in part.holds])  # noqa: C419 - each of them, whatever becomes of others
+        except StoreError:  # it does not answer now
+            continue
+        if is_settled:
+            context.file.update_part(part, is_settled=True)
 
 
 # -- once more -------------------------------------------------------------------------------------------------------
@@ -238,7 +271,7 @@ def cancel_parts(context: JobContext) -> None:
 
 def request_of(context: JobContext, part: PartRow, item: ItemRow) -> dict[str, Any]:
     """The body of an item's request, read from its part's file."""
-    with context.path(part).open("rb") as file:
+    with context.requests_file(part).open("rb") as file:
         file.seek(item.offset)
         return context.provider(part).body_in(file.read(item.length))
 

@@ -177,7 +177,7 @@ def test_a_hold_that_cannot_be_settled_is_told(
     slow_provider: LoopbackProvider, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A store that needs a password cannot be opened again from the file of jobs: the hold stays, and is said to."""
-    monkeypatch.setattr("langchain_costguard.batching.jobs.holding._reopened", lambda _: None)
+    monkeypatch.setattr("langchain_costguard.batching.jobs.holding.store_at", lambda _: None)
     with track_costs(store=tmp_path / "ledger.db", budgets=Budget(1, per="day")) as costs:
         job = submit_batch(chain_of(slow_provider), inputs_of(2), store=store, provider="openai")
     wait(job)
