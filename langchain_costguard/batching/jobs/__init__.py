@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from langchain_costguard.batching.jobs.api import (
+        delete_batch,
         estimate_batch,
         list_batches,
         open_batch,
@@ -47,6 +48,7 @@ __all__ = [
     "PartStatus",
     "UnsupportedChainError",
     "default_batches_location",
+    "delete_batch",
     "estimate_batch",
     "list_batches",
     "open_batch",
@@ -55,7 +57,7 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "api": ("estimate_batch", "list_batches", "open_batch", "resume_batch", "submit_batch"),
+    "api": ("delete_batch", "estimate_batch", "list_batches", "open_batch", "resume_batch", "submit_batch"),
     "batch_estimate": ("BatchEstimate",),
     "batch_results": ("BatchItemError", "BatchResults"),
     "job": ("BatchJob",),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from langchain_costguard.batching.jobs.context import ChainContext, JobContext
 from langchain_costguard.batching.jobs.estimating import Estimator
 from langchain_costguard.batching.jobs.job import BatchJob
-from langchain_costguard.batching.jobs.job_errors import BatchInputError
+from langchain_costguard.batching.jobs.job_errors import BatchInputError, BatchStateError
 from langchain_costguard.batching.jobs.opening_jobs import check_chain, new_job
 from langchain_costguard.batching.jobs.preparing import Limits, make_requests, refuse_input
 from langchain_costguard.batching.jobs.standing import summary_of
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from langchain_costguard.budgets import Budget
     from langchain_costguard.pricing.book import PriceBook
 
-__all__ = ["BatchJob", "estimate_batch", "list_batches", "open_batch", "resume_batch", "submit_batch"]
+__all__ = ["BatchJob", "delete_batch", "estimate_batch", "list_batches", "open_batch", "resume_batch", "submit_batch"]
 
 MAX_REQUESTS_PER_FILE: Final = 50_000
 """OpenAI's limit; Anthropic's is 100,000."""
@@ -200,3 +200,31 @@ def list_batches(store: str | os.PathLike[str] | None = None) -> list[BatchSumma
     """
     file = JobFile(store)
     return [summary_of(job, file.parts(job.id)) for job in file.jobs()]
+
+
+def delete_batch(job_id: str, *, store: str | os.PathLike[str] | None = None, force: bool = False) -> None:
+    """Delete a job's requests and answers from the file of jobs; the ledger and the provider keep what they have.
+
+    After that it cannot be collected again, and the same job submitted once more is a new one.
+
+    Args:
+        job_id: its id, or its name.
+        store: the file it is kept in, as in `submit_batch`.
+        force: also a job that is under way, or whose answers are not all collected and settled: what it costs is
+            booked nowhere then, and a hard budget keeps what it held.
+
+    Raises:
+        BatchNotFoundError: there is no such job.
+        BatchStateError: it is not collected, or another process is at it.
+    """
+    file = JobFile(store)
+    job = file.job(job_id)
+    with file.holding(job.id):
+        is_over = all(part.is_over and (part.is_settled or not part.is_held) for part in file.parts(job.id))
+        if not force and not (is_over and file.job(job.id).is_collected):
+            msg = (
+                f"batch job {job_id!r} is not collected and settled, and its answers would be lost: collect() first, "
+                "or delete_batch(job_id, force=True)"
+            )
+            raise BatchStateError(msg)
+        file.drop_job(job.id)

@@ -70,6 +70,11 @@ class PartRow(NamedTuple):
         """Whether it is still to be sent, or under way."""
         return self.state in {"ready", "uploading", "uploaded", "creating", "submitted"}
 
+    @property
+    def is_over(self) -> bool:
+        """Whether its answers are fetched, or there are none."""
+        return self.state in {"collected", "failed", "cancelled"}
+
 
 class ItemRow(NamedTuple):
     """One input in one step."""

@@ -187,8 +187,7 @@ def settle_parts(context: JobContext) -> list[str]:
     """
     missing: list[str] = []
     for part in context.parts():
-        is_over = part.state in {"collected", "failed", "cancelled"}
-        if not part.is_held or part.is_settled or not is_over:
+        if not part.is_held or part.is_settled or not part.is_over:
             continue
         stores = stores_at_hand(context.chain.watchers(part.step).guards)
         left = [intent["store"] for intent in part.holds if not settle(intent, _used(context, part, intent), stores)]

@@ -14,6 +14,7 @@ from langchain_costguard.batching import (
     BatchNotFoundError,
     BatchProviderError,
     BatchStateError,
+    delete_batch,
     list_batches,
     resume_batch,
     submit_batch,
@@ -186,3 +187,26 @@ def test_a_batch_of_another_job_is_never_taken_for_a_lost_one(store: Path, monke
         assert len(provider.batches) == 2
         first, second = (one.batch_ids for one in list_batches(store))
         assert first != second
+
+
+def test_a_collected_job_is_deleted_with_its_requests_and_answers(provider: LoopbackProvider, store: Path) -> None:
+    """What a provider is asked may be private: nothing of it stays once it is not wanted."""
+    submit_batch(chain_of(provider), [{"x": "secret"}], store=store, provider="openai", name="night").collect()
+    delete_batch("night", store=store)
+    assert list_batches(store) == []
+    assert [
+        path for path in store.parent.rglob("*") if b"secret" in (path.read_bytes() if path.is_file() else b"")
+    ] == []
+    submit_batch(chain_of(provider), [{"x": "secret"}], store=store, provider="openai", name="night")
+    assert len(provider.batches) == 2
+
+
+def test_a_job_that_is_not_collected_is_deleted_only_by_force(provider: LoopbackProvider, store: Path) -> None:
+    """Its answers are paid, and would be lost."""
+    job = submit_batch(chain_of(provider), inputs_of(2), store=store, provider="openai")
+    with pytest.raises(BatchStateError, match=r"collect\(\) first"):
+        delete_batch(job.id, store=store)
+    assert len(job.collect(wait=False).outputs) == 2
+    other = submit_batch(chain_of(provider), inputs_of(2), store=store, provider="openai")
+    delete_batch(other.id, store=store, force=True)
+    assert [one.job_id for one in list_batches(store)] == [job.id]
