@@ -21,7 +21,6 @@ from langchain_costguard.middleware.agents import (
 )
 from langchain_costguard.middleware.models import marked
 from langchain_costguard.routing.answers import stamped
-from langchain_costguard.routing.asking import Asked
 from langchain_costguard.routing.router import Router
 
 if TYPE_CHECKING:
@@ -37,7 +36,6 @@ Step = Literal["question", "tool_results"]
 """What a turn answers: a question of the user's, or what tools have said."""
 
 _MOST_BOUND: Final = 16
-_QUESTION: Final = "messages"
 
 
 class RoutingMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
@@ -109,8 +107,7 @@ class RoutingMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         label = self.steps.get(step_of(request.messages))
         if label is None:
             return messages
-        router = self.router
-        return {router._label_keys[0]: label, router._input_key or _QUESTION: messages}  # noqa: SLF001 - its own words
+        return self.router.labelled(label, messages)
 
     def _with_tools(self, tools: Sequence[Any]) -> Router:
         """The router that knows how long the turn's tools are, and that its models need to take them."""
@@ -126,10 +123,8 @@ class RoutingMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
 
     def _to(self, request: ModelRequest[Any], decision: RoutingDecision, config: RunnableConfig) -> ModelRequest[Any]:
         """The request to the route's model, still of its own class, whose run says why it was chosen."""
-        bare: RunnableConfig = {**config, "metadata": {}}
-        asked = Asked(request.messages, bare, request.messages)
-        model, _, chosen = self.router._chosen(asked, bare, decision)  # noqa: SLF001 - what a router's own run carries
-        return request.override(model=marked(cast("BaseChatModel", model), metadata=chosen["metadata"]))
+        model, metadata = self.router.model_for(decision, config)
+        return request.override(model=marked(model, metadata=metadata))
 
 
 def step_of(messages: Sequence[AnyMessage]) -> Step:

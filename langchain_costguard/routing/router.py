@@ -26,6 +26,7 @@ from langchain_costguard.tokens.schemas import schema_json, tool_json
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
+    from langchain_core.messages import BaseMessage
     from langchain_core.runnables import RunnableConfig
 
     from langchain_costguard.callbacks.watcher import CallView
@@ -177,6 +178,26 @@ class Router(Runnable[Any, Any]):
         return self._known[1]
 
     # -- asking ------------------------------------------------------------------------------------------------------
+
+    def labelled(self, label: str, messages: Sequence[BaseMessage]) -> dict[str, Any]:
+        """A question with what is said about it, as the router is asked with a dict.
+
+        Args:
+            label: the task, or the complexity, of the question.
+            messages: the question.
+        """
+        return {self._label_keys[0]: label, self._input_key or "messages": list(messages)}
+
+    def model_for(self, decision: RoutingDecision, config: RunnableConfig | None = None) -> tuple[Any, dict[str, Any]]:
+        """The model of a route, and the metadata by which its run says why it was chosen.
+
+        Args:
+            decision: what was decided, see `decide`.
+            config: the config the model is going to be asked with.
+        """
+        bare: RunnableConfig = {**(config or {}), "metadata": {}}
+        model, _, chosen = self._chosen(Asked((), bare, ()), bare, decision)
+        return model, chosen["metadata"]
 
     def _chosen(
         self, asked: Asked, config: RunnableConfig, decision: RoutingDecision

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from asyncio import CancelledError
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,10 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command, interrupt
 
-from langchain_costguard import Budget, BudgetExceededError, track_costs
+from langchain_costguard import Budget, BudgetExceededError, CostCallbackHandler, track_costs
 from langchain_costguard.middleware import BudgetMiddleware
+from langchain_costguard.middleware.tool_calls import PaidToolCall
+from langchain_costguard.middleware.tool_prices import ToolPrices
 from langchain_costguard.middleware.watching import AgentRun, AgentWatcher
 from langchain_costguard.stores import InMemoryStore
 from tests.integration_tests.middleware_agents import WAYS, agent, ask, calls, is_valid
@@ -125,6 +128,18 @@ def test_a_tool_that_hands_over_to_another_agent_is_paid(provider: LoopbackProvi
     assert allowance.costs.total_cost == provider.billed + Decimal("0.01")
     (standing,) = allowance.costs.budgets()
     assert standing.reserved == 0
+
+
+def test_what_was_reserved_for_a_tool_nobody_waits_for_any_more_is_free() -> None:
+    """A budget across a network is asked in a thread, which goes on when the agent's task was cancelled."""
+    costs = CostCallbackHandler(budgets=Budget(1, per="day"), store=InMemoryStore())
+    call = PaidToolCall(
+        ToolPrices({"search": "0.4"}), ("1", "search"), [AgentRun(costs, "key", "a1")], {}, None, (), is_told=True
+    )
+    call.end(CancelledError())
+    call.begin()
+    (standing,) = costs.budgets()
+    assert (standing.spent, standing.reserved) == (0, 0)
 
 
 # -- how an agent ends -----------------------------------------------------------------------------------------------
