@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from langchain_costguard.compression.kinds import looks_like_answer
@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 _SATURATION: Final = 1.2
 _LENGTH_SHARE: Final = 0.75
 """BM25's usual constants."""
+
+
+_LONG_TEXT: Final = 100
+"""Texts with so many sentences are long."""
+_SHORT_PASSAGE: Final = 500
+"""Characters: passages that are shorter on average are read as one text."""
+_NEIGHBOURS: Final = 25
+"""So many sentences before and behind one are around it."""
+_AROUND: Final = 0.9
+"""How much they count. Chosen on questions about meetings that are in no table."""
 
 
 class Signs(NamedTuple):
@@ -55,7 +65,7 @@ def for_query(units: Sequence[Unit], query: str, headings: Sequence[str] = ()) -
         query: the question.
         headings: for each passage what stands above all of it, which may be nothing.
     """
-    return [_log_sigmoid(log_odds(signs)) for signs in signs_of(units, query, headings)]
+    return _with_neighbours(units, [_log_sigmoid(log_odds(signs)) for signs in signs_of(units, query, headings)])
 
 
 def log_odds(signs: Signs) -> float:
@@ -91,6 +101,33 @@ def signs_of(units: Sequence[Unit], query: str, headings: Sequence[str] = ()) ->
         )
         for at, unit in enumerate(units)
     ]
+
+
+def _with_neighbours(units: Sequence[Unit], scores: Sequence[float]) -> list[float]:
+    """The scores, in long texts mixed with what the sentences around promise: there an answer is more than a sentence.
+
+    Passages that are short on average, such as the turns of a meeting, are read as one text.
+    """
+    changed: list[float] = []
+    for run in _texts(units):
+        odds = [math.exp(score) for score in scores[run.start : run.stop]]
+        if len(odds) < _LONG_TEXT:
+            changed += scores[run.start : run.stop]
+            continue
+        sums = [0.0, *accumulate(odds)]
+        for at, own in enumerate(odds):
+            begin, end = max(0, at - _NEIGHBOURS), min(len(odds), at + _NEIGHBOURS + 1)
+            around = (sums[end] - sums[begin]) / (end - begin)
+            changed.append(math.log((1 - _AROUND) * own + _AROUND * max(0.0, around) + 1e-12))
+    return changed
+
+
+def _texts(units: Sequence[Unit]) -> list[range]:
+    """Which sentences belong to the same text."""
+    begins = [at for at, unit in enumerate(units) if at == 0 or units[at - 1].source != unit.source]
+    if not begins or sum(len(unit.text) for unit in units) < _SHORT_PASSAGE * len(begins):
+        return [range(len(units))]
+    return [range(begin, end) for begin, end in pairwise([*begins, len(units)])]
 
 
 def by_centrality(units: Sequence[Unit]) -> list[float]:

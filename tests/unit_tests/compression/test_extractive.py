@@ -208,3 +208,19 @@ async def test_an_embedding_model_adds_meaning_to_words() -> None:
     assert "automobile" in (await compressor.acompress(text, query="cars?")).text
     with pytest.raises(TypeError, match="no embedding model"):
         ContextCompressor(9, embedder=len)  # type: ignore[arg-type] # what is tested
+
+
+def test_in_a_long_meeting_what_stands_around_the_answer_is_kept_with_it() -> None:
+    """An answer to a question about a meeting is a discussion, most of whose sentences do not repeat the question."""
+    noise = [f"Speaker {number % 4}: The weather in town {number} is nice." for number in range(150)]
+    talk = [f"Speaker {number % 4}: Yes, and step {number} comes then." for number in range(6)]
+    turns = [
+        *noise[:70],
+        "Speaker 1: Now the remote control budget.",
+        *talk,
+        "Speaker 2: So much for the remote.",
+        *noise[70:],
+    ]
+    result = compress(200, turns, "What was said about the remote control budget?")
+    assert all(turn in result.text for turn in talk)
+    assert result.tokens <= 200
