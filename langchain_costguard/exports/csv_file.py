@@ -132,5 +132,5 @@ _COLUMNS: Final[dict[str, Callable[[LedgerEntry], Cell]]] = {
 
 _READERS: Final = tuple(_COLUMNS.values())
 
-CSV_COLUMNS: Final = tuple(_COLUMNS)
+CSV_COLUMNS: Final[tuple[str, ...]] = tuple(_COLUMNS)
 """The headings, in the order of the file; `*_usd` is US dollars, `*_us` microseconds, lists and mappings are JSON."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FOCUS_VERSION: Final = "1.2"
 """The version of the FinOps Open Cost and Usage Specification that is written."""
 
-FOCUS_MANDATORY: Final = (
+FOCUS_MANDATORY: Final[tuple[str, ...]] = (
     "BilledCost",
     "BillingAccountId",
     "BillingAccountName",
@@ -47,7 +47,7 @@ FOCUS_MANDATORY: Final = (
 )
 """The columns that version 1.2 demands of every data set."""
 
-FOCUS_COLUMNS: Final = (
+FOCUS_COLUMNS: Final[tuple[str, ...]] = (
     *FOCUS_MANDATORY,
     "ChargeFrequency",
     "ConsumedQuantity",

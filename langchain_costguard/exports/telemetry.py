@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 Spans = Literal["current", "own", "none"]
 """Where a call is described: on the span around it, on a span of its own, or nowhere."""
 
-TOKEN_BUCKETS: Final = tuple(4**power for power in range(14))
+TOKEN_BUCKETS: Final[tuple[float, ...]] = tuple(4**power for power in range(14))
 """The bounds that the conventions advise for `gen_ai.client.token.usage`."""
 
-SECONDS_BUCKETS: Final = tuple(0.01 * 2**power for power in range(14))
+SECONDS_BUCKETS: Final[tuple[float, ...]] = tuple(0.01 * 2**power for power in range(14))
 """Those for `gen_ai.client.operation.duration`."""
 
 _SCOPE: Final = "langchain_costguard"
