@@ -112,7 +112,7 @@ def test_a_tool_that_hands_over_to_another_agent_is_paid(provider: LoopbackProvi
     def leave(_: MessagesState) -> Command[Any]:
         return Command(graph=Command.PARENT, update={"messages": [("ai", "handed over")]})
 
-    leaving = StateGraph(MessagesState)
+    leaving: Any = StateGraph(MessagesState)
     leaving.add_node("leave", leave)
     leaving.add_edge(START, "leave")
     inner = leaving.compile()
@@ -238,7 +238,7 @@ def test_a_call_deep_below_an_agent_is_held_and_booked(provider: LoopbackProvide
     asking = model(provider)
     chain: Any = RunnableLambda(asking.invoke)
     for _ in range(50):
-        chain = RunnableLambda(lambda given, inner=chain: inner.invoke(given))
+        chain = RunnableLambda(chain.invoke)
 
     @tool
     def think(query: str) -> str:
