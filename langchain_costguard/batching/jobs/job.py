@@ -17,6 +17,7 @@ from langchain_costguard.batching.jobs.job_errors import BatchProviderError
 from langchain_costguard.batching.jobs.opening_jobs import check_chain, naming
 from langchain_costguard.batching.jobs.standing import status_of
 from langchain_costguard.batching.jobs.submitting import advance, cancel_parts, hold_parts, resend, settle_parts
+from langchain_costguard.batching.jobs.waiting import Pauses, Watching
 from langchain_costguard.exceptions import BudgetExceededError, StoreError, UntrackedStoreWarning
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from langchain_costguard.batching.jobs.batch_results import BatchResults
     from langchain_costguard.batching.jobs.statuses import BatchStatus
 
-_LONGER: Final = 1.5
-"""How much longer each pause is than the one before."""
 _logger: Final = logging.getLogger("langchain_costguard")
 
 
@@ -95,6 +94,7 @@ class BatchJob:
         first_pause_seconds: float = 5.0,
         longest_pause_seconds: float = 300.0,
         on_progress: Callable[[BatchStatus], object] | None = None,
+        progress: bool | None = None,
     ) -> BatchStatus:
         """Ask again and again, ever more seldom, until the job is done or the time is over.
 
@@ -103,6 +103,8 @@ class BatchJob:
             first_pause_seconds: the pause after the first question; each is half as long again as the one before.
             longest_pause_seconds: the longest pause.
             on_progress: told of every answer.
+            progress: `None` for a bar where a person watches (a terminal, a notebook) and nobody is told of the
+                answers, `True` for one anywhere, `False` for none.
 
         Returns:
             The last answer; `is_done` says whether the time was enough.
@@ -111,15 +113,20 @@ class BatchJob:
             BatchProviderError: the provider refused; an outage is waited out.
             BudgetExceededError: a budget does not hold the next step.
         """
-        pauses = _Pauses(timeout_seconds, first_pause_seconds, longest_pause_seconds)
-        while True:
-            status, pause = self._look(pauses, on_progress)
-            if status is not None:
-                return status
-            time.sleep(pause)
+        pauses = Pauses(timeout_seconds, first_pause_seconds, longest_pause_seconds)
+        with self._watching(progress, on_progress) as watching:
+            while True:
+                status, pause = self._look(pauses, watching, on_progress)
+                if status is not None:
+                    return status
+                time.sleep(pause)
+
+    def _watching(self, progress: bool | None, on_progress: Callable[[BatchStatus], object] | None) -> Watching:
+        is_told = progress is None and on_progress is not None
+        return Watching(False if is_told else progress, self.name or self.id)
 
     def _look(
-        self, pauses: _Pauses, on_progress: Callable[[BatchStatus], object] | None
+        self, pauses: Pauses, watching: Watching, on_progress: Callable[[BatchStatus], object] | None
     ) -> tuple[BatchStatus | None, float]:
         """Ask once; the answer if waiting is over, and else how long to wait."""
         try:
@@ -129,6 +136,7 @@ class BatchJob:
                 raise
             _logger.warning("batch job %s goes on waiting: %s", self.id, error)
             return None, pauses.next()
+        watching.show(status)
         if on_progress is not None:
             on_progress(status)
         return (status, 0.0) if status.is_done or pauses.are_over else (None, pauses.next())
@@ -252,14 +260,16 @@ class BatchJob:
         first_pause_seconds: float = 5.0,
         longest_pause_seconds: float = 300.0,
         on_progress: Callable[[BatchStatus], object] | None = None,
+        progress: bool | None = None,
     ) -> BatchStatus:
         """`wait`; no thread is held while it pauses. The underscore, because `await` is a keyword."""
-        pauses = _Pauses(timeout_seconds, first_pause_seconds, longest_pause_seconds)
-        while True:
-            status, pause = await asyncio.to_thread(self._look, pauses, on_progress)
-            if status is not None:
-                return status
-            await asyncio.sleep(pause)
+        pauses = Pauses(timeout_seconds, first_pause_seconds, longest_pause_seconds)
+        with self._watching(progress, on_progress) as watching:
+            while True:
+                status, pause = await asyncio.to_thread(self._look, pauses, watching, on_progress)
+                if status is not None:
+                    return status
+                await asyncio.sleep(pause)
 
     async def acollect(
         self, chain: Runnable[Any, Any] | None = None, *, wait: bool = True, timeout_seconds: float | None = None
@@ -285,22 +295,3 @@ class BatchJob:
     def __repr__(self) -> str:
         """The job's id and name."""
         return f"BatchJob({self.id!r}{'' if self.name is None else f', name={self.name!r}'})"
-
-
-class _Pauses:
-    """How long to wait between two questions, and when to stop asking."""
-
-    def __init__(self, timeout_seconds: float | None, first: float, longest: float) -> None:
-        self._deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-        self._pause = max(0.0, first)
-        self._longest = longest
-
-    @property
-    def are_over(self) -> bool:
-        """Whether the time is over."""
-        return self._deadline is not None and time.monotonic() >= self._deadline
-
-    def next(self) -> float:
-        """The next pause, in seconds; never beyond the end."""
-        pause, self._pause = min(self._pause, self._longest), self._pause * _LONGER
-        return pause if self._deadline is None else max(0.0, min(pause, self._deadline - time.monotonic()))

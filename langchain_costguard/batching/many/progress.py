@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from langchain_costguard.reports.money import UNKNOWN, dollars
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from langchain_costguard.batching.many.results import ItemOutcome
 
-_REFRESH_SECONDS: Final = 0.1
 _NANO_DIGITS: Final = -9
 
 
@@ -98,132 +94,6 @@ class Tally:
             cost_to_come=coming,
             elapsed_seconds=time.monotonic() - self._began_at,
         )
-
-
-class Display(Protocol):
-    """Somebody or something that is shown how far a run is."""
-
-    def show(self, tally: Tally) -> None:
-        """Show how far it is; called after each item."""
-
-    def close(self, tally: Tally) -> None:
-        """Show how it ended."""
-
-
-def display_of(progress: bool | Callable[[ManyProgress], object] | None, what: str) -> Display:
-    """What shows the progress of a run.
-
-    Args:
-        progress: `None` for a bar where a person watches (a terminal, a notebook), `True` for one anywhere, `False` for
-            none, or a function that is called after each item.
-        what: what is done, beside the bar.
-    """
-    if callable(progress):
-        return _Told(progress)
-    is_notebook = _in_notebook()
-    if progress is False or (progress is None and not is_notebook and not sys.stderr.isatty()):
-        return _Silent()
-    return _NotebookBar() if is_notebook else _TerminalBar(what)
-
-
-class _Silent:
-    def show(self, tally: Tally) -> None:
-        """Nothing."""
-
-    def close(self, tally: Tally) -> None:
-        """Nothing."""
-
-
-class _Told:
-    def __init__(self, listener: Callable[[ManyProgress], object]) -> None:
-        self._listener = listener
-
-    def show(self, tally: Tally) -> None:
-        """Tell the listener."""
-        self._listener(tally.now())
-
-    def close(self, tally: Tally) -> None:
-        """Nothing more to tell."""
-
-
-class _Timed:
-    """Shows something at most ten times a second."""
-
-    def __init__(self) -> None:
-        self._next_at = 0.0
-
-    def show(self, tally: Tally) -> None:
-        """Show it, if it is time."""
-        now = time.monotonic()
-        if now >= self._next_at:
-            self._next_at = now + _REFRESH_SECONDS
-            self._draw(tally.now())
-
-    def _draw(self, progress: ManyProgress) -> None:
-        raise NotImplementedError
-
-
-class _TerminalBar(_Timed):
-    def __init__(self, what: str) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        super().__init__()
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[told]}"),
-            TimeRemainingColumn(),
-        )
-        self._bar = Progress(*columns, console=Console(stderr=True), auto_refresh=False)
-        self._task = self._bar.add_task(what, total=None, told="")
-        self._bar.start()
-
-    def _draw(self, progress: ManyProgress) -> None:
-        self._bar.update(self._task, total=progress.total, completed=progress.ended, told=str(progress), refresh=True)
-
-    def close(self, tally: Tally) -> None:
-        """Draw the end, and give the terminal back."""
-        self._draw(tally.now())
-        self._bar.stop()
-
-
-class _NotebookBar(_Timed):
-    def __init__(self) -> None:
-        from IPython.display import display
-
-        super().__init__()
-        self._handle: Any = display(_Shown(None), display_id=True)
-
-    def _draw(self, progress: ManyProgress) -> None:
-        self._handle.update(_Shown(progress))
-
-    def close(self, tally: Tally) -> None:
-        """Draw the end."""
-        self._draw(tally.now())
-
-
-class _Shown:
-    """A bar as a notebook shows it."""
-
-    def __init__(self, progress: ManyProgress | None) -> None:
-        self._progress = progress
-
-    def __repr__(self) -> str:
-        return "..." if self._progress is None else str(self._progress)
-
-    def _repr_html_(self) -> str:
-        now = self._progress
-        if now is None or now.total is None:
-            return f"<progress></progress> {self!r}"
-        return f'<progress value="{now.ended}" max="{now.total}"></progress> {self!r}'
-
-
-def _in_notebook() -> bool:
-    """Whether a notebook shows what this process displays."""
-    ipython = sys.modules.get("IPython")
-    shell = None if ipython is None else ipython.get_ipython()
-    return shell is not None and hasattr(shell, "kernel")
 
 
 def _rounded(amount: Decimal | None) -> Decimal | None:

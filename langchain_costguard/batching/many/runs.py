@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from langchain_costguard.batching.displays import display_of
 from langchain_costguard.batching.many.asking import Asker
 from langchain_costguard.batching.many.bills import open_watch
 from langchain_costguard.batching.many.checkpoints import open_keeper
 from langchain_costguard.batching.many.course import Course
 from langchain_costguard.batching.many.inputs import Reader
-from langchain_costguard.batching.many.progress import Tally, display_of
+from langchain_costguard.batching.many.progress import Tally
 from langchain_costguard.batching.many.results import ItemOutcome, ManyResults
 
 if TYPE_CHECKING:
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 
     from langchain_core.runnables import Runnable, RunnableConfig
 
+    from langchain_costguard.batching.displays import Display
     from langchain_costguard.batching.many.bills import Watch
     from langchain_costguard.batching.many.checkpoints import Checkpoint, Keeper
     from langchain_costguard.batching.many.course import Ending, Item, OnError
-    from langchain_costguard.batching.many.progress import Display, ManyProgress
+    from langchain_costguard.batching.many.progress import ManyProgress
     from langchain_costguard.batching.retries import Retries
     from langchain_costguard.budgets import Budget
     from langchain_costguard.stores.base import LedgerStore

@@ -19,8 +19,8 @@ from langchain_costguard.batching import (
     resume_batch,
     submit_batch,
 )
-from langchain_costguard.batching.jobs import opening_jobs
 from langchain_costguard.batching.jobs.anthropic import AnthropicBatches
+from langchain_costguard.batching.jobs.submitting import hold_parts
 from langchain_costguard.stores import InMemoryStore
 from langchain_costguard.testing import LoopbackProvider
 from tests.unit_tests.batching.jobs.job_helpers import PROMPT, chain_of, inputs_of, wait
@@ -141,7 +141,6 @@ def test_a_job_is_not_dropped_under_a_second_one_that_goes_on_with_it(
     provider: LoopbackProvider, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who made a job and gives up deletes it: nobody else may have sent it by then."""
-    real = opening_jobs.hold_parts
     second: list[Any] = []
     waiting: list[threading.Thread] = []
 
@@ -153,9 +152,9 @@ def test_a_job_is_not_dropped_under_a_second_one_that_goes_on_with_it(
             other.join(1)
             assert not second  # it waits
             raise KeyboardInterrupt
-        real(context)
+        hold_parts(context)
 
-    monkeypatch.setattr(opening_jobs, "hold_parts", slowly)
+    monkeypatch.setattr("langchain_costguard.batching.jobs.opening_jobs.hold_parts", slowly)
     with pytest.raises(KeyboardInterrupt):
         _submitted(provider, store)
     waiting[0].join(10)
