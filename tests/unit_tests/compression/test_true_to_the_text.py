@@ -61,7 +61,7 @@ def test_rows_of_a_table_stay_on_lines_of_their_own() -> None:
 def test_a_summary_without_the_code_is_not_used() -> None:
     """Code that is kept whole is kept by a summary too."""
     code = "```py\nx = 1\n```"
-    model = ScriptedChatModel(responses="Bad weather.", model_name="gpt-4o-mini", provider="openai")
+    model = ScriptedChatModel(responses="Bad weather.", model="gpt-4o-mini", provider="openai")
     result = ContextCompressor(60, "abstractive", model).compress(f"{NOISE}\n\n{code}\n\n{NOISE}")
     assert code in result.text
     assert (result.method, result.fallback_reason) == (
@@ -74,7 +74,7 @@ def test_a_summary_without_the_code_is_not_used() -> None:
 
 def test_a_summary_of_documents_says_of_which() -> None:
     """Whoever cites needs the sources."""
-    model = ScriptedChatModel(responses="Bad weather.", model_name="gpt-4o-mini", provider="openai")
+    model = ScriptedChatModel(responses="Bad weather.", model="gpt-4o-mini", provider="openai")
     documents = [Document(NOISE, metadata={"source": name, "year": 1990}) for name in "ab"]
     (found,) = ContextCompressor(60, "abstractive", model).compress_documents(documents, "How was the weather?")
     assert found.metadata == {
