@@ -124,7 +124,7 @@ class _NotebookBar(_Timed):
         from IPython.display import display
 
         super().__init__()
-        self._handle: Any = display(_Shown(None), display_id=True)
+        self._handle: Any = display(_Shown(None), display_id=True)  # type: ignore[no-untyped-call] # IPython's
 
     def _draw(self, progress: HowFar) -> None:
         self._handle.update(_Shown(progress))

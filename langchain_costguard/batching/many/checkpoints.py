@@ -141,8 +141,12 @@ class Keeper:
             raise CheckpointError(msg, path=self.path, line=kept.line) from error
 
 
-def open_keeper(checkpoint: Checkpoint | str | os.PathLike[str] | None, chain: Runnable[Any, Any]) -> Keeper | None:
+def open_keeper(checkpoint: object, chain: Runnable[Any, Any]) -> Keeper | None:
     """The checkpoint in use; `None` for none.
+
+    Args:
+        checkpoint: a `Checkpoint`, a path, or `None`.
+        chain: what its results are of.
 
     Raises:
         TypeError: it is no path and no `Checkpoint`.

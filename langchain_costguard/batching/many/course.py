@@ -21,7 +21,7 @@ OnError = Literal["keep", "raise"]
 class Item(NamedTuple):
     """One input that has been read."""
 
-    index: int
+    index: int  # type: ignore[assignment] # instead of `tuple.index`, which nobody asks of an item
     """Its position, from 0."""
     given: Any
     """What goes into the chain."""
