@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     )
     from langchain_costguard.prompt_audit import PromptAudit, slim_prompt
     from langchain_costguard.prompt_caching import CachePlan, measure_caching
-    from langchain_costguard.reports import CostReport, SavingsWaterfall
+    from langchain_costguard.reports import CostComparison, CostForecast, CostReport, SavingsWaterfall
     from langchain_costguard.routing import (
         ComplexityRouter,
         NoRouteError,
@@ -90,7 +90,9 @@ __all__ = [
     "ContextCompressor",
     "Cost",
     "CostCallbackHandler",
+    "CostComparison",
     "CostEstimate",
+    "CostForecast",
     "CostGuardError",
     "CostGuardWarning",
     "CostReport",
@@ -194,7 +196,7 @@ _ROOMS = {
     ),
     "prompt_audit": ("PromptAudit", "slim_prompt"),
     "prompt_caching": ("CachePlan", "measure_caching"),
-    "reports": ("CostReport", "SavingsWaterfall"),
+    "reports": ("CostComparison", "CostForecast", "CostReport", "SavingsWaterfall"),
     "routing": ("ComplexityRouter", "NoRouteError", "Route", "RoutingDecision", "TaskClassifier", "TaskRouter"),
     "semantic_cache": ("SemanticCache", "cached"),
     "stores": ("InMemoryStore", "open_store"),
