@@ -117,11 +117,6 @@ def spent_by(budgets: Iterable[Budget], metadata: Mapping[str, Any]) -> dict[str
     return found
 
 
-def merged(known: dict[str, Any], noted: dict[str, Any]) -> dict[str, Any]:
-    """What checkpoints keep of several allowances of one agent, of which each notes its own."""
-    return {**known, **noted}
-
-
 def restore(budgets: Iterable[Budget], metadata: Mapping[str, Any], spent: Mapping[str, int]) -> None:
     """Bring the counters of a run to what its checkpoint says was spent."""
     for budget in budgets:

@@ -29,12 +29,12 @@ from langchain_costguard.middleware.allowance import (
     KEY,
     checked_budgets,
     forget,
-    merged,
     of_agent,
     restore,
     spent_by,
     thread_key,
 )
+from langchain_costguard.middleware.keeping import merged
 from langchain_costguard.middleware.labels import STEP, TOOL, labels
 from langchain_costguard.middleware.models import as_model
 from langchain_costguard.middleware.shortening import shortened

@@ -24,6 +24,7 @@ from langchain_costguard.middleware.agents import (
     ModelResponse,
     PrivateStateAttr,
 )
+from langchain_costguard.middleware.keeping import merged
 from langchain_costguard.middleware.models import as_model
 from langchain_costguard.middleware.request_runs import RequestRuns
 
@@ -41,9 +42,9 @@ if TYPE_CHECKING:
 
 
 class EscalationState(AgentState[Any]):
-    """What a thread's checkpoints keep of a sticky cascade; neither read nor written by anybody else."""
+    """What a thread's checkpoints keep of each sticky cascade, by its middleware's name; of no concern to others."""
 
-    costguard_escalated: NotRequired[Annotated[bool, PrivateStateAttr]]
+    costguard_escalated: NotRequired[Annotated[dict[str, Any], PrivateStateAttr, merged]]
 
 
 class CascadeMiddleware(AgentMiddleware[EscalationState, Any, Any]):
@@ -101,7 +102,7 @@ class CascadeMiddleware(AgentMiddleware[EscalationState, Any, Any]):
     def before_agent(self, state: Any, runtime: Runtime[Any]) -> dict[str, Any] | None:
         """A new run begins with the small model."""
         del runtime
-        return {"costguard_escalated": False} if state.get("costguard_escalated") else None
+        return {"costguard_escalated": {self.name: False}} if self._stays(state) else None
 
     async def abefore_agent(self, state: Any, runtime: Runtime[Any]) -> dict[str, Any] | None:
         """The same as `before_agent`."""
@@ -158,11 +159,15 @@ class CascadeMiddleware(AgentMiddleware[EscalationState, Any, Any]):
         found = runs.responses[tier]
         response = replace(found, result=[given.output if isinstance(one, AIMessage) else one for one in found.result])
         if self.sticky and tier:
-            return ExtendedModelResponse(response, Command(update={"costguard_escalated": True}))
+            return ExtendedModelResponse(response, Command(update={"costguard_escalated": {self.name: True}}))
         return response
 
     def _is_escalated(self, request: ModelRequest[Any]) -> bool:
-        return self.sticky and bool(request.state.get("costguard_escalated"))
+        return self.sticky and self._stays(request.state)
+
+    def _stays(self, state: Any) -> bool:
+        """Whether the full model was asked in this run."""
+        return bool((state.get("costguard_escalated") or {}).get(self.name))
 
     def _to_full(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
         return request if self.full is None else request.override(model=self.full)

@@ -19,7 +19,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command, interrupt
 
 from langchain_costguard import Budget, BudgetExceededError, CostCallbackHandler, track_costs
-from langchain_costguard.middleware import BudgetMiddleware
+from langchain_costguard.middleware import BudgetMiddleware, CascadeMiddleware
 from langchain_costguard.middleware.tool_calls import PaidToolCall
 from langchain_costguard.middleware.tool_prices import ToolPrices
 from langchain_costguard.middleware.watching import AgentRun, AgentWatcher
@@ -228,6 +228,26 @@ def test_an_agent_may_have_two_allowances(provider: LoopbackProvider, way: str) 
     kept = graph.get_state(THREAD).values["costguard_allowance"]
     assert kept["BudgetMiddleware"]["spent"] == {"calls/run": 3}
     assert kept["TeamBudget"]["spent"] == {"usd/run": int(team.costs.total_cost * 10**9)}
+
+
+def test_an_agent_may_have_two_sticky_cascades(provider: LoopbackProvider) -> None:
+    """Three tiers are two cascades within one another, and both note in one step that they have escalated."""
+
+    class OuterCascade(CascadeMiddleware):
+        pass
+
+    mini, full, saver = model(provider), model(provider, model="gpt-4o"), InMemorySaver()
+    cascades = [OuterCascade(mini, full, sticky=True), CascadeMiddleware(mini, sticky=True)]
+    provider.script("UNCERTAIN", "UNCERTAIN", "UNCERTAIN", calls("search"))
+    graph = agent(full, middleware=cascades, checkpointer=saver)
+    state = ask(graph, "invoke", config=THREAD)
+    assert state["messages"][-1].text == "An answer from the loopback provider."
+    kept = graph.get_state(THREAD).values["costguard_escalated"]
+    assert kept == {"OuterCascade": True, "CascadeMiddleware": True}
+    asked = len(provider.requests)
+    provider.script("Sunny.")
+    ask(graph, "invoke", config=THREAD)
+    assert [request.model for request in provider.requests[asked:]] == ["gpt-4o-mini"], "a new run begins anew"
 
 
 # -- which calls are the agent's -------------------------------------------------------------------------------------

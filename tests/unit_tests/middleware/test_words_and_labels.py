@@ -31,7 +31,12 @@ def refusal(**facts: Any) -> BudgetExceededError:
 
 def test_a_farewell_says_what_was_spent_and_what_is_left_undone() -> None:
     """An agent that just stops leaves its user guessing."""
-    messages = [HumanMessage("Old?"), AIMessage("Yes."), HumanMessage("Weather?"), AIMessage("", tool_calls=[CALL])]
+    messages: list[Any] = [
+        HumanMessage("Old?"),
+        AIMessage("Yes."),
+        HumanMessage("Weather?"),
+        AIMessage("", tool_calls=[CALL]),
+    ]
     said = farewell(facts_of(refusal(reserved=Decimal("0.05")), "the allowance of $1 per day"), messages)
     assert said.text == (
         "I stopped here: of the allowance of $1 per day, $0.9 is spent and $0.05 is reserved, and the next step may "
@@ -45,7 +50,7 @@ def test_a_farewell_says_what_was_spent_and_what_is_left_undone() -> None:
 def test_what_was_answered_is_not_undone() -> None:
     """Only a tool's own refusal leaves its call open."""
     answered = ToolMessage("Sunny", tool_call_id="1")
-    asked = [HumanMessage("Weather?"), AIMessage("", tool_calls=[CALL])]
+    asked: list[Any] = [HumanMessage("Weather?"), AIMessage("", tool_calls=[CALL])]
     assert undone([*asked, answered]) == ["the answer to 'Weather?'"]
     refused = not_called(facts_of(refusal(), "the allowance of $1 per day"), CALL)
     assert undone([*asked, refused]) == ["search(query='Paris')", "the answer to 'Weather?'"]
@@ -112,7 +117,7 @@ def test_calls_are_labelled_without_an_allowance_too() -> None:
     label_agents()
     with LoopbackProvider() as provider:
         model = provider.chat_model()
-        helper = create_agent(model, name="researcher")
+        helper: Any = create_agent(model, name="researcher")
 
         @tool
         def research(query: str) -> str:
@@ -128,9 +133,8 @@ def test_calls_are_labelled_without_an_allowance_too() -> None:
         provider.next(tool_calls=[("research", {"query": "x"})])
         selector = LLMToolSelectorMiddleware(model=model, max_tools=1)
         with track_costs() as costs:
-            create_agent(model, [research, other], middleware=[selector], name="boss").invoke(
-                {"messages": [("user", "hi")]}, {"metadata": {"agent": "mine"}}
-            )
+            boss: Any = create_agent(model, [research, other], middleware=[selector], name="boss")
+            boss.invoke({"messages": [("user", "hi")]}, {"metadata": {"agent": "mine"}})
             model.invoke("outside")
         rows = {row.group: row.calls for row in costs.report().by("metadata:step", "metadata:tool")}
         assert rows[("model/tool_selection", None)] >= 1
