@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from langchain_costguard._version import __version__
 from langchain_costguard.cli import (
+    advise,
     batch,
     budgets,
     cache,
@@ -51,6 +52,7 @@ app: typer.Typer = typer.Typer(
 
 app.command(epilog=demo.EPILOG)(demo.demo)
 app.command(epilog=report.EPILOG)(report.report)
+app.command(epilog=advise.EPILOG)(advise.advise)
 app.command(epilog=explain.EPILOG)(explain.explain)
 app.command(epilog=estimate.EPILOG)(estimate.estimate)
 app.command(epilog=calc.EPILOG)(calc.calc)
