@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from langchain_costguard.batching.given import check_inputs
 from langchain_costguard.batching.jobs.context import ChainContext, JobContext
 from langchain_costguard.batching.jobs.estimating import Estimator
 from langchain_costguard.batching.jobs.job import BatchJob
@@ -31,6 +32,8 @@ MAX_REQUESTS_PER_FILE: Final = 50_000
 
 MAX_BYTES_PER_FILE: Final = 200_000_000
 """OpenAI's limit; Anthropic's is 256 MB, of which 32 are used, because its client holds a whole list in memory."""
+
+_READ_FIRST: Final = "read it first, [one async for one in inputs]"
 
 
 def submit_batch(
@@ -73,6 +76,7 @@ def submit_batch(
         The job, submitted.
 
     Raises:
+        TypeError: `inputs` is a single input.
         UnsupportedChainError: the chain, or a model in it, cannot go through a Batch API.
         BatchInputError: there are no inputs, or one cannot be made into a request.
         BatchDeclinedError: `confirm` said no.
@@ -86,6 +90,7 @@ def submit_batch(
         job = submit_batch(prompt | model | parser, inputs, budgets=Budget(20, per="day"), confirm=ask)
         ```
     """
+    check_inputs(inputs, for_async=_READ_FIRST)
     planned = ChainContext(chain, config, provider, budgets, prices)
     limits = Limits.of(planned.providers[0], max_requests_per_file, max_bytes_per_file, max_enqueued_tokens)
     return BatchJob(new_job(JobFile(store), planned, inputs, name=name, limits=limits, confirm=confirm))
@@ -115,9 +120,11 @@ def estimate_batch(
         max_bytes_per_file: the most bytes of one file.
 
     Raises:
+        TypeError: `inputs` is a single input.
         UnsupportedChainError: the chain cannot be batched.
         BatchInputError: there are no inputs, or one cannot be made into a request.
     """
+    check_inputs(inputs, for_async=_READ_FIRST)
     planned = ChainContext(chain, None, provider, (), prices)
     limits = Limits.of(planned.providers[0], max_requests_per_file, max_bytes_per_file, None)
     estimator = Estimator(planned, "estimate", limits, expected_output_tokens)

@@ -57,6 +57,9 @@ class BatchItemFailedError(Exception):
 class _Booked(NamedTuple):
     item: ItemRow
     entry: LedgerEntry
+    run_id: UUID
+    messages: Sequence[BaseMessage]
+    result: LLMResult | None
 
 
 def book_answers(context: JobContext) -> None:
@@ -87,13 +90,16 @@ class _Booking:
         path = self._context.path(self._part)
         with path.open("rb") if path.is_file() else nullcontext() as requests:
             while chunk := list(islice(items, _ITEMS_AT_ONCE)):
-                booked = [_Booked(item, self._book(item, requests)) for item in chunk]
+                booked = [self._book(item, requests) for item in chunk]
                 if is_booked:
                     self._charge(booked)
                     for recorder in self._watchers.recorders:
                         recorder.flush()
                 rows = [self._row(one, is_booked=is_booked) for one in booked]
                 self._context.file.write(BOOK, rows)
+                for one in booked:  # when the money is noted: a tracer may raise
+                    if self._watchers.others and not _is_known(one.item):
+                        self._tell(one.run_id, one.messages, one.result, one.item)
 
     def _asked(self, item: ItemRow, requests: BinaryIO | None) -> list[BaseMessage]:
         """The messages of an item's request; none if its file was deleted: the answer is booked all the same."""
@@ -102,7 +108,7 @@ class _Booking:
         requests.seek(item.offset)
         return messages_in(self._context.provider(self._part).body_in(requests.read(item.length)))
 
-    def _book(self, item: ItemRow, requests: BinaryIO | None) -> LedgerEntry:
+    def _book(self, item: ItemRow, requests: BinaryIO | None) -> _Booked:
         run_id = run_id_of(item.job, item.step, item.position, item.attempt)
         messages = self._asked(item, requests)
         call = self._calls.call(run_id, messages, self._part.submitted_us)
@@ -113,13 +119,13 @@ class _Booking:
             outcome = Outcome("ok", _usage_in(item), error=type(fault).__name__)
         else:
             outcome = failed_outcome(item)
-        if self._watchers.others:
-            self._tell(run_id, messages, result, item)
         call.watch(self._watchers.views)
-        if not call.recorders:
-            return self._watchers.recorder.lines.finished(call, outcome, call.started_ns)
-        entries = [recorder.book(call, outcome, call.started_ns) for recorder in call.recorders]
-        return entries[0]
+        if call.recorders:
+            entries = [recorder.book(call, outcome, call.started_ns) for recorder in call.recorders]
+            entry = entries[0]
+        else:
+            entry = self._watchers.recorder.lines.finished(call, outcome, call.started_ns)
+        return _Booked(item, entry, run_id, messages, result)
 
     def _result(self, item: ItemRow, run_id: UUID) -> tuple[LLMResult | None, Exception | None]:
         """What the model makes of an answer, or what it says is wrong with it; neither for an item without one."""
@@ -151,7 +157,7 @@ class _Booking:
 
     def _row(self, booked: _Booked, *, is_booked: bool) -> tuple[object, ...]:
         """The values of `BOOK`."""
-        item, entry = booked
+        item, entry = booked.item, booked.entry
         usage = entry.usage or TokenUsage()
         return (
             int(is_booked), entry.billed_nano, self._synchronous_nano(entry), usage.input_tokens, usage.output_tokens,
@@ -207,6 +213,11 @@ class _SomeBudgets:
         self.budgets = budgets
         self.store_of = guard.store_of
         self.tell = guard.tell
+
+
+def _is_known(item: ItemRow) -> bool:
+    """Whether an item was priced by an earlier collection that nobody of ours watched; tracers know it since then."""
+    return item.billed_nano is not None or item.input_tokens > 0
 
 
 def failed_outcome(item: ItemRow) -> Outcome:

@@ -8,6 +8,7 @@ import zlib
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from langchain_costguard.batching.jobs.preparing import cannot_write
 from langchain_costguard.batching.jobs.state_schema import ANSWER, END_REST
 from langchain_costguard.batching.jobs.transport import patiently
 
@@ -71,7 +72,10 @@ def _fetch(context: JobContext, part: PartRow) -> None:
     for number, output in enumerate(part.outputs):
         path = context.path(part).with_suffix(f".answers-{number}")
         if not path.exists():
-            patiently(lambda output=output, path=path: provider.download(batch_id, output, path))  # type: ignore[misc]
+            try:
+                patiently(lambda output=output, path=path: provider.download(batch_id, output, path))  # type: ignore[misc]
+            except OSError as error:
+                raise cannot_write(path, error) from error
         paths.append(path)
     ours = foreign = 0
     for path in paths:

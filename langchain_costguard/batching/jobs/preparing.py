@@ -250,7 +250,7 @@ class PartWriter:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         except OSError as error:
-            raise _cannot_write(path, error) from error
+            raise cannot_write(path, error) from error
         return _Open(part, os.fdopen(descriptor, "wb"))
 
     def _finish(self, opened: _Open) -> None:
@@ -260,7 +260,7 @@ class PartWriter:
             os.fsync(opened.file.fileno())
             opened.file.close()
         except OSError as error:
-            raise _cannot_write(self._context.path(part), error) from error
+            raise cannot_write(self._context.path(part), error) from error
         self._save_items()
         self.parts.append(
             self._context.file.update_part(part, requests=part.requests, bytes=part.bytes, tokens=part.tokens)
@@ -275,6 +275,7 @@ def _group(request: Request) -> tuple[object, ...]:
     return (request.model, request.url, request.betas)
 
 
-def _cannot_write(path: Path, error: OSError) -> BatchStateError:
+def cannot_write(path: Path, error: OSError) -> BatchStateError:
+    """The error of a file that cannot be written."""
     msg = f"{path} cannot be written ({error.strerror}): make room, or give another path with store="
     return BatchStateError(msg)

@@ -103,7 +103,8 @@ END_REST: Final = """
 """
 RESEND: Final = """
     UPDATE items SET attempt = attempt + 1, part = ?, "offset" = ?, length = ?, bound_nano = ?, bound_tokens = ?,
-        state = 'sent', answer = NULL, cause = NULL, message = NULL, code = NULL, http_status = NULL, is_booked = 0
+        state = 'sent', answer = NULL, cause = NULL, message = NULL, code = NULL, http_status = NULL, is_booked = 0,
+        billed_nano = NULL, baseline_nano = NULL, input_tokens = 0, output_tokens = 0
     WHERE job = ? AND step = ? AND position = ?
 """
 LAST_OF_EACH: Final = """

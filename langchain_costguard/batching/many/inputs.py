@@ -6,8 +6,8 @@ from collections.abc import AsyncIterable, Iterable, Mapping, Sequence, Sized
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import Runnable
-from pydantic import BaseModel
 
+from langchain_costguard.batching.given import check_inputs
 from langchain_costguard.batching.many.course import Item
 from langchain_costguard.batching.retries import Retries
 
@@ -38,7 +38,7 @@ def check_call(
             f"a {type(chain).__name__} is no chain: give a Runnable, such as prompt | model or RunnableLambda(function)"
         )
         raise TypeError(msg)
-    _check_inputs(inputs, is_async=is_async)
+    check_inputs(inputs, for_async=None if is_async else "use arun_many")
     if not isinstance(max_concurrency, int) or isinstance(max_concurrency, bool) or max_concurrency < 1:
         msg = f"max_concurrency={max_concurrency!r} runs nothing: give a whole number from 1"
         raise ValueError(msg)
@@ -116,18 +116,3 @@ class Reader:
         if self._keeper is None:
             return Item(index, given)
         return Item(index, given, self._keeper.key_of(index, given) if self._keys is None else self._keys[index])
-
-
-def _check_inputs(inputs: object, *, is_async: bool) -> None:
-    kind = type(inputs).__name__
-    if isinstance(inputs, (str, bytes, Mapping, BaseModel)):
-        msg = (
-            f"inputs is a single {type(inputs).__name__}: give a list of inputs, such as [{type(inputs).__name__}, ...]"
-        )
-        raise TypeError(msg)
-    if isinstance(inputs, AsyncIterable) and not isinstance(inputs, Iterable) and not is_async:
-        msg = f"inputs is a {kind}, which is to be waited for: use arun_many"
-        raise TypeError(msg)
-    if not isinstance(inputs, (Iterable, AsyncIterable)):
-        msg = f"inputs is a {kind}: give a list or any other iterable of inputs"
-        raise TypeError(msg)

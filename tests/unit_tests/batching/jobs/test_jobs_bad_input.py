@@ -207,3 +207,13 @@ def test_the_default_place_can_be_named_by_the_environment(
     job = submit_batch(chain_of(provider), inputs_of(1), provider="openai")
     assert job.store == store
     assert [one.job_id for one in list_batches()] == [job.id]
+
+
+@pytest.mark.parametrize("single", ["a long text", {"x": 1}, b"bytes"])
+def test_a_single_input_is_not_taken_for_many(provider: LoopbackProvider, store: Path, single: Any) -> None:
+    """A text is iterable: each of its letters would be a request, and be paid."""
+    for ask in (submit_batch, estimate_batch):
+        given = {"store": store} if ask is submit_batch else {}
+        with pytest.raises(TypeError, match="give a list of inputs"):
+            ask(provider.chat_model(), single, provider="openai", **given)
+    assert provider.files == ()

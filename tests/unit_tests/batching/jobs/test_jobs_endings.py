@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from langchain_core.callbacks import BaseCallbackHandler
 
 from langchain_costguard import Budget, BudgetExceededError, track_costs
 from langchain_costguard.batching import (
@@ -209,3 +210,72 @@ def test_a_job_that_is_not_collected_is_deleted_only_by_force(provider: Loopback
     other = submit_batch(chain_of(provider), inputs_of(2), store=store, provider="openai")
     delete_batch(other.id, store=store, force=True)
     assert [one.job_id for one in list_batches(store)] == [job.id]
+
+
+class Tracer(BaseCallbackHandler):
+    """Counts what it is told, and may fail at it."""
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.raise_error = fails
+        self.told: list[str] = []
+
+    def on_chat_model_start(self, *_: Any, **__: Any) -> None:
+        """A call begins."""
+        self.told.append("start")
+
+    def on_llm_end(self, *_: Any, **__: Any) -> None:
+        """A call ends."""
+        self.told.append("end")
+        if self.raise_error:
+            msg = "the tracer is down"
+            raise RuntimeError(msg)
+
+    def on_llm_error(self, *_: Any, **__: Any) -> None:
+        """A call fails."""
+        self.told.append("error")
+
+
+def test_tracers_are_told_of_each_call_once(provider: LoopbackProvider, store: Path) -> None:
+    """Who looks twice has not worked twice; items that are sent once more are new calls."""
+    tracer = Tracer()
+    provider.next_batch(failed_share=0.5)
+    job = submit_batch(chain_of(provider), inputs_of(2), store=store, provider="openai", config={"callbacks": [tracer]})
+    job.collect()
+    assert sorted(tracer.told) == ["end", "error", "start", "start"]
+    job.collect()
+    with track_costs(store=InMemoryStore()):
+        job.collect()
+    assert len(tracer.told) == 4
+    job.resubmit_failed()
+    job.collect()
+    assert tracer.told[4:] == ["start", "end"]
+
+
+def test_a_tracer_that_fails_keeps_no_answer_from_being_booked(provider: LoopbackProvider, store: Path) -> None:
+    """The answers are paid whatever a tracer makes of them."""
+    chain, tracer = chain_of(provider), Tracer(fails=True)
+    with track_costs(store=InMemoryStore(), budgets=Budget(1, name="night")) as costs:
+        job = submit_batch(chain, inputs_of(2), store=store, provider="openai", config={"callbacks": [tracer]})
+        with pytest.raises(RuntimeError, match="tracer is down"):
+            job.collect()
+        assert not job.collect().errors
+        assert held(costs) == (provider.billed, 0)
+        assert costs.total_cost == provider.billed
+
+
+def test_a_full_disk_is_named_and_collected_again(
+    provider: LoopbackProvider, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answers are at the provider still; the error says which file had no room."""
+    job = submit_batch(chain_of(provider), inputs_of(2), store=store, provider="openai")
+
+    def fill(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("langchain_costguard.batching.jobs.openai.save_stream", fill)
+        with pytest.raises(
+            BatchStateError, match=r"answers-0 cannot be written \(No space left on device\): make room"
+        ):
+            job.collect()
+    assert not job.collect().errors
