@@ -25,14 +25,14 @@ def month(tmp_path: Path) -> str:
     with SQLStore(path) as store:
         for number in range(60):
             line = make_entry(at=MORNING + number * timedelta(hours=2), chain="Reports", first_token_us=1)
-            store.append(replace(line, prompt_digest=(number % 30).to_bytes(16, "big")))
+            store.append(replace(line, prompt_digest=(number % 30 + 1).to_bytes(16, "little")))
     return str(path)
 
 
 def test_advice_is_ranked_and_ends_in_the_line_that_does_it(month: str, run: Callable[..., Any]) -> None:
     """One command, and a reader knows what to do first."""
     shown = run("advise", "--store", month, "--can-wait", "Reports").out
-    assert shown.index("Answer repeated prompts") < shown.index("1. Answer repeated prompts")
+    assert shown.index("1. Send in a batch what can wait: Reports") < shown.index("2. Answer repeated prompts")
     assert "Do: set_llm_cache(SemanticCache(" in shown
     assert "All together" in shown
 
