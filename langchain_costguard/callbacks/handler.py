@@ -100,14 +100,15 @@ class CostCallbackHandler(SeenCalls):
         self._views = (self,)
         if allowed and not self.is_disabled:
             kept_in = _counters(allowed, budget_store, opened)
-            self.guard = BudgetGuard(
+            guard = BudgetGuard(
                 allowed, kept_in, self._recorder.prices, on_store_error=on_store_error, on_alert=on_alert
             )
-            self.guard.recorder = self._recorder
+            guard.recorder = self._recorder
+            self.guard: BudgetGuard | None = guard
             if kept_in is not None:
                 self._recorder.deliver(kept_in)
-            self.run_inline: bool = not self.guard.is_remote
-            if self.guard.is_remote:
+            self.run_inline: bool = not guard.is_remote
+            if guard.is_remote:
                 note_askers()
         if not self.is_disabled:
             self.prices.warm()

@@ -40,8 +40,8 @@ class Front:
 
     def __init__(self, service: LoopbackService, limits: BatchLimits, clock: BatchClock) -> None:
         """Open for business."""
-        self.faults = Faults()
-        self.files = Files()
+        self.faults: Faults = Faults()
+        self.files: Files = Files()
         self.batch_script: deque[BatchBehaviour] = deque()
         self.watchers: list[Callable[[Moment, str, str], object]] = []
         self._service = service
