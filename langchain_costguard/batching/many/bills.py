@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import BaseCallbackManager
 
@@ -12,10 +11,12 @@ from langchain_costguard.callbacks.calls import CALLS
 from langchain_costguard.callbacks.handler import CostCallbackHandler
 from langchain_costguard.callbacks.scopes import current_views, register_hooks
 from langchain_costguard.callbacks.watcher import CallWatcher
+from langchain_costguard.cost import NANO_PER_USD, to_usd
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping
+    from decimal import Decimal
     from uuid import UUID
 
     from langchain_costguard.callbacks.watcher import CallView
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from langchain_costguard.ledger import LedgerEntry
     from langchain_costguard.recorder import Recorder
     from langchain_costguard.stores.base import LedgerStore
-
-_NANO_DIGITS: Final = -9
 
 
 class ItemBill:
@@ -95,7 +94,7 @@ class ItemBill:
     @property
     def cost(self) -> Decimal | None:
         """The cost in US dollars; `None` when that of one of its calls is not known."""
-        return None if self.nano is None else Decimal(self.nano).scaleb(_NANO_DIGITS)
+        return None if self.nano is None else to_usd(self.nano, NANO_PER_USD)
 
 
 class Watch:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from langchain_costguard.cost import NANO_PER_USD, to_usd
 from langchain_costguard.reports.money import UNKNOWN, dollars
 
 if TYPE_CHECKING:
     from langchain_costguard.batching.many.results import ItemOutcome
-
-_NANO_DIGITS: Final = -9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,13 +82,13 @@ class Tally:
         is_known = self._priced or not self._unpriced
         coming = None
         if self._total is not None and (self._priced or ended == self._total):
-            coming = Decimal(self._nano * (self._total - ended) // (self._priced or 1)).scaleb(_NANO_DIGITS)
+            coming = to_usd(self._nano * (self._total - ended) // (self._priced or 1), NANO_PER_USD)
         return ManyProgress(
             done=self._done,
             restored=self._restored,
             failed=self._failed,
             total=self._total,
-            cost=Decimal(self._nano).scaleb(_NANO_DIGITS) if is_known else None,
+            cost=to_usd(self._nano, NANO_PER_USD) if is_known else None,
             unpriced_items=self._unpriced,
             cost_to_come=coming,
             elapsed_seconds=time.monotonic() - self._began_at,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from langchain_costguard.batching.many.errors import ItemsFailedError
+from langchain_costguard.cost import NANO_PER_USD, to_usd
 from langchain_costguard.reports.money import counted, dollars
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from langchain_costguard.batching.many.bills import ItemBill
 
 Status = Literal["done", "restored", "failed", "not_run"]
-_NANO_DIGITS: Final = -9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,7 +127,7 @@ class ManyResults(Sequence[Any]):
             is_tracked = is_tracked and bill.is_tracked
         if not is_tracked or (unpriced and not priced):
             return None
-        return Decimal(known).scaleb(_NANO_DIGITS)
+        return to_usd(known, NANO_PER_USD)
 
     @property
     def unpriced_calls(self) -> int:
