@@ -1,0 +1,138 @@
+"""Damaged exports are refused whole, unreadable rows are counted and named, and nothing is guessed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from langchain_costguard.imports import ForeignFormatError, import_from
+from langchain_costguard.stores import InMemoryStore
+from tests.unit_tests.imports.excerpts import ANTHROPIC, ANTHROPIC_CSV, LANGFUSE, LITELLM, OPENAI, OPENAI_CSV, imported
+
+if TYPE_CHECKING:
+    from langchain_costguard.imports import ImportSource
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"startTime": "yesterday"}, "startTime is 'yesterday', not a date and time"),
+        ({"startTime": None}, "it has no startTime or start_time"),
+        ({"startTime": "0001-01-01"}, "startTime is '0001-01-01', not a date and time"),
+        ({"startTime": 1759622400000}, "startTime is 1759622400000, not a date and time"),
+        ({"prompt_tokens": -5}, "prompt_tokens is negative (-5)"),
+        ({"prompt_tokens": 10**30}, "prompt_tokens is 1000000000000000000000000000000, more than any row can hold"),
+        ({"prompt_tokens": "9" * 5000}, f"prompt_tokens is '{'9' * 39}..., not a whole number"),
+        ({"prompt_tokens": 1.5}, "prompt_tokens is 1.5, not a whole number"),
+        ({"prompt_tokens": "many"}, "prompt_tokens is 'many', not a whole number"),
+        ({"prompt_tokens": True}, "prompt_tokens is True, not a whole number"),
+        ({"prompt_tokens": None}, "it has no prompt_tokens"),
+        ({"request_id": ""}, "it has no request_id"),
+        ({"metadata": "{'a': 1}"}, "metadata is not JSON (\"{'a': 1}\")"),
+        ({"metadata": []}, "metadata is no JSON object"),
+        ({"request_tags": "{}"}, "request_tags is no JSON list"),
+        ({"model": {}}, "model is no text"),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_left_out_and_named(change: dict[str, Any], reason: str) -> None:
+    """One bad row must not cost the month, nor go into the sums."""
+    done, lines = imported("litellm", LITELLM, dict(LITELLM, request_id="r2") | change)
+    assert (done.new, done.unreadable, len(lines)) == (1, 1, 1)
+    assert done.faults == ((2, reason),)
+
+
+def test_strict_refuses_the_whole_file_for_one_row() -> None:
+    """Whoever reconciles a bill wants all of it or nothing."""
+    store = InMemoryStore()
+    with pytest.raises(ForeignFormatError, match="Row 2 of this export of LiteLLM_SpendLogs cannot be read") as raised:
+        imported("litellm", LITELLM, dict(LITELLM, request_id="r2", prompt_tokens=-5), store=store, strict=True)
+    assert (raised.value.row, raised.value.source, list(store.entries())) == (2, "litellm", [])
+
+
+def test_only_the_first_faults_are_listed_and_all_are_counted() -> None:
+    """A million bad rows must not fill the memory."""
+    done, _ = imported("litellm", LITELLM, *[dict(LITELLM, prompt_tokens=-5)] * 30)
+    assert (done.unreadable, len(done.faults)) == (30, 10)
+
+
+@pytest.mark.parametrize(
+    ("source", "lines", "message"),
+    [
+        ("langfuse", [], "The file is empty: export the observations"),
+        ("langfuse", ["  ", ""], "The file is empty"),
+        (
+            "litellm",
+            ["request_id,model,startTime", "r1,mini,2026-10-05"],
+            r"has a column prompt_tokens, .*its columns: req",
+        ),
+        ("openai", ["start_time,amount_value,amount_currency", "1759622400,1,usd"], r"column input_tokens.*not costs"),
+        ("anthropic", ["usage_date_utc,model,cost_usd", "2026-08-05,mini,1"], r"usage_input_tokens_no_cache.*not cost"),
+        ("langsmith", [json.dumps(LITELLM)], r"Row 1 .*it has no run_type\); none of its 1 rows"),
+        ("langfuse", [json.dumps([LANGFUSE, LANGFUSE])[:-200]], "Row 2 is damaged, or the file ends in the middle"),
+        ("langfuse", [json.dumps({"data": [LANGFUSE]}, indent=1)[:-200]], "The file is damaged, or the file ends"),
+        ("anthropic", [ANTHROPIC_CSV.splitlines()[0], '2026-08-05,"mini'], "Row 2 is damaged, or the file ends"),
+        ("openai", [OPENAI_CSV.splitlines()[0], "1759622400,17"], "it has 2 cells where the header has 16"),
+        ("openai", ['{"object": "organization.costs.result", "amount": {"value": 1}}'], "it is a cost, not usage"),
+        ("litellm", ["[NaN]"], "Row 1 is damaged"),
+        ("litellm", ["[1]"], "it is no JSON object"),
+    ],
+)
+def test_a_file_that_is_no_such_export_is_refused_with_what_to_export(
+    source: ImportSource, lines: list[str], message: str
+) -> None:
+    """Half a file, or another system's, must not look like a small month."""
+    store = InMemoryStore()
+    with pytest.raises(ForeignFormatError, match=message):
+        import_from(source, lines, store)
+    assert list(store.entries()) == []
+
+
+def test_half_a_line_of_json_lines_is_a_row_that_cannot_be_read() -> None:
+    """The lines before it are whole; the last one is counted as missing."""
+    done, _ = imported("litellm", LITELLM, json.dumps(LITELLM)[:50])
+    assert (done.new, done.faults) == (1, ((2, "it is not JSON"),))
+
+
+def test_a_binary_file_is_refused() -> None:
+    """LangSmith's bulk export is Parquet, which has to be converted first."""
+    with pytest.raises(ForeignFormatError, match="no text in UTF-8"):
+        import_from("langsmith", [b"PAR1\xff\xfe\x00"], InMemoryStore())  # type: ignore[arg-type]
+
+
+def test_an_export_without_rows_is_no_error() -> None:
+    """A quiet day is a day."""
+    assert imported("langfuse", "[]")[0].new == 0
+    assert imported("openai", dict(OPENAI, data=[]))[0].new == 0
+
+
+def test_a_source_nobody_knows_is_refused() -> None:
+    """A slip of the pen is not a format."""
+    with pytest.raises(ValueError, match="choose one of 'langfuse'"):
+        import_from("langfuze", [], InMemoryStore())  # type: ignore[arg-type]
+
+
+def test_usage_in_other_units_than_tokens_is_not_read_as_tokens() -> None:
+    """A thousand characters are no thousand tokens."""
+    done, _ = imported("langfuse", LANGFUSE, dict(LANGFUSE, usage_details={"input": 9, "unit": "CHARACTERS"}))
+    assert done.faults == ((2, "its usage is counted in CHARACTERS, not in tokens"),)
+
+
+def test_what_a_report_does_not_say_is_named() -> None:
+    """Without these groups half-price calls are billed in full, and long contexts too low."""
+    result = dict(OPENAI["data"][0]["results"][0], batch=None, start_time=1759622400)
+    assert "grouped by batch" in next(iter(imported("openai", result)[0].doubts))
+    row = {**ANTHROPIC["data"][0], **ANTHROPIC["data"][0]["results"][0], "service_tier": None, "context_window": None}
+    del row["results"]
+    row["server_tool_use"] = {"web_search_requests": 3}
+    done, [line] = imported("anthropic", row)
+    assert sorted(done.doubts.values()) == [1, 1, 1, 1]
+    assert line.is_priced
+
+
+def test_more_cached_tokens_than_tokens_are_refused() -> None:
+    """Such a row contradicts itself; any cost for it would be made up."""
+    bad = dict(OPENAI["data"][0]["results"][0], input_cached_tokens=2000, start_time=1759622400)
+    done, _ = imported("openai", OPENAI, bad)
+    assert done.faults == ((2, "its cached and audio tokens are more than all of its tokens"),)
