@@ -28,8 +28,10 @@ _CHOOSING: Final = frozenset({"cascade", "routing", "local_model"})
 """The techniques that have chosen a model: no other one is advised for their calls."""
 _HOUR_US: Final = 3600 * US_PER_SECOND
 _DAY: Final = 86_400.0
+_BUCKETS: Final = 8
 _HEAD: Final = 8
 """So many bytes of a digest are kept: a million digests share none by chance (1 in 10 million)."""
+_NO_CARD: Final = (0.0, 0.0, None)
 _LARGEST: Final = 10**12
 """A call with more tokens than this is a mistake, and is left out."""
 
@@ -63,7 +65,7 @@ class _Reader:
         self._groups: dict[Any, int] = {}
         self._rows: list[Any] = []
         self._users: dict[str | None, int] = {None: -1}
-        self._cards: dict[Question, tuple[float, float, Price | None]] = {}
+        self._cards: dict[tuple[Any, ...], tuple[float, float, Price | None]] = {}
         self._trials: dict[tuple[str, str], Counter[str]] = {}
         self._hours: dict[int, list[int]] = {}
 
@@ -93,7 +95,7 @@ class _Reader:
         prefixes = _column(self._prefixes, np.uint64)
         if not is_sorted:
             prefixes, first = _reordered(prefixes, first, order)
-        usage = np.ascontiguousarray(_column(self._usage, np.int64).reshape(-1, _HEAD).T)
+        usage = np.ascontiguousarray(_column(self._usage, np.int64).reshape(-1, _BUCKETS).T)
 
         def placed(column: Any, kind: Any) -> Any:  # noqa: ANN401 - arrays of several kinds
             found = _column(column, kind)
@@ -122,7 +124,7 @@ class _Reader:
             return
         self._at.append(entry.started_at_us)
         self._billed.append(entry.billed_nano)
-        self._usage.extend(usage.counts)
+        self._usage.extend(usage[:_BUCKETS])
         self._group.append(self._group_of(entry, usage.input_tokens))
         self._user.append(self._users.setdefault(entry.user, len(self._users) - 1))
         self._streamed.append(entry.first_token_us is not None)
@@ -134,22 +136,20 @@ class _Reader:
         self._first.append(len(self._prefixes))
 
     def _group_of(self, entry: LedgerEntry, input_tokens: int) -> int:
-        asked = Question(
-            entry.provider, entry.request_model, entry.response_model, entry.service_tier, batch=entry.batch
-        )
+        asked = (entry.provider, entry.request_model, entry.response_model, entry.service_tier, entry.batch)
         moment = entry.started_at_us / US_PER_SECOND
-        since, until, card = self._cards.get(asked) or (0.0, 0.0, None)
+        since, until, card = self._cards.get(asked) or _NO_CARD
         if not since <= moment < until:
-            card = self._pricer.card(asked, moment)
+            card = self._pricer.card(Question._make(asked), moment)
             day = moment // _DAY * _DAY
             since, until = (day, day + _DAY) if card is None else (card.valid_from, card.valid_until)
             self._cards[asked] = since, until, card
         step = step_of(card, input_tokens)
-        is_chosen = not _CHOOSING.isdisjoint(entry.techniques)
+        is_chosen = bool(entry.techniques) and not _CHOOSING.isdisjoint(entry.techniques)
         key = (asked, entry.chain, since if card is not None else None, step, is_chosen)
         number = self._groups.setdefault(key, len(self._rows))
         if number == len(self._rows):
-            self._rows.append((asked, entry.chain, card, step, moment, is_chosen))
+            self._rows.append((Question._make(asked), entry.chain, card, step, moment, is_chosen))
         return number
 
     def _note_cascade(self, entry: LedgerEntry) -> None:
@@ -204,7 +204,7 @@ def _left_out(entry: LedgerEntry) -> str | None:
     if entry.billed_nano is None:
         return "unpriced"
     usage = entry.usage
-    return "other" if usage is None or usage.total_tokens > _LARGEST else None
+    return "other" if usage is None or max(usage[:_BUCKETS]) > _LARGEST else None
 
 
 def _column(column: Any, kind: Any) -> Any:  # noqa: ANN401 - arrays of several kinds
