@@ -9,6 +9,7 @@ import typer
 
 from langchain_costguard.cli import options
 from langchain_costguard.cli.console import epilog, fail, print_json, warn
+from langchain_costguard.cli.foreign import Source, import_foreign
 from langchain_costguard.cli.ledgers import lasting_place, refuse_ledger, settled_ledger
 
 if TYPE_CHECKING:
@@ -22,7 +23,11 @@ EXPORT_EPILOG: Final = epilog(
     "export costs.focus.csv --format focus --billing-account org-1234",
     "export - --store costs.db --user u1",
 )
-IMPORT_EPILOG: Final = epilog("import costs.jsonl", "import - --store postgresql://user@host/costs < costs.jsonl")
+IMPORT_EPILOG: Final = epilog(
+    "import costs.jsonl",
+    "import - --store postgresql://user@host/costs < costs.jsonl",
+    "import observations.csv --from langfuse --store last-month.db",
+)
 
 
 class Format(StrEnum):
@@ -146,20 +151,31 @@ def _written(entries: Iterable[LedgerEntry], place: str | IO[str], form: Format,
 
 
 def import_(
-    file: Annotated[str, typer.Argument(help="What `export` wrote; - for standard input.")],
+    file: Annotated[str, typer.Argument(help="What `export` or another system wrote; - for standard input.")],
     *,
+    source: Annotated[
+        Source, typer.Option("--from", help="Whose export it is; jsonl is what `export` wrote.")
+    ] = Source.jsonl,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse another system's file if one row of it cannot be read.")
+    ] = False,
     store: options.Store = None,
+    prices: options.PriceFile = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Write exported lines into a ledger; a call that is there already stays as it is, so twice is once.
 
-    The whole file is checked before its first line is written. A ledger that is not there is begun.
+    The whole file is checked before its first line is written. A ledger that is not there is begun. Calls of another
+    system are priced at the moment they were made; lines of `export` keep their costs.
     """
     from langchain_costguard.exports import import_entries, read_jsonl
     from langchain_costguard.reports.money import counted
     from langchain_costguard.stores import open_store
 
     place = lasting_place(store)
+    if source is not Source.jsonl:
+        import_foreign(file, source, place, options.price_book(prices), strict=strict, as_json=as_json)
+        return
     try:
         entries = read_jsonl(typer.get_binary_stream("stdin") if file == options.STDIN else file)
     except OSError as error:

@@ -131,10 +131,24 @@ def import_from(
     if source == "jsonl":
         own = path_or_lines if isinstance(path_or_lines, str | os.PathLike) else _spooled(path_or_lines)
         return ImportResult(source, *import_entries(store, read_jsonl(own)))
+    with checked_export(source, path_or_lines, strict=strict) as write:
+        return write(store, prices or PriceBook())
+
+
+@contextmanager
+def checked_export(
+    source: ImportSource, path_or_lines: Place | Lines, *, strict: bool = False
+) -> Iterator[Callable[[LedgerStore, PriceBook], ImportResult]]:
+    """Read another system's export to its end before there need be a ledger; arguments and errors as `import_from`.
+
+    Yields:
+        What writes its calls into a ledger.
+    """
+    export = _EXPORTS[source]
     with _rewindable(path_or_lines) as file, _long_cells():
-        _check(file, _EXPORTS[source](), strict=strict)
+        _check(file, export(), strict=strict)
         file.seek(0)
-        return _write(file, _EXPORTS[source](), store, prices or PriceBook())
+        yield lambda store, prices: _write(file, export(), store, prices)
 
 
 class _Tally:

@@ -159,7 +159,7 @@ ANTHROPIC_CSV = (
     "usage_date_utc,model_version,api_key,workspace,usage_type,context_window,usage_input_tokens_no_cache,"
     "usage_input_tokens_cache_write_5m,usage_input_tokens_cache_write_1h,usage_input_tokens_cache_read,"
     "usage_output_tokens,web_search_count,inference_geo,speed\n"
-    "2026-08-05,mini,production,Default,batch,≤ 200k,1500,500,1000,200,500,0,global,\n"
+    "2026-11-05,mini,production,Default,batch,≤ 200k,1500,500,1000,200,500,0,global,\n"
 )
 
 

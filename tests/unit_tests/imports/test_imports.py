@@ -86,7 +86,7 @@ def test_the_csv_of_anthropics_console_names_batch_as_a_kind_of_usage() -> None:
     store = InMemoryStore()
     import_from("anthropic", ANTHROPIC_CSV.replace("mini", "claude-haiku-4-5").splitlines(), store)
     [line] = store.entries()
-    assert (line.batch, line.service_tier, line.started_at_utc) == (True, None, datetime(2026, 8, 5, tzinfo=UTC))
+    assert (line.batch, line.service_tier, line.started_at_utc) == (True, None, datetime(2026, 11, 5, tzinfo=UTC))
     assert line.usage is not None
     assert line.usage.counts == (1500, 200, 500, 1000, 0, 500, 0, 0)
     assert line.billed_cost == Decimal("0.0033225")
