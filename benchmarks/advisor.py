@@ -236,10 +236,12 @@ def write_large(path: Path, lines: int) -> None:
         numbers = [row[0] for row in connection.execute("SELECT rowid FROM ledger")]
         changed = []
         for number in numbers:
-            prompt = draw.randbytes(16) if draw.random() < 2 / 3 else number.to_bytes(16, "big")[::-1][:2] * 8
+            asked_again = (draw.randrange(lines // 50) + 1).to_bytes(4, "big") * 4
+            prompt = draw.randbytes(16) if draw.random() < 2 / 3 else asked_again
             first = draw.choice(heads) if draw.random() < 1 / 2 else draw.randbytes(16)
             blocks = (first, bytes(reversed(first)), draw.randbytes(16))
             changed.append((prompt, b"".join(b"\x00\x10" + block for block in blocks), number))
+        connection.execute("UPDATE ledger SET uncached_input_tokens = 4000")  # three blocks are more than 1,000 tokens
         connection.executemany("UPDATE ledger SET prompt_digest = ?, prefix_digests = ? WHERE rowid = ?", changed)
         connection.commit()
 

@@ -80,7 +80,7 @@ def advise(  # noqa: PLR0913 - what a user can know beside the ledger, all named
         prices: the prices of the counterfactuals; the bundled list if not given.
         ttl_seconds: how long an answer could be served again.
         is_shared: whether users may be given each other's answers.
-        can_wait: names of runs (anywhere on a chain's path) or models whose calls may wait for hours.
+        can_wait: names of runs (anywhere on a chain's path) or of bare models whose calls may wait for hours.
         alternatives: for a model the cheaper one to compare it with, `{"gpt-4o": "gpt-4.1-mini"}`.
         plans: plans that could be had instead of paying as you go.
         gpu_hour: the price of an hour of a machine that could serve the calls, in US dollars.
@@ -103,10 +103,10 @@ def advise(  # noqa: PLR0913 - what a user can know beside the ledger, all named
     book = prices if prices is not None else _book()
     calls = read_calls(_lines(ledger, query, since, until), book)
     found = _worthwhile(calls, _proposals(calls, book, ttl_seconds, is_shared, can_wait, alternatives, tz))
-    period = _period(calls, query, since, until)
+    period = calls.seconds
     findings = [_finding(each, period) for each in found]
     if gpu_hour is not None and len(calls) >= FEWEST_CALLS:
-        machine = machine_of_your_own(calls, Machine(gpu_hour, capacity_per_hour), period or calls.seconds)
+        machine = machine_of_your_own(calls, Machine(gpu_hour, capacity_per_hour), period)
         findings += [] if machine is None else [_completed(machine, period)]
     plan = plan_that_suits(calls, plans) if len(calls) >= FEWEST_CALLS else None
     findings += [] if plan is None else [_completed(plan, period)]
@@ -121,7 +121,7 @@ def advise(  # noqa: PLR0913 - what a user can know beside the ledger, all named
         until=_moment(calls, -1),
         calls=len(calls),
         counted=calls.counted,
-        missing=tuple(_missing(calls, period)),
+        missing=(*_missing(calls, period), *_unmatched(calls, can_wait)),
         notes=tuple(early_breaks(calls)) if len(calls) >= FEWEST_CALLS else (),
     )
 
@@ -202,13 +202,6 @@ def _worthwhile(calls: Calls, proposals: Iterable[Proposal]) -> list[Proposal]:
     return [each for each in most if together[each.technique] > bill * WORTH_SHARE]
 
 
-def _period(calls: Calls, query: LedgerQuery | None, since: datetime | None, until: datetime | None) -> float:
-    """How many seconds were observed: those that were asked for, else from the first call to the last."""
-    begin = since or (query.since if query else None) or _moment(calls, 0)
-    end = until or (query.until if query else None) or _moment(calls, -1)
-    return max(0.0, (min(end, datetime.now(UTC)) - begin).total_seconds()) if begin and end else 0.0
-
-
 def _finding(proposal: Proposal, period: float) -> Finding:
     saving = _range(proposal.saved)
     return Finding(
@@ -267,3 +260,11 @@ def _missing(calls: Calls, period: float) -> Iterator[str]:
         )
     if len(calls) and period < _DAY:
         yield "a whole day: there are no figures per month. Ask again tomorrow"
+
+
+def _unmatched(calls: Calls, can_wait: Sequence[str]) -> Iterator[str]:
+    """Names that no chain and no bare model has."""
+    named = {name for group in calls.groups for name in (group.chain or group.question.model).split(" > ")}
+    for name in can_wait:
+        if name not in named:
+            yield f"calls of {name!r}, which can wait: no run around a call and no bare model is called so"

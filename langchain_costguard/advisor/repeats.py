@@ -30,8 +30,10 @@ def repeats(calls: Calls, ttl_seconds: float, *, is_shared: bool) -> Iterator[Pr
         is_shared: whether users may see each other's answers.
 
     Yields:
-        At most one proposal. Low: answers are kept for an hour. High: users share answers.
+        At most one proposal. Low: answers are kept for an hour. High: users share answers. Where some calls name their
+        user, those that do not are only in the high: a cache with tenants answers nobody unknown.
     """
+    is_shared = is_shared or not bool((calls.user >= 0).any())
     known = np.flatnonzero(calls.digest)
     if not len(known):
         return
@@ -114,6 +116,7 @@ def models_of(calls: Calls) -> tuple[list[tuple[str | None, str]], Ints]:
 
 def _served(calls: Calls, known: Ints, ttl_seconds: float, *, is_shared: bool) -> Ints:
     _, model = models_of(calls)
+    known = known if is_shared else known[calls.user[known] >= 0]
     owner = np.zeros(len(known), dtype=np.int64) if is_shared else calls.user[known].astype(np.int64) + 1
     key = mixed(calls.digest[known], model[known], owner)
     found = np.zeros(len(calls), dtype=bool)

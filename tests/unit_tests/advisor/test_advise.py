@@ -67,6 +67,22 @@ def test_users_are_not_given_each_others_answers_unless_that_is_said() -> None:
     assert careful.saving.high == shared.saving.expected == Decimal("0.2065")
 
 
+def test_calls_that_do_not_say_whose_they_are_are_not_served_beside_tenants() -> None:
+    """A cache with tenants answers nobody unknown; a saving on those calls would never come."""
+    users = ["u1"] * 10 + [None] * 50
+    made = [replace(line, prompt_digest=b"same prompt 1234") for line in lines(60)]
+    made = [replace(line, user=user) for line, user in zip(made, users, strict=True)]
+    found = only(advise(made), "exact_cache")
+    assert (found.figures["repeats"], found.figures["repeats_across_users"]) == (9, 59)
+    assert "tenant" in found.code
+    assert "tenant" not in only(advise([replace(line, user=None) for line in made]), "exact_cache").code
+
+
+def test_a_name_that_can_wait_and_that_nobody_has_is_told() -> None:
+    """A chain that was misspelled would silently never wait."""
+    assert any("'Report'" in one for one in advise(lines(60, chain="Reports"), can_wait=["Report"]).missing)
+
+
 def test_a_shared_beginning_is_worth_the_reads_less_the_write() -> None:
     """Anthropic bills a write at 1.25 and a read at 0.1 of the input price; whole blocks of 4,096 bytes are sure."""
     blocks = (b"block one prefix", b"block two prefix")
