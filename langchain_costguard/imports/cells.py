@@ -61,8 +61,8 @@ def needed_text(row: Row, *names: str) -> str:
 def count(row: Row, *names: str) -> int | None:
     """A cell as a whole number, zero or more; `None` for an empty one. `"12.0"` is 12."""
     name, value = first(row, *names)
-    if value is None:
-        return None
+    if value is None or (type(value) is int and 0 <= value <= MOST_TOKENS):
+        return value
     number = _number(value)
     if number is None or number != number.to_integral_value():
         refuse(f"{name} is {_quoted(value)}, not a whole number")
@@ -73,10 +73,11 @@ def count(row: Row, *names: str) -> int | None:
     return int(number)
 
 
-def amount(row: Row, *names: str) -> Decimal | None:
-    """A cell as an exact amount; `None` for an empty one and for what is no number."""
+def dollars(row: Row, *names: str) -> Decimal | None:
+    """A cell as an exact amount of US dollars; `None` for an empty one, another currency and what is no number."""
     _, value = first(row, *names)
-    return None if value is None else _number(value)
+    currency = text(row, "currency") or "USD"
+    return None if value is None or currency.upper() != "USD" else _number(value)
 
 
 def moment_us(row: Row, *names: str) -> int | None:

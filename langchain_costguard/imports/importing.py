@@ -39,7 +39,7 @@ ImportSource = Literal["langfuse", "langsmith", "openai", "anthropic", "litellm"
 SOURCES: Final = get_args(ImportSource)
 """The names `import_from` knows."""
 
-Lines: TypeAlias = "IO[str] | IO[bytes] | Iterable[str]"
+Lines: TypeAlias = "Iterable[str] | Iterable[bytes]"
 """An open file, or the lines of one."""
 
 _SPOOL_BYTES: Final = 64 * 1024 * 1024

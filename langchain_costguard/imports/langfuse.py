@@ -74,7 +74,7 @@ class LangfuseExport:
             tags=cells.texts(row, "tags", "trace_tags", "traceTags"),
             metadata=metadata,
             prompt=row.get("input") or None,
-            foreign_cost=cells.amount(row, "total_cost", "totalCost", "calculatedTotalCost"),
+            foreign_cost=cells.dollars(row, "total_cost", "totalCost", "calculatedTotalCost"),
             doubts=doubts,
         )
 

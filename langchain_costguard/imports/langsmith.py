@@ -59,7 +59,7 @@ class LangSmithExport:
             tags=cells.texts(row, "tags"),
             metadata={name: value for name, value in metadata.items() if name != "usage_metadata"},
             prompt=_prompt(row),
-            foreign_cost=cells.amount(row, "total_cost"),
+            foreign_cost=cells.dollars(row, "total_cost"),
         )
 
 

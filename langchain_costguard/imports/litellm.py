@@ -64,7 +64,7 @@ class LiteLLMSpendLogs:
             tags=cells.texts(row, "request_tags"),
             metadata={name: value for name in _KEPT if (value := row.get(name) or metadata.get(name))},
             prompt=_prompt(row),
-            foreign_cost=cells.amount(row, "spend"),
+            foreign_cost=cells.dollars(row, "spend"),
         )
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from langchain_costguard.imports import ForeignFormatError, import_from
+from langchain_costguard.imports import ForeignFormatError, import_from, records
 from langchain_costguard.stores import InMemoryStore
 from tests.unit_tests.imports.excerpts import ANTHROPIC, ANTHROPIC_CSV, LANGFUSE, LITELLM, OPENAI, OPENAI_CSV, imported
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from langchain_costguard.imports import ImportSource
 
 
@@ -98,7 +101,7 @@ def test_half_a_line_of_json_lines_is_a_row_that_cannot_be_read() -> None:
 def test_a_binary_file_is_refused() -> None:
     """LangSmith's bulk export is Parquet, which has to be converted first."""
     with pytest.raises(ForeignFormatError, match="no text in UTF-8"):
-        import_from("langsmith", [b"PAR1\xff\xfe\x00"], InMemoryStore())  # type: ignore[arg-type]
+        import_from("langsmith", [b"PAR1\xff\xfe\x00"], InMemoryStore())
 
 
 def test_an_export_without_rows_is_no_error() -> None:
@@ -136,3 +139,25 @@ def test_more_cached_tokens_than_tokens_are_refused() -> None:
     bad = dict(OPENAI["data"][0]["results"][0], input_cached_tokens=2000, start_time=1759622400)
     done, _ = imported("openai", OPENAI, bad)
     assert done.faults == ((2, "its cached and audio tokens are more than all of its tokens"),)
+
+
+def test_a_cost_in_another_currency_is_not_kept_as_dollars() -> None:
+    """One euro is no dollar; the price book's own figure is what is booked either way."""
+    _, [line] = imported("litellm", dict(LITELLM, currency="EUR"))
+    assert "imported_cost_usd" not in line.metadata
+
+
+def test_a_packed_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+    """An upload that broke off is half a month."""
+    packed = gzip.compress("\n".join(json.dumps(dict(LITELLM, request_id=f"r{n}")) for n in range(99)).encode())
+    path = tmp_path / "spend.jsonl.gz"
+    path.write_bytes(packed[:-40])
+    with pytest.raises(ForeignFormatError, match="The file is damaged"):
+        import_from("litellm", path, InMemoryStore())
+
+
+def test_a_damaged_array_is_not_read_into_memory_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quote that is never closed would otherwise make one record of all the rest."""
+    monkeypatch.setattr(records, "LONGEST_RECORD", 1000)
+    with pytest.raises(ForeignFormatError, match="Row 1 is damaged"):
+        import_from("litellm", ['[{"request_id": "' + "x" * 600_000], InMemoryStore())
