@@ -17,6 +17,8 @@ _CHOICES: Final = ("cascade", "local_model", "routing")
 """The techniques that choose another model than the baseline; the first that a call names has the step."""
 _SHORTENING: Final = ("compression", "prompt_slimming")
 """The techniques that leave input tokens out; the first that a call names has the step."""
+_RETRYING: Final = "output_limit"
+"""The technique whose second tries name it first, whatever stands around them."""
 _US_PER_SECOND: Final = 1_000_000
 
 
@@ -25,7 +27,8 @@ def savings_of(entry: LedgerEntry, prices: PriceBook, region: str | None = None)
 
     The steps are taken on the model that answered, in this order from what is owed: at once instead of in a batch, its
     cached input at the full price, the left-out input tokens added. The choice of the model is the line's
-    `baseline_nano` against the same tokens at once on the model that answered.
+    `baseline_nano` against what is owed for the same tokens at once, so that a cost the provider reported counts as it
+    is. A call that would not have been made without its technique has only its cost.
 
     Args:
         entry: the line, priced, with its baseline.
@@ -37,15 +40,17 @@ def savings_of(entry: LedgerEntry, prices: PriceBook, region: str | None = None)
     """
     if entry.status == "cached":
         return _of_cached(entry)
-    usage = entry.usage
-    if usage is None or entry.billed_nano is None or not _has_part(entry, usage):
+    usage, owed = entry.usage, entry.billed_nano
+    if owed is None:
         return None
-    if not any(usage.counts):  # refused, or never sent
-        return Savings()
-    if entry.baseline_nano == 0 and entry.baseline_model is None:
-        return _of_own_call(entry)
+    if _is_own_call(entry):
+        return _of_own_call(entry, owed)
+    if usage is None or not _has_part(entry, usage) or _misses_baseline(entry):
+        return None
+    if not any(usage.counts):
+        return None if owed else Savings()  # refused, or never sent
     try:
-        return _Steps(entry, usage, prices, region).all()
+        return _Steps(entry, usage, prices, region).all(owed)
     except (_UnknownStepError, UnknownPriceError):
         return None
 
@@ -53,21 +58,46 @@ def savings_of(entry: LedgerEntry, prices: PriceBook, region: str | None = None)
 def _has_part(entry: LedgerEntry, usage: TokenUsage) -> bool:
     if usage.cache_read or usage.cache_write_5m or usage.cache_write_1h or "prompt_caching" in entry.techniques:
         return True
-    return bool(entry.batch or entry.saved_input_tokens or entry.baseline_nano is not None)
+    return bool(entry.batch or entry.saved_input_tokens or _is_compared(entry))
+
+
+def _is_own_call(entry: LedgerEntry) -> bool:
+    """Whether the call would not have been made without its technique."""
+    return entry.baseline_nano == 0 and entry.baseline_model is None
+
+
+def _is_compared(entry: LedgerEntry) -> bool:
+    """Whether another model could have done it: the one baseline of a handler embeds nothing."""
+    return entry.baseline_nano is not None and (entry.kind != "embedding" or _choice(entry) is not None)
+
+
+def _misses_baseline(entry: LedgerEntry) -> bool:
+    """Whether a technique chose the model and what it replaced has no price."""
+    return entry.baseline_model is not None and entry.baseline_nano is None and _choice(entry) is not None
+
+
+def _choice(entry: LedgerEntry) -> str | None:
+    return next((name for name in _CHOICES if name in entry.techniques), None)
 
 
 def _of_cached(entry: LedgerEntry) -> Savings | None:
     if entry.avoided_nano is None:
         return None
+    if _is_own_call(entry):  # nobody would have asked without its technique
+        return Savings()
     if "semantic_cache" in entry.techniques:
         return Savings(semantic_cache=entry.avoided_nano)
     return Savings(exact_cache=entry.avoided_nano)
 
 
-def _of_own_call(entry: LedgerEntry) -> Savings | None:
+def _of_own_call(entry: LedgerEntry, owed: int) -> Savings | None:
     """The cost of a call that would not have been made without its technique."""
+    if not owed:
+        return Savings()
     step = next((name for name in entry.techniques if name in Savings._fields), None)
-    return None if step is None else Savings(**{step: -(entry.billed_nano or 0)})
+    if step != _RETRYING:
+        step = _choice(entry) or step
+    return None if step is None else Savings(**{step: -owed})
 
 
 class _UnknownStepError(Exception):
@@ -83,26 +113,22 @@ class _Steps:
         self._prices = prices
         self._region = region
 
-    def all(self) -> Savings:
-        """Every step."""
+    def all(self, owed: int) -> Savings:
+        """Every step up from what is owed, in nano-USD."""
         entry, usage = self._entry, self._usage
         steps: dict[str, int] = {}
-        at_once = self._price(usage, batch=False)
         if entry.batch:
-            steps["batch"] = at_once - self._price(usage, batch=True)
+            steps["batch"] = self._price(usage, batch=False) - self._price(usage, batch=True)
         uncached = _uncached(usage)
         if uncached != usage:
-            steps["prompt_caching"] = self._price(uncached, batch=False) - at_once
+            steps["prompt_caching"] = self._price(uncached, batch=False) - self._price(usage, batch=False)
         if entry.saved_input_tokens:
             longer = uncached._replace(uncached_input=uncached.uncached_input + entry.saved_input_tokens)
             step = next((name for name in entry.techniques if name in _SHORTENING), "compression")
             steps[step] = self._price(longer, batch=False) - self._price(uncached, batch=False)
-        if entry.baseline_nano is not None:
-            steps[self._choice()] = entry.baseline_nano - at_once
+        if entry.baseline_nano is not None and _is_compared(entry):
+            steps[_choice(entry) or "model_choice"] = entry.baseline_nano - owed - steps.get("batch", 0)
         return Savings(**steps)
-
-    def _choice(self) -> str:
-        return next((name for name in _CHOICES if name in self._entry.techniques), "model_choice")
 
     def _price(self, usage: TokenUsage, *, batch: bool) -> int:
         entry = self._entry

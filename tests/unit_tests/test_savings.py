@@ -94,7 +94,7 @@ def test_steps_add_up_to_one_bill() -> None:
         response_model="gpt-4o-mini",
         usage=usage,
         batch=True,
-        billed_nano=143_400,
+        billed_nano=181_800,
         techniques=("routing", "compression"),
         saved_input_tokens=2000,
         baseline_model="gpt-4o",
@@ -123,6 +123,76 @@ def test_a_cached_answer_saves_what_it_would_have_cost() -> None:
     assert savings_of(hit, PRICES) == Savings(exact_cache=3_500_000)
     assert savings_of(replace(hit, techniques=("semantic_cache",)), PRICES) == Savings(semantic_cache=3_500_000)
     assert savings_of(replace(hit, avoided_nano=None), PRICES) is None
+
+
+@pytest.mark.parametrize(
+    ("techniques", "step"),
+    [
+        (("routing",), "routing"),
+        (("compression",), "compression"),
+        (("routing", "cascade"), "cascade"),
+        (("compression", "cascade"), "cascade"),
+        (("routing", "output_limit", "cascade"), "cascade"),
+        (("output_limit", "routing", "cascade"), "output_limit"),
+    ],
+)
+def test_a_judge_inside_other_techniques_is_the_cascades_cost(techniques: tuple[str, ...], step: str) -> None:
+    """A router that chose well must not pay for the judge inside it, nor for a second leg as long as the first."""
+    own = line(techniques=techniques, baseline_model=None, baseline_nano=0, billed_nano=3_500_000)
+    assert savings_of(own, PRICES) == Savings(**{step: -3_500_000})
+
+
+def test_a_cached_call_of_a_technique_saves_nothing() -> None:
+    """Nobody would have asked for a judge's verdict without the cascade, so that its cache hit is no saving."""
+    hit = line(status="cached", billed_nano=0, avoided_nano=3_500_000, techniques=("cascade",))
+    assert savings_of(replace(hit, baseline_model=None, baseline_nano=0), PRICES) == Savings()
+
+
+def test_an_own_call_without_tokens_costs_its_technique_what_is_owed() -> None:
+    """`record(cost=...)` of a judge or a GPU may know no tokens; the money was paid all the same."""
+    judge = line(techniques=("cascade",), baseline_model=None, baseline_nano=0, billed_nano=20_000_000)
+    assert savings_of(replace(judge, usage=None), PRICES) == Savings(cascade=-20_000_000)
+    assert savings_of(replace(judge, usage=TokenUsage()), PRICES) == Savings(cascade=-20_000_000)
+
+
+@pytest.mark.parametrize("model", ["gpt-4o-mini", "a-model-of-no-list"])
+def test_a_cost_the_provider_reported_is_what_the_baseline_is_compared_with(model: str) -> None:
+    """OpenRouter's own figure is billed: a saving against our price would name a baseline that nobody computed."""
+    routed = line(
+        request_model=model,
+        response_model=model,
+        techniques=("routing",),
+        billed_nano=1_000_000,
+        reported_nano=1_000_000,
+        baseline_model="gpt-4o",
+        baseline_nano=3_500_000,
+    )
+    assert savings_of(routed, PRICES) == Savings(routing=2_500_000)
+
+
+def test_an_embedding_is_not_compared_with_the_chat_model_of_a_handler() -> None:
+    """gpt-4o embeds nothing; `baseline_model="gpt-4o"` would claim 99 % of each embedding."""
+    small = "text-embedding-3-small"
+    embedded = line(
+        kind="embedding",
+        request_model=small,
+        response_model=small,
+        usage=TokenUsage(uncached_input=1000),
+        billed_nano=20_000,
+        baseline_model="gpt-4o",
+        baseline_nano=2_500_000,
+    )
+    assert savings_of(embedded, PRICES) is None
+    routed = replace(embedded, techniques=("routing",), baseline_model="text-embedding-3-large", baseline_nano=130_000)
+    assert savings_of(routed, PRICES) == Savings(routing=110_000)
+
+
+def test_a_routed_call_without_a_known_baseline_is_not_known_even_if_its_prompt_was_cached() -> None:
+    """A waterfall that shows the cache's step alone would hide that the router's is missing."""
+    usage = TokenUsage(uncached_input=476, cache_read=1024, output_text=100)
+    routed = line(usage=usage, billed_nano=3_470_000, techniques=("routing",), baseline_model="nobody-knows")
+    assert savings_of(routed, PRICES) is None
+    assert savings_of(replace(routed, techniques=()), PRICES) == Savings(prompt_caching=1_280_000)
 
 
 def test_a_call_that_was_never_sent_saves_nothing() -> None:
