@@ -48,12 +48,15 @@ def usd(nano: int | None) -> Decimal | None:
 
 
 def as_json(value: object) -> str | None:
-    """A list or a mapping as JSON in one cell; `None` for an empty one.
+    """A list or a mapping as JSON in one cell, still JSON where letters are spelled out; `None` for an empty one.
 
     Args:
         value: plain values, lists and mappings of them.
     """
-    return json.dumps(value, ensure_ascii=False) if value else None
+    if not value:
+        return None
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def _cell(value: Cell) -> str:

@@ -261,7 +261,7 @@ _FIELDS: Final = {
     "avoided_nano_usd": _Field("avoided_nano", _as_it_is, _nano_usd),
     "baseline_model": _Field("baseline_model", _as_it_is, _text),
     "baseline_nano_usd": _Field("baseline_nano", _as_it_is, _nano_usd),
-    "saved_input_tokens": _Field("saved_input_tokens", _as_it_is, _natural),
+    "saved_input_tokens": _Field("saved_input_tokens", _as_it_is, _count),
     "savings_nano_usd": _Field("savings", _write_savings, _read_savings),
     "price": _Field("price", PriceSource._asdict, _read_price),
     "unpriced_reason": _Field("unpriced_reason", _as_it_is, _text),

@@ -116,6 +116,20 @@ def test_no_text_becomes_a_formula_or_an_escape(text: str) -> None:
     file.getvalue().encode("utf-8")
 
 
+def test_lists_stay_json_where_letters_are_spelled_out() -> None:
+    """A no-break space in a tag, spelled as Python does, is an escape that JSON does not know."""
+    tags = ("10\xa0USD", "a\x7fb", "\u2028", "\U000e0067", "naïve 漢")
+    store = InMemoryStore()
+    store.append(make_entry(tags=tags, metadata={"k\xad": "v\n"}))
+    file = io.StringIO()
+    write_csv(store.entries(), file)
+    (cells,) = csv.DictReader(io.StringIO(file.getvalue()))
+    assert json.loads(cells["tags"]) == list(tags)
+    assert json.loads(cells["metadata"]) == {"k\xad": "v\n"}
+    assert cells["tags"].isprintable()
+    assert "naïve 漢" in cells["tags"]
+
+
 def test_a_cell_that_a_semicolon_splits_elsewhere_is_one_cell_in_quotes() -> None:
     """Spreadsheets of half of Europe split at semicolons: what stands behind one would be a cell of its own."""
     assert row(["a;=1+1"]) == '"a;=1+1"\n'

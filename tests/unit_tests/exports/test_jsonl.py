@@ -451,3 +451,10 @@ def test_the_outermost_possible_values_are_read(path: Path) -> None:
     ]
     write_jsonl(lines, path)
     assert list(read_jsonl(path)) == lines
+
+
+def test_a_compressor_that_made_a_prompt_longer_comes_back(path: Path) -> None:
+    """What is exported is imported: a file with a negative figure that it holds itself would be no archive."""
+    lines = [make_entry(techniques=("compression",), saved_input_tokens=-3)]
+    write_jsonl(lines, path)
+    assert list(read_jsonl(path)) == lines
