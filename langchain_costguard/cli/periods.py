@@ -34,11 +34,15 @@ class Period(NamedTuple):
             BadParameter: it has no beginning.
         """
         if month is not None:
-            return month_of(f"{_first_day(month, '--month') - timedelta(days=1):%Y-%m}", "--month", tz)
+            return month_of(_month_before(_first_day(month, "--month")), "--compare", tz)
         if self.since is None:
             msg = f"{PREVIOUS} is before nothing: give --since 7d or --month 2026-11, too"
             raise typer.BadParameter(msg, param_hint="--compare")
-        return Period(self.since - ((self.until or datetime.now(UTC)) - self.since), self.since)
+        try:
+            return Period(self.since - ((self.until or datetime.now(UTC)) - self.since), self.since)
+        except OverflowError as error:
+            msg = f"{PREVIOUS} is before all calendars: give a later --since"
+            raise typer.BadParameter(msg, param_hint="--compare") from error
 
 
 def period(since: str | None, until: str | None, month: str | None, tz: str) -> Period:
@@ -92,9 +96,21 @@ def month_of(text: str, option: str, tz: str) -> Period:
         BadParameter: it is no month, or the time zone is not known.
     """
     first = _first_day(text, option)
-    following = (first + timedelta(days=31)).replace(day=1)
     begin = options.required_moment(first.isoformat(), option, tz)
+    try:
+        following = (first + timedelta(days=31)).replace(day=1)
+    except OverflowError as error:
+        msg = f"{text} is the last month of all calendars: give an earlier one"
+        raise typer.BadParameter(msg, param_hint=option) from error
     return Period(begin, datetime(following.year, following.month, 1, tzinfo=ZoneInfo(tz)))
+
+
+def _month_before(first: date) -> str:
+    try:
+        return f"{first - timedelta(days=1):%Y-%m}"
+    except OverflowError as error:
+        msg = f"{PREVIOUS} is before all calendars: give a later --month"
+        raise typer.BadParameter(msg, param_hint="--compare") from error
 
 
 def _first_day(text: str, option: str) -> date:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import typer
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from langchain_costguard.reports import CostReport, ReportRows
     from langchain_costguard.reports.view import View
     from langchain_costguard.stores import LedgerStore
+
+
+_GROUPED: Final = frozenset({"--compare", "--latency"})
+"""The answers that `--by` groups."""
 
 
 class Question(NamedTuple):
@@ -141,7 +145,7 @@ def answer_to(asked: Question, ledger: LedgerStore) -> Answer:
     """The answer to what was typed.
 
     Raises:
-        BadParameter: two answers were asked for at once.
+        BadParameter: two answers were asked for at once, or groups of one that has none.
         ValueError: an unknown key or time zone.
         StoreError: the ledger cannot be read.
     """
@@ -155,6 +159,9 @@ def answer_to(asked: Question, ledger: LedgerStore) -> Answer:
     if meant and asked.top is not None:
         msg = f"{next(iter(meant))} shows everything: leave --top away"
         raise typer.BadParameter(msg, param_hint="--top")
+    if asked.by and (alone := meant.keys() - _GROUPED):
+        msg = f"{min(alone)} has no groups: leave --by away"
+        raise typer.BadParameter(msg, param_hint="--by")
     if not meant and not asked.by and asked.top is None:
         return Whole(made)
     if not meant:
