@@ -178,7 +178,9 @@ class ReportAnswers(ReportSums):
         """
         from langchain_costguard.reports.outcomes import OutcomeCosts
 
-        return OutcomeCosts(key, self.totals(f"metadata:{key}"))
+        by = f"metadata:{key}"
+        forgotten = self._store.calls_only_in_sums((by,), self._query)
+        return OutcomeCosts(key, self.totals(by), forgotten_calls=forgotten)
 
     def forecast(self, *, until: date | None = None) -> CostForecast:
         """What this month will cost, with an interval, and when the budgets of this report are spent.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from langchain_costguard.cost import NANO_PER_USD, to_usd
@@ -125,10 +125,14 @@ class CostForecast(Shown):
             limit: US dollars.
 
         Raises:
-            ValueError: the limit is below zero.
+            ValueError: the limit is no amount, or below zero.
         """
-        amount = Decimal(limit)
-        if not amount >= 0:
+        try:
+            amount = Decimal(limit)
+            is_amount = amount >= 0
+        except InvalidOperation:
+            is_amount = False
+        if not is_amount:
             msg = f"limit={limit} cannot be reached: give US dollars, zero or more"
             raise ValueError(msg)
         return LimitReached(*(self._first(name, amount) for name in ("high_cost", "expected_cost", "low_cost")))

@@ -6,6 +6,8 @@ from base64 import b64encode
 from html import escape
 from typing import TYPE_CHECKING, Final
 
+from langchain_costguard.reports.money import plain
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -117,14 +119,19 @@ def _figure(png: bytes | None, description: str) -> str:
 
 def _table(table: Table) -> str:
     last = len(table.headers) - 1
-    head = "".join(f'<th scope="col"{_kind(at, last)}>{escape(cell)}</th>' for at, cell in enumerate(table.headers))
+    head = "".join(f'<th scope="col"{_kind(at, last)}>{_text(cell)}</th>' for at, cell in enumerate(table.headers))
     body = "".join(f"<tr>{_cells(row, last)}</tr>" for row in table.rows)
-    caption = f"<h4>{escape(table.caption)}</h4>" if table.caption else ""
+    caption = f"<h4>{_text(table.caption)}</h4>" if table.caption else ""
     return f"{caption}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _cells(row: Iterable[str], last: int) -> str:
-    return "".join(f"<td{_kind(at, last)}>{escape(cell)}</td>" for at, cell in enumerate(row))
+    return "".join(f"<td{_kind(at, last)}>{_text(cell)}</td>" for at, cell in enumerate(row))
+
+
+def _text(text: str) -> str:
+    """Text of a cell; what no page can hold, such as half a character, is spelled out."""
+    return escape(plain(text))
 
 
 def _kind(position: int, last: int) -> str:

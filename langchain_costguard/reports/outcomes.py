@@ -41,12 +41,13 @@ class OutcomeCosts(Shown):
     Calls that name no outcome are in none of the figures: `unnamed` has their sums.
     """
 
-    def __init__(self, key: str, sums: Iterable[LedgerTotals]) -> None:
+    def __init__(self, key: str, sums: Iterable[LedgerTotals], *, forgotten_calls: int = 0) -> None:
         """Read sums.
 
         Args:
             key: the metadata key under which calls name their outcome.
             sums: grouped by that key.
+            forgotten_calls: how many calls are kept only in sums that no longer know it.
         """
         by_name = {row.group[0]: row for row in sums}
         unnamed = by_name.pop(None, LedgerTotals((None,)))
@@ -55,6 +56,9 @@ class OutcomeCosts(Shown):
             total = total.plus(row)
         self.key: str = key
         """The metadata key under which calls name their outcome."""
+        self.forgotten_calls: int = forgotten_calls
+        """Calls among those without an outcome that are kept only in sums, which know none; what outcomes cost and how
+        many there were is of the others."""
         self.total: ReportRow = ReportRow.of((), total)
         """The sums over all calls that name an outcome."""
         self.unnamed: ReportRow = ReportRow.of((f"metadata:{key}",), unnamed)
@@ -98,7 +102,9 @@ class OutcomeCosts(Shown):
         if not self.unnamed.calls:
             return ()
         named = f"metadata={{{self.key!r}: ...}}"
-        return (plain(f"Without {counted(self.unnamed.calls, 'call')} ({self.unnamed.cost}) that name none: {named}."),)
+        kept = f"; kept only in sums, without it: {self.forgotten_calls:,}" if self.forgotten_calls else ""
+        without = f"Without {counted(self.unnamed.calls, 'call')} ({self.unnamed.cost}) that name none: {named}{kept}."
+        return (plain(without),)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON-safe values: money as decimal strings, `None` where it is unknown."""
@@ -110,6 +116,7 @@ class OutcomeCosts(Shown):
             "calls": self.total.calls,
             "unpriced_calls": self.total.unpriced_calls,
             "unnamed_calls": self.unnamed.calls,
+            "forgotten_calls": self.forgotten_calls,
             "unnamed_cost": as_text(self.unnamed.billed_cost),
         }
 

@@ -6,6 +6,8 @@ import shutil
 from io import StringIO
 from typing import TYPE_CHECKING, Final
 
+from langchain_costguard.reports.money import plain
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -42,7 +44,7 @@ def captioned_as_text(table: Table, remarks: Sequence[str], *, width: int | None
     from rich.text import Text
 
     below = [Text(), *map(Text, remarks)] if remarks else []
-    caption = [Text(table.caption)] if table.caption else []
+    caption = [Text(plain(table.caption))] if table.caption else []
     return _lines(Group(*caption, _table(table), *below), width)
 
 
@@ -61,7 +63,7 @@ def layout(view: View) -> Group:
         mark = "! " if note.is_warning else "- "
         parts.append(_indented(mark, note.text, style="yellow" if note.is_warning else ""))
     for table in (*view.budgets, *view.tables):
-        parts += [Text(), Text(table.caption, style="bold"), _table(table)]
+        parts += [Text(), Text(plain(table.caption), style="bold"), _table(table)]
     parts += [Text(), *(Text(line, style="dim") for line in view.footer)]
     return Group(*parts)
 
@@ -106,7 +108,9 @@ def _table(table: Table) -> RichTable:
     grid = Grid(box=Box(_LINES, ascii=True), pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     for position, header in enumerate(table.headers[:shown]):
         is_figure = 0 < position < len(table.headers) - 1
-        grid.add_column(Text(header), justify="right" if is_figure else "left", overflow="fold", no_wrap=is_figure)
+        grid.add_column(
+            Text(plain(header)), justify="right" if is_figure else "left", overflow="fold", no_wrap=is_figure
+        )
     for row in table.rows:
-        grid.add_row(*(Text(cell) for cell in row[:shown]))
+        grid.add_row(*(Text(plain(cell)) for cell in row[:shown]))
     return grid

@@ -11,9 +11,10 @@ import pytest
 
 from langchain_costguard.reports import CostReport
 from langchain_costguard.reports import answers as answers_module
+from langchain_costguard.stores.memory import InMemoryStore
+from langchain_costguard.testing.lines import make_entry
 
 if TYPE_CHECKING:
-    from langchain_costguard.stores.memory import InMemoryStore
     from tests.unit_tests.reports.conftest import Book
 
 
@@ -129,6 +130,17 @@ def test_the_cost_of_an_outcome_is_unknown_where_nothing_is_priced(store: InMemo
     assert (found.cost_per("solved"), found.rows[0].billed_cost) == (None, None)
     book(cost="0.01", metadata={"ticket": "solved"})
     assert "+ 1 unpriced call" in str(CostReport(store).per_outcome("ticket"))
+
+
+def test_outcomes_that_are_kept_only_in_sums_are_said() -> None:
+    """Memory folds its oldest lines; calls that named an outcome must not pass for calls that named none."""
+    store = InMemoryStore(max_entries=2)
+    for _ in range(5):
+        store.append(make_entry(metadata={"outcome": "solved"}))
+    costs = CostReport(store).per_outcome()
+    assert (costs.forgotten_calls, costs.unnamed.calls) == (3, 3)
+    assert "kept only in sums, without it: 3" in " ".join(str(costs).split())
+    assert costs.to_dict()["forgotten_calls"] == 3
 
 
 def test_without_outcomes_it_is_an_empty_table(store: InMemoryStore, book: Book) -> None:

@@ -112,6 +112,30 @@ def test_hostile_strings_are_shown_and_not_obeyed(
     assert "<img src=x" not in page
 
 
+@every_answer
+def test_hostile_keys_and_techniques_are_shown_and_not_obeyed(
+    store: InMemoryStore, book: Book, answer: Callable[[CostReport], Any]
+) -> None:
+    """Not only values come from outside: the names of metadata keys and of techniques do, too."""
+    book(techniques=("\x1b[31mred",), metadata={"\x1b[31mkey": "v"})
+    report = CostReport(store)
+    keyed = (
+        report.by("metadata:\x1b[31mkey"),
+        report.latency("metadata:\x1b[31mkey"),
+        report.compare(report, "metadata:\x1b[31mkey"),
+        report.per_outcome("\x1b[31mkey"),
+    )
+    for shown in (answer(report), *keyed):
+        assert "\x1b" not in str(shown) + shown._repr_html_()
+
+
+def test_half_a_character_does_not_stop_a_page(store: InMemoryStore, book: Book, tmp_path: Path) -> None:
+    """A lone surrogate is in texts that were cut; UTF-8 has no letter for it."""
+    book(tags=("a\ud800",), user="b\udfff", techniques=("t\ud800",), model="m\ud800")
+    page = CostReport(store).save_html(tmp_path / "costs.html", by=["tag", "user"])
+    assert "a\\ud800" in page.read_text(encoding="utf-8")
+
+
 def test_a_query_of_sql_finds_nothing_and_breaks_nothing(tmp_path: Path) -> None:
     """Conditions are bound, never pasted."""
     with open_store(tmp_path / "costs.db") as store:

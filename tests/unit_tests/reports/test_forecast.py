@@ -134,6 +134,13 @@ def test_a_limit_is_reached_on_a_day(store: InMemoryStore, book: Book) -> None:
         forecast.reached("-1")
 
 
+@pytest.mark.parametrize("limit", ["abc", "NaN", -1])
+def test_what_is_no_amount_is_refused_as_a_limit(store: InMemoryStore, limit: str | int) -> None:
+    """A typing error is a `ValueError` that says what to give, like everywhere else."""
+    with pytest.raises(ValueError, match="give US dollars, zero or more"):
+        CostReport(store).forecast().reached(limit)
+
+
 def test_the_day_on_which_clocks_change_is_shorter() -> None:
     """On 29 March 2026 a day in Berlin has 23 hours; noon leaves twelve of them."""
     period = period_of(datetime(2026, 3, 29, 10, tzinfo=UTC), until=None, tz="Europe/Berlin")
