@@ -19,6 +19,7 @@ from langchain_costguard.usage import TokenUsage
 MORNING = datetime(2026, 10, 20, 8, tzinfo=UTC)
 NANO = 3_500_000  # 1,000 input and 100 output tokens of gpt-4o
 SONNET = {"provider": "anthropic", "request_model": "claude-sonnet-4-5", "response_model": "claude-sonnet-4-5"}
+GEMINI = {"provider": "google", "request_model": "gemini-2.5-flash", "response_model": "gemini-2.5-flash"}
 GPT_4O = {"request_model": "gpt-4o", "response_model": "gpt-4o", "billed_nano": NANO, "list_nano": NANO}
 
 
@@ -180,12 +181,13 @@ def test_all_together_is_less_than_the_sum_where_techniques_meet_on_the_same_cal
     assert found.combined.expected == Decimal("0.20825")  # 59 calls, and half of the one that is left
 
 
-@pytest.mark.parametrize(("fields", "stacks"), [(SONNET, True), ({}, False)])
-def test_a_batch_and_the_providers_cache_stack_only_at_anthropic(fields: dict[str, Any], stacks: bool) -> None:
-    """OpenAI gives one discount or the other; to multiply them would promise what no bill shows."""
+@pytest.mark.parametrize(("fields", "nano", "stacks"), [(SONNET, 10_500_000, True), (GEMINI, 1_150_000, False)])
+def test_a_batch_and_the_providers_cache_stack_only_at_anthropic(
+    fields: dict[str, Any], nano: int, stacks: bool
+) -> None:
+    """Gemini gives one discount or the other; to multiply them would promise what no bill shows."""
     blocks = (b"block one prefix", b"block two prefix")
     usage = TokenUsage(uncached_input=3000, output_text=100)
-    nano = 10_500_000 if fields else 8_500_000
     made = lines(60, minutes=1, **{"chain": "Job", **fields}, usage=usage, input_bytes=12_000, prefix_digests=blocks)
     made = [replace(line, billed_nano=nano) for line in made]
     found = advise(made, can_wait=["Job"])
