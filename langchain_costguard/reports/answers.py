@@ -188,7 +188,7 @@ class ReportAnswers(ReportSums):
         Each day to come is expected to cost the mean of the last 8 weeks' full days, of its own weekday once there are
         28 of them. The interval holds in about 8 of 10 cases, if days go on to vary as they did. It is the report's
         calls that are forecast, whenever they began: of its query, `since` is not used. A query whose `until` has
-        passed is forecast from there.
+        passed is forecast from there. What `reconcile()` booked is spent, and says nothing of the days to come.
 
         Args:
             until: the first day after the period; the first of next month if not given.
@@ -203,7 +203,7 @@ class ReportAnswers(ReportSums):
         now = min(self._made_at, self._query.until or self._made_at)
         period = period_of(now, until=until, tz=self._tz)
         meant = replace(self._query, since=period.first_read, until=now)
-        return forecast_of(self._store.totals(meant, by=("day",), tz=self._tz), period, self._budgets)
+        return forecast_of(self._store.totals(meant, by=("day", "kind"), tz=self._tz), period, self._budgets)
 
     def compare(self, previous: ReportAnswers, *by: GroupKey) -> CostComparison:
         """What changed since another report, usually on an earlier period, and what drove it.

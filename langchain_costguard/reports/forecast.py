@@ -11,12 +11,12 @@ from langchain_costguard.cost import NANO_PER_USD, to_usd
 from langchain_costguard.reports.forecast_period import HISTORY_DAYS
 from langchain_costguard.reports.forecasting import FEWEST_DAYS, WEEKDAY_DAYS, cost_ahead, has_weekdays
 from langchain_costguard.reports.money import counted, dollars, plain
-from langchain_costguard.reports.rows import as_text
+from langchain_costguard.reports.rows import as_text, regrouped
 from langchain_costguard.reports.shown import Shown
 from langchain_costguard.reports.view import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from langchain_costguard.budgets.claims import Unit
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from langchain_costguard.reports.forecast_period import Period
 
 _PLACES: Final = Decimal("0.01")
+_NO_CALL: Final = "adjustment"
+"""The kind of lines that make a past period equal to its bill; no day to come has one."""
 
 
 class ForecastDay(NamedTuple):
@@ -179,19 +181,19 @@ class CostForecast(Shown):
         return f"CostForecast({self.begins} to {self.ends}: {expected}, {low} to {high})"
 
 
-def forecast_of(by_day: Iterable[LedgerTotals], period: Period, budgets: Sequence[BudgetStatus]) -> CostForecast:
+def forecast_of(rows: Sequence[LedgerTotals], period: Period, budgets: Sequence[BudgetStatus]) -> CostForecast:
     """The forecast from the sums of each day.
 
     Args:
-        by_day: the sums by day since `period.first_read`; days without calls are not among them.
+        rows: the sums by day and kind since `period.first_read`; days without calls are not among them.
         period: what it is about.
         budgets: how budgets stand.
     """
-    sums = {date.fromisoformat(str(row.group[0])): row for row in by_day}
+    calls = regrouped((row for row in rows if row.group[1] != _NO_CALL), (0,))
+    sums = {_day(row): row for row in calls}
     full = _full_days(sums, period.today)
     known = {day: nano for day, nano in full.items() if nano is not None}
-    in_period = [row for day, row in sums.items() if day >= period.begins]
-    spent = _spent(in_period)
+    spent = _spent([row for row in rows if _day(row) >= period.begins])
     missing = _missing(len(known), is_spent_known=spent is not None)
     return CostForecast(
         begins=period.begins,
@@ -205,6 +207,10 @@ def forecast_of(by_day: Iterable[LedgerTotals], period: Period, budgets: Sequenc
         missing=missing,
         budgets=tuple(_budget(each, period.now) for each in budgets),
     )
+
+
+def _day(row: LedgerTotals) -> date:
+    return date.fromisoformat(str(row.group[0]))
 
 
 def _full_days(sums: Mapping[date, LedgerTotals], today: date) -> dict[date, int | None]:

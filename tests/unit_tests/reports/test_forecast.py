@@ -134,6 +134,18 @@ def test_a_limit_is_reached_on_a_day(store: InMemoryStore, book: Book) -> None:
         forecast.reached("-1")
 
 
+@pytest.mark.parametrize(("booked", "so_far"), [("-30", "-15"), ("30", "45")])
+def test_what_reconciling_booked_is_spent_and_not_expected_again(
+    store: InMemoryStore, book: Book, booked: str, so_far: str
+) -> None:
+    """The difference of a whole invoice stands on one day; as a day's cost it would make days to come pay back."""
+    fill(book, 20)
+    book(None, kind="adjustment", calls=0, cost=booked, tokens=None, at="2026-04-10T12:00")
+    forecast = CostReport(store, query=until(NOON)).forecast()
+    assert forecast.spent_cost == Decimal(so_far)
+    assert forecast.low_cost == forecast.expected_cost == Decimal(so_far) + Decimal("14.5")
+
+
 @pytest.mark.parametrize("limit", ["abc", "NaN", -1])
 def test_what_is_no_amount_is_refused_as_a_limit(store: InMemoryStore, limit: str | int) -> None:
     """A typing error is a `ValueError` that says what to give, like everywhere else."""
