@@ -34,7 +34,7 @@ def test_the_version_is_the_package_s(run: Callable[..., Any]) -> None:
 
 def test_the_commands_are_those_that_are_documented(run: Callable[..., Any]) -> None:
     """A command that vanished would break scripts; one that appeared without a page would not be found."""
-    known = "calc demo erase estimate explain export import prices prune report reprice"
+    known = "advise calc demo erase estimate explain export import prices prune report reprice"
     assert " ".join(COMMANDS) == known
     assert all(f"\n  {name} " in run("--help").out for name in COMMANDS)
 
