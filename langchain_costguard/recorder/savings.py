@@ -17,8 +17,6 @@ _CHOICES: Final = ("cascade", "local_model", "routing")
 """The techniques that choose another model than the baseline; the first that a call names has the step."""
 _SHORTENING: Final = ("compression", "prompt_slimming")
 """The techniques that leave input tokens out; the first that a call names has the step."""
-_RETRYING: Final = "output_limit"
-"""The technique whose second tries name it first, whatever stands around them."""
 _US_PER_SECOND: Final = 1_000_000
 
 
@@ -95,8 +93,6 @@ def _of_own_call(entry: LedgerEntry, owed: int) -> Savings | None:
     if not owed:
         return Savings()
     step = next((name for name in entry.techniques if name in Savings._fields), None)
-    if step != _RETRYING:
-        step = _choice(entry) or step
     return None if step is None else Savings(**{step: -owed})
 
 
