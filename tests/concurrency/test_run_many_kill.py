@@ -86,8 +86,9 @@ def answered(body: Mapping[str, Any]) -> str:
 
 
 def questions(provider: LoopbackProvider, since: int = 0) -> list[str]:
-    """What the provider was asked, in the order of arrival."""
-    return [(request.body or {})["messages"][-1]["content"] for request in provider.requests[since:]]
+    """What the provider was asked, in the order of arrival; one cut off by the kill asks nothing."""
+    bodies = [request.body for request in provider.requests[since:]]
+    return [body["messages"][-1]["content"] for body in bodies if body and "messages" in body]
 
 
 def kept(file: Path) -> set[str]:
