@@ -10,6 +10,7 @@ from langchain_costguard._version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from langchain_costguard.advisor import Advice, advise
     from langchain_costguard.batching import (
         BatchJob,
         Checkpoint,
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from langchain_costguard.usage import TokenUsage
 
 __all__ = [
+    "Advice",
     "BatchJob",
     "Budget",
     "BudgetAlert",
@@ -124,6 +126,7 @@ __all__ = [
     "UnknownPriceError",
     "WebhookAlert",
     "__version__",
+    "advise",
     "arun_many",
     "cached",
     "compare_plans",
@@ -152,6 +155,7 @@ __all__ = [
 ]
 
 _ROOMS = {
+    "advisor": ("Advice", "advise"),
     "batching": (
         "BatchJob",
         "Checkpoint",
