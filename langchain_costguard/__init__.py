@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         UnknownPriceError,
     )
     from langchain_costguard.guard.alerts import BudgetAlert, LoggingAlert, WebhookAlert
+    from langchain_costguard.imports import ImportResult, import_from
     from langchain_costguard.ledger import LedgerEntry, LedgerQuery, LedgerTotals
     from langchain_costguard.magic import load_ipython_extension
     from langchain_costguard.output_limits import OutputTruncatedError, limit_output
@@ -99,6 +100,7 @@ __all__ = [
     "CostGuardError",
     "CostGuardWarning",
     "CostReport",
+    "ImportResult",
     "InMemoryStore",
     "LedgerEntry",
     "LedgerQuery",
@@ -136,6 +138,7 @@ __all__ = [
     "free",
     "gpu_hour",
     "guarded",
+    "import_from",
     "init_cascade",
     "install",
     "limit_output",
@@ -187,6 +190,7 @@ _ROOMS = {
         "UnknownPriceError",
     ),
     "guard.alerts": ("BudgetAlert", "LoggingAlert", "WebhookAlert"),
+    "imports": ("ImportResult", "import_from"),
     "ledger": ("LedgerEntry", "LedgerQuery", "LedgerTotals"),
     "magic": ("load_ipython_extension",),
     "output_limits": ("OutputTruncatedError", "limit_output"),

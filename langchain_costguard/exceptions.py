@@ -14,6 +14,7 @@ CostGuardError (LangChainException)
 ├── UncalibratedSignalError (ValueError)    a signal was asked to judge before it has a threshold
 ├── NoRouteError (ValueError)              .routes                             (routing)
 ├── OutputTruncatedError (ModelError)      .answer .max_tokens                 (output_limits)
+├── ForeignFormatError (ValueError)        .source .row                        (imports)
 ├── CheckpointError (ValueError)           .path .line                         (batching)
 ├── ItemsFailedError                       .errors .not_run                    (batching)
 ├── BatchError                             its tree is drawn in batching/job_errors.py
@@ -26,7 +27,8 @@ CostGuardWarning (UserWarning)
 └── UntrackedStoreWarning     lines wait in memory because the store cannot be written
 ```
 
-Errors of one technique live in its room, which is named behind them. Every message ends with the argument or the command that mends the fault.
+Errors of one technique live in its room, which is named behind them. Every message ends with the argument or the
+command that mends the fault.
 """
 
 from __future__ import annotations

@@ -285,7 +285,7 @@ class CallWatcher(BaseCallbackHandler):
         if name == COMPRESSED_EVENT:
             try:
                 SHORTENED.note(CALLS.root_of(run_id), run_id, int(data["saved_tokens"]))
-            except (KeyError, TypeError, ValueError) as fault:
+            except (KeyError, TypeError, ValueError, OverflowError) as fault:
                 self._note_fault(fault)
 
     # -- faults of our own -------------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ class Price(Protocol):
 
         Args:
             usage: the tokens, `None` when they are not known.
-            calls: how many calls the usage covers.
+            calls: how many calls the usage covers; a long-context step is theirs if their mean reaches it.
             busy_ns: the calls' share of the machine's busy time in nanoseconds, for prices by the hour.
 
         Returns:
@@ -117,7 +117,7 @@ class RateCard:
                 if counts[position]:
                     return None
             for step in self.steps:
-                if uncached + read + write_5m + write_1h + audio > step[0]:
+                if uncached + read + write_5m + write_1h + audio > step[0] * (calls or 1):  # of several: their mean
                     _, rates, source = step
                     break
         of_uncached, of_read, of_5m, of_1h, of_audio, of_text, of_reasoning, of_audio_out = rates
@@ -139,9 +139,9 @@ class RateCard:
         """A card with other rates that prices every bucket and holds at any time: a bound, not a listed price."""
         return RateCard(rates=_rates(rates), scale=scale, per_call=per_call, source=source)
 
-    def _rates_for(self, input_tokens: int) -> tuple[Rates, PriceSource]:
+    def _rates_for(self, input_tokens: int, calls: int) -> tuple[Rates, PriceSource]:
         for above, rates, source in self.steps:
-            if input_tokens > above:
+            if input_tokens > above * (calls or 1):
                 return rates, source
         return self.rates, self.source
 
@@ -155,7 +155,7 @@ class RateCard:
         """What `charge` adds up: every bucket that was used times its rate, then the calls."""
         lines = []
         if counts is not None:
-            rates, _ = self._rates_for(sum(counts[:5]))
+            rates, _ = self._rates_for(sum(counts[:5]), calls)
             for bucket, tokens, rate in zip(BUCKETS, counts, rates, strict=True):
                 if tokens:
                     usd = Decimal(rate).scaleb(-self.scale)

@@ -112,6 +112,7 @@ class LineMaker:
             entry.billed_nano = entry.list_nano = 0
         elif cost is not None:
             _book(entry, cost)
+            self._compare(entry)
         else:
             self._price(entry, call.region)
         booked = call.metadata.get(keys.BASELINE_BOOKED)
@@ -207,8 +208,13 @@ class LineMaker:
         cost = self._cost(entry, region)
         if cost is not None:
             _book(entry, cost)
-        if entry.baseline_model is not None and usage is not None:
-            entry.baseline_nano = self._baseline(entry.baseline_model, usage, entry.started_at_us / _US_PER_SECOND)
+        self._compare(entry)
+
+    def _compare(self, entry: LedgerEntry) -> None:
+        """Fill in what the line's tokens cost on its baseline."""
+        if entry.baseline_model is not None and entry.usage is not None and any(entry.usage.counts):
+            at = entry.started_at_us / _US_PER_SECOND
+            entry.baseline_nano = self._baseline(entry.baseline_model, entry.usage, at)
 
     def _baseline(self, model: str, usage: TokenUsage, at: float) -> int | None:
         try:

@@ -12,6 +12,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable
 
 from langchain_costguard import (
+    Advice,
     BatchJob,
     Budget,
     BudgetAlert,
@@ -25,8 +26,11 @@ from langchain_costguard import (
     ContextCompressor,
     Cost,
     CostCallbackHandler,
+    CostComparison,
     CostEstimate,
+    CostForecast,
     CostReport,
+    ImportResult,
     LedgerEntry,
     LedgerQuery,
     LedgerTotals,
@@ -40,12 +44,14 @@ from langchain_costguard import (
     TaskRouter,
     TokenUsage,
     WebhookAlert,
+    advise,
     cached,
     estimate_batch,
     estimate_cost,
     free,
     gpu_hour,
     guarded,
+    import_from,
     init_cascade,
     install,
     limit_output,
@@ -198,3 +204,7 @@ assert_type(waterfall, SavingsWaterfall)
 assert_type(waterfall.baseline_cost, Decimal | None)
 assert_type(waterfall.steps, tuple[SavingsStep, ...])
 assert_type(BudgetMiddleware(Budget(1, per="run")), BudgetMiddleware)
+assert_type(report.forecast(), CostForecast)
+assert_type(report.compare(report), CostComparison)
+assert_type(advise(open_store("costs.db"), can_wait=["nightly"]), Advice)
+assert_type(import_from("langfuse", "observations.jsonl", open_store("costs.db")), ImportResult)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from langchain_costguard import PriceBook, TokenUsage, per_token
+from langchain_costguard import CostCallbackHandler, PriceBook, TokenUsage, per_token
 from langchain_costguard.cost import PriceSource
 from langchain_costguard.recorder.repricing import reprice
 from langchain_costguard.recorder.savings import savings_of
@@ -230,3 +230,10 @@ def test_a_discount_of_ones_own_is_in_every_step() -> None:
     halved = PriceBook(overrides={"gpt-4o": per_token("1.25", "5", cache_read_usd_per_mtok="0.625")})
     booked = line(usage=TokenUsage(uncached_input=476, cache_read=1024, output_text=100), billed_nano=1_735_000)
     assert savings_of(booked, halved) == Savings(prompt_caching=640_000)
+
+
+def test_a_call_booked_with_its_own_cost_is_compared_with_its_baseline_too() -> None:
+    """A router's local model, told by hand: what it cost is given, what it replaced is known."""
+    handler = CostCallbackHandler(baseline_model="gpt-4o")
+    told = handler.record(model="house-model", usage={"input_tokens": 1000, "output_tokens": 100}, cost="0.0001")
+    assert told.savings == Savings(model_choice=3_400_000)

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from langchain_costguard.cost import CostLine, PriceSource
+from langchain_costguard.pricing import PriceBook
 from langchain_costguard.pricing.rates import GpuHourCard, RateCard, card_of, divide_half_even
 from langchain_costguard.usage import TokenUsage
 
@@ -149,3 +150,15 @@ def test_gpu_hours_without_a_measured_time_have_no_cost() -> None:
 def test_the_dearest_rates_of_a_card_include_its_long_context() -> None:
     """An upper bound that forgets the cliff is none."""
     assert CLIFF.dearest() == (2_500_000,) * 5 + (15_000_000,) * 3
+
+
+def test_the_usage_of_several_calls_is_long_only_where_their_mean_is() -> None:
+    """Ten calls of 100,000 tokens in one bucket of a provider's report are not one call of a million."""
+    book = PriceBook()
+    million = TokenUsage(uncached_input=1_000_000)
+    of_ten, of_one, of_two = (book.price(million, model="gpt-5.4", calls=calls) for calls in (10, 1, 2))
+    assert of_ten is not None
+    assert of_one is not None
+    assert of_two is not None
+    assert (of_ten.total, of_one.total, of_two.total) == (Decimal("2.5"), Decimal(5), Decimal(5))
+    assert sum(line.amount for line in of_ten.breakdown) == of_ten.total
