@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.globals import set_llm_cache
 
-from langchain_costguard import Cascade, TaskRouter, limit_output, track_costs
+from langchain_costguard import (
+    Cascade,
+    CostReport,
+    TaskRouter,
+    limit_output,
+    open_store,
+    submit_batch,
+    track_costs,
+)
 from langchain_costguard.compression import ContextCompressor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from langchain_core.runnables import Runnable
 
     from langchain_costguard import CostCallbackHandler
     from langchain_costguard.cascade import Draft
@@ -121,3 +133,127 @@ def test_techniques_around_one_another_are_all_named(provider: LoopbackProvider)
     (line,) = costs.entries()
     assert set(line.techniques) == {"cascade", "output_limit", "routing"}
     assert costs.total_cost == provider.billed
+
+
+RUNS = 5_000
+
+
+class Mixed:
+    """Runs of every technique, each with what it would have cost without any, by the test's own table."""
+
+    def __init__(self, provider: LoopbackProvider, folder: Path) -> None:
+        self.provider = provider
+        self.folder = folder
+        self.baseline = Decimal(0)
+        self.asked = 0
+        mini, full = (provider.chat_model(model=name, stream_usage=True) for name in ("gpt-4o-mini", "gpt-4o"))
+        self.mini, self.full = mini, full
+        self.router = TaskRouter({"simple_qa": mini, "code_generation": full})
+        self.accepting = Cascade([mini, full], lambda _: True)
+        self.refusing = Cascade([mini, full], refuse)
+        self.limited = limit_output(mini, 50)
+        self.kinds: list[Callable[[Random], None]] = [
+            self.plain, self.routed, self.accepted, self.escalated, self.cached, self.shortened, self.bounded
+        ]  # fmt: skip
+
+    def prompt(self, draw: Random) -> str:
+        """A question of its own, in a third of the cases behind a beginning that the provider caches."""
+        self.asked += 1
+        return (LONG if draw.random() < 1 / 3 else "") + f"What is {self.asked} plus {draw.randrange(100)}?"
+
+    def ask(self, model: Runnable[Any, Any], given: Any, draw: Random) -> list[LoopbackRequest]:
+        """One run, streamed or not; the requests it made."""
+        begun = len(self.provider.requests)
+        config: Any = {"metadata": {"task": "simple_qa"}}
+        if draw.random() < 1 / 3:
+            list(model.stream(given, config))
+        else:
+            model.invoke(given, config)
+        return list(self.provider.requests[begun:])
+
+    def plain(self, draw: Random) -> None:
+        """No technique but what the provider caches."""
+        (asked,) = self.ask(self.full, self.prompt(draw), draw)
+        self.baseline += at_full_price(asked, "gpt-4o", cached=False)
+
+    def routed(self, draw: Random) -> None:
+        """The small model by the router."""
+        (asked,) = self.ask(self.router, self.prompt(draw), draw)
+        self._instead_of_full(asked)
+
+    def accepted(self, draw: Random) -> None:
+        """The small model's draft."""
+        (asked,) = self.ask(self.accepting, self.prompt(draw), draw)
+        self._instead_of_full(asked)
+
+    def escalated(self, draw: Random) -> None:
+        """The large model after a rejected draft: one call would have been enough."""
+        _, final = self.ask(self.refusing, self.prompt(draw), draw)
+        self.baseline += at_full_price(final, "gpt-4o", cached=False)
+
+    def cached(self, draw: Random) -> None:
+        """The same question twice; LangChain's cache has the second answer."""
+        question = self.prompt(draw).removeprefix(LONG)
+        set_llm_cache(InMemoryCache())
+        begun = len(self.provider.requests)
+        self.full.invoke(question)
+        self.full.invoke(question)
+        set_llm_cache(None)
+        (asked,) = self.provider.requests[begun:]
+        self.baseline += 2 * asked.billed
+
+    def shortened(self, draw: Random) -> None:
+        """A context cut to what its question needs."""
+        pages = " ".join(f"Room {room} holds {room * 3} books." for room in range(60))
+        with track_costs() as alone:
+            (asked,) = self.ask(
+                ContextCompressor(max_tokens=200).before(self.full),
+                f"{pages} {self.prompt(draw).removeprefix(LONG)}",
+                draw,
+            )
+        (line,) = alone.entries()
+        assert line.saved_input_tokens is not None
+        left_out = line.saved_input_tokens * Decimal(PRICES["gpt-4o"][0]) / 1_000_000
+        self.baseline += at_full_price(asked, "gpt-4o", cached=False) + left_out
+
+    def bounded(self, draw: Random) -> None:
+        """A limit, of which nobody knows what it saved."""
+        (asked,) = self.ask(self.limited, self.prompt(draw), draw)
+        self.baseline += at_full_price(asked, "gpt-4o-mini", cached=False)
+
+    def overnight(self, runs: int) -> None:
+        """The rest in one batch, at half the price."""
+        before = self.provider.billed
+        job = submit_batch(
+            self.mini, [f"What is {run} minus 1?" for run in range(runs)], store=self.folder / "b.db", provider="openai"
+        )
+        job.wait(first_pause_seconds=0.01, progress=False)
+        assert not job.collect().errors
+        self.baseline += 2 * (self.provider.billed - before)
+
+    def _instead_of_full(self, asked: LoopbackRequest) -> None:
+        from_cache = at_full_price(asked, "gpt-4o-mini", cached=False) - at_full_price(
+            asked, "gpt-4o-mini", cached=True
+        )
+        self.baseline += at_full_price(asked, "gpt-4o", cached=True) + from_cache
+
+
+@pytest.mark.timeout(600)
+def test_five_thousand_mixed_runs_go_exactly_from_the_baseline_to_the_bill(
+    provider: LoopbackProvider, tmp_path: Path
+) -> None:
+    """Every technique, at random, streamed and not, and a batch: to the last digit, by two tables that never met."""
+    mixed, draw = Mixed(provider, tmp_path), Random(20261122)
+    with track_costs(tmp_path / "costs.db") as costs:
+        for _ in range(RUNS - 1_000):
+            draw.choice(mixed.kinds)(draw)
+        mixed.overnight(1_000)
+        report = costs.report()
+    waterfall = report.savings()
+    assert waterfall.billed_cost == provider.billed
+    assert waterfall.baseline_cost == mixed.baseline
+    assert waterfall.unpriced_calls == 0
+    assert {step.technique for step in waterfall.steps} == {
+        "routing", "cascade", "exact_cache", "compression", "prompt_caching", "output_limit", "batch"
+    }  # fmt: skip
+    assert CostReport(open_store(tmp_path / "costs.db")).savings().to_dict() == waterfall.to_dict()
