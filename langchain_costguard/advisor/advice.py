@@ -142,7 +142,7 @@ class Advice:
             remarks.append(f"All together in an average month: {expected} ({low} to {high}).")
         if self.realised_cost:
             remarks.append(f"Techniques in use saved {dollars(_cents(self.realised_cost))} already: not counted again.")
-        return [*remarks, *(f"Missing: {one}" for one in self.missing), *self.notes]
+        return [*remarks, *(f"Missing: {one}" for one in self.missing), *map(plain, self.notes)]
 
 
 def _range(saving: SavingRange) -> tuple[str, str, str]:
@@ -162,7 +162,7 @@ def _cents(amount: Decimal) -> Decimal:
 
 def _lines(number: int, finding: Finding) -> list[str]:
     return [
-        f"{number}. {finding.title}: {plain(finding.target)}",
+        f"{number}. {plain(finding.title)}: {plain(finding.target)}",
         f"   Why: {plain(finding.evidence)}.",
         f"   Quality: {finding.quality}",
         f"   Measure: {finding.measure}",

@@ -91,7 +91,8 @@ def advise(  # noqa: PLR0913 - what a user can know beside the ledger, all named
         The findings, largest expected saving first.
 
     Raises:
-        ValueError: `ttl_seconds` is not above zero, a time zone is unknown, or lines come with a `query`.
+        ValueError: `ttl_seconds` is not above zero, a time zone is unknown, `can_wait` is a single text, or lines come
+            with a `query`.
         StoreError: the store cannot be read.
 
     Example:
@@ -99,7 +100,7 @@ def advise(  # noqa: PLR0913 - what a user can know beside the ledger, all named
         >>> advise(InMemoryStore()).missing[0]
         'there are no calls: record some with track_costs(store=...) or install(), or import them'
     """
-    _check(ttl_seconds, tz)
+    _check(ttl_seconds, tz, can_wait)
     book = prices if prices is not None else _book()
     calls = read_calls(_lines(ledger, query, since, until), book)
     found = _worthwhile(calls, _proposals(calls, book, ttl_seconds, is_shared, can_wait, alternatives, tz))
@@ -126,7 +127,10 @@ def advise(  # noqa: PLR0913 - what a user can know beside the ledger, all named
     )
 
 
-def _check(ttl_seconds: float, tz: str) -> None:
+def _check(ttl_seconds: float, tz: str, can_wait: Sequence[str]) -> None:
+    if isinstance(can_wait, str):
+        msg = f"can_wait={can_wait!r} is one name: give a list, can_wait=[{can_wait!r}]"
+        raise ValueError(msg)  # noqa: TRY004 - a text is a sequence of texts, only not the one that is meant
     if not ttl_seconds > 0:
         msg = f"ttl_seconds={ttl_seconds} keeps no answer: give the seconds for which one may be served again"
         raise ValueError(msg)

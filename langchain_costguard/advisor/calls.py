@@ -44,7 +44,7 @@ class Counted:
     unpriced: int = 0
     """Lines whose cost is not known."""
     other: int = 0
-    """Lines that are no single chat call: embeddings, tools, adjustments, sums over several calls."""
+    """Lines that are no single chat call: embeddings, tools, adjustments, sums over several calls, impossible calls."""
     without_digest: int = 0
     """Lines of which no digest of the prompt is kept."""
     bill_nano: int = 0
@@ -134,6 +134,14 @@ class Calls:
         sums = np.zeros(len(self.groups), dtype=np.int64)
         np.add.at(sums, self.group[where], saved_pico)
         return int(sum((int(each) * share for each, share in zip(sums, self.paid, strict=True)), Fraction(0)) // 1)
+
+    def most(self, where: Ints) -> int:
+        """The most that can be saved on some calls, in nano-USD: what they cost, and no more than the whole bill.
+
+        Args:
+            where: which calls are meant, by position.
+        """
+        return max(0, min(int(self.billed[where].sum()), self.counted.bill_nano))
 
     def in_groups(self, numbers: Sequence[int]) -> Ints:
         """The positions of the calls of some groups."""

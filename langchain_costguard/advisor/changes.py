@@ -94,7 +94,7 @@ def costs(calls: Calls, changes: Changes, scenario: Scenario, where: Ints) -> In
             own = None if batched is None else batched[here]
             zero = np.zeros(len(here), dtype=np.int64)
             alone = _priced(switched, zero, plain[:, here], cached[:, here], storage[here], own)
-            found[here] = (alone * other.asked[scenario] + found[here] * other.full[scenario]) // MILLION
+            found[here] = _share(alone, other.asked[scenario]) + _share(found[here], other.full[scenario])
     known = np.array([each.has_rates for each in calls.groups])
     found = np.where(known[group], found, calls.base[where])
     return found if changes.served is None else np.where(changes.served[where], 0, found)
@@ -138,6 +138,12 @@ def _priced(
     stacked = _times(in_batch, group, cached) + storage
     alone = _times(in_batch, group, plain)
     return np.where(batched, np.minimum(own, np.where(stacks, np.minimum(stacked, alone), alone)), own)
+
+
+def _share(amounts: Ints, millionths: int) -> Ints:
+    """A share of amounts, rounded down; a product of a dear call's pico-USD and a million would not fit 64 bits."""
+    found: Ints = amounts // MILLION * millionths + amounts % MILLION * millionths // MILLION
+    return found
 
 
 def _times(rates: Any, group: Ints, usage: Ints) -> Ints:  # noqa: ANN401 - rows of rates

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from langchain_costguard._optional import require
 from langchain_costguard.reports.figures import BAR, INK, on_quiet_axes
-from langchain_costguard.reports.money import short_dollars
+from langchain_costguard.reports.money import plain, short_dollars
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,7 +25,7 @@ def draw_advice(advice: Advice) -> Figure:
     Raises:
         OptionalDependencyError: matplotlib is not installed.
     """
-    rows = [(f"{each.title} ({each.target})", each.saving) for each in advice.findings]
+    rows = [(plain(f"{each.title} ({each.target})"), each.saving) for each in advice.findings]
     rows.append(("All together", advice.combined))
     figure: Figure = require("matplotlib.figure", extra="notebook", purpose="Drawing advice").Figure(
         figsize=(_WIDTH_INCHES, _MARGIN_INCHES + _INCHES_PER_BAR * len(rows)), dpi=_DOTS_PER_INCH, layout="constrained"

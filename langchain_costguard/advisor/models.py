@@ -171,4 +171,5 @@ def _is_listed(prices: PriceBook, model: str, provider: str | None) -> bool:
 
 
 def _variable(model: str) -> str:
-    return re.sub(r"\W+", "_", model).strip("_")
+    name = re.sub(r"\W+", "_", model).strip("_")
+    return name if name.isidentifier() else f"model_{name}"

@@ -49,7 +49,7 @@ def machine_of_your_own(calls: Calls, machine: Machine, seconds: float) -> Findi
         The finding; expected only where the machine is known to carry the load; `None` where it never pays at it.
     """
     hours = Fraction(round(seconds), _HOUR)
-    nano = int(calls.billed.sum())
+    nano = min(int(calls.billed.sum()), calls.counted.bill_nano)
     if not len(calls) or not hours or nano <= 0:
         return None
     each = to_usd(nano // len(calls), NANO_PER_USD)
@@ -81,7 +81,8 @@ def plan_that_suits(calls: Calls, plans: Iterable[Plan]) -> Finding | None:
     """Which of the plans would have been cheaper than paying as you go.
 
     Returns:
-        The finding; `None` where none of them is, or there is nothing to compare.
+        The finding, beside the bill where a discount makes that less than the list price; `None` where none of them
+        is, or there is nothing to compare.
     """
     given = list(plans)
     if not given or not calls.charges:
@@ -89,9 +90,9 @@ def plan_that_suits(calls: Calls, plans: Iterable[Plan]) -> Finding | None:
     mine = PayAsYouGo(name="pay as you go (now)")
     compared = compare_plans(calls.charges, [mine, *given])
     now = next(row for row in compared.ranked if row.plan == mine.name)
-    if compared.best.cost >= now.cost:
+    nano = min(nano_of(now.cost), calls.counted.bill_nano) - nano_of(compared.best.cost)
+    if nano <= 0:
         return None
-    nano = nano_of(now.cost) - nano_of(compared.best.cost)
     return Finding(
         technique="plan",
         target="all calls",

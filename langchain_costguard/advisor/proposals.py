@@ -46,13 +46,14 @@ class Proposal:
     saved: dict[Scenario, int] = field(default_factory=dict)
 
     def sized(self, calls: Calls) -> Proposal:
-        """The same with what it saves alone, in nano-USD."""
-        self.saved = {name: saved(calls, self.changes[name], name, self.where) for name in SCENARIOS}
+        """The same with what it saves alone, in nano-USD; never more than its calls cost."""
+        most = calls.most(self.where)
+        self.saved = {name: min(saved(calls, self.changes[name], name, self.where), most) for name in SCENARIOS}
         return self
 
 
 def combined(calls: Calls, proposals: Sequence[Proposal]) -> dict[Scenario, int]:
-    """What all proposals save together, in nano-USD; never more than the sum of what each saves alone.
+    """What all proposals save together, in nano-USD; never more than the bill or the sum of what each saves.
 
     Every call is taken once through all of its changes: what a cache of one's own answers is not sent, so that it
     neither reads nor warms a provider's cache; the rest is priced as in `changes.costs`.
@@ -60,10 +61,10 @@ def combined(calls: Calls, proposals: Sequence[Proposal]) -> dict[Scenario, int]
     if not proposals:
         return dict.fromkeys(SCENARIOS, 0)
     everything = np.arange(len(calls))
-    found = {}
+    found, most = {}, calls.most(everything)
     for scenario in SCENARIOS:
         together = saved(calls, _merged(proposals, scenario), scenario, everything)
-        found[scenario] = min(max(together, 0), sum(max(each.saved[scenario], 0) for each in proposals))
+        found[scenario] = min(max(together, 0), most, sum(max(each.saved[scenario], 0) for each in proposals))
     return found
 
 

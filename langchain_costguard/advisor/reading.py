@@ -32,8 +32,10 @@ _BUCKETS: Final = 8
 _HEAD: Final = 8
 """So many bytes of a digest are kept: a million digests share none by chance (1 in 10 million)."""
 _NO_CARD: Final = (0.0, 0.0, None)
-_LARGEST: Final = 10**12
-"""A call with more tokens than this is a mistake, and is left out."""
+_LARGEST: Final = 10**8
+"""A call with more tokens than this is a mistake, and is left out: its pico-USD need not fit 64 bits."""
+_DEAREST_NANO: Final = 10**14
+"""So is one that costs more than this, $100,000."""
 
 
 def read_calls(entries: Iterable[LedgerEntry], prices: PriceBook) -> Calls:
@@ -204,7 +206,8 @@ def _left_out(entry: LedgerEntry) -> str | None:
     if entry.billed_nano is None:
         return "unpriced"
     usage = entry.usage
-    return "other" if usage is None or max(usage[:_BUCKETS]) > _LARGEST else None
+    is_mistaken = usage is None or max(usage[:_BUCKETS]) > _LARGEST or abs(entry.billed_nano) > _DEAREST_NANO
+    return "other" if is_mistaken else None
 
 
 def _column(column: Any, kind: Any) -> Any:  # noqa: ANN401 - arrays of several kinds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isinf
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -125,6 +126,8 @@ def _served(calls: Calls, known: Ints, ttl_seconds: float, *, is_shared: bool) -
 
 
 def _words(seconds: float) -> str:
+    if isinf(seconds):
+        return "any time"
     for size, unit in ((86_400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= size:
             return counted(round(seconds / size), unit)
