@@ -73,7 +73,8 @@ def foreign_uuid(source: str, name: str) -> UUID:
         source: the source.
         name: its own id.
     """
-    return uuid5(NAMESPACE_URL, f"langchain-costguard:{source}:{name}")
+    whole = name.encode("utf-8", "backslashreplace").decode()  # JSON can hold half a character, which has no bytes
+    return uuid5(NAMESPACE_URL, f"langchain-costguard:{source}:{whole}")
 
 
 def line_of(call: ForeignCall, maker: LineMaker) -> LedgerEntry:

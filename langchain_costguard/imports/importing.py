@@ -9,7 +9,7 @@ import tempfile
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, TypeAlias, cast, get_args
+from typing import IO, TYPE_CHECKING, Final, Literal, NamedTuple, NoReturn, Protocol, TypeAlias, cast, get_args
 
 from langchain_costguard._progress import watched
 from langchain_costguard.exports import import_entries, read_jsonl
@@ -148,7 +148,7 @@ def checked_export(
     with _rewindable(path_or_lines) as file, _long_cells():
         _check(file, export(), strict=strict)
         file.seek(0)
-        yield lambda store, prices: _write(file, export(), store, prices)
+        yield lambda store, prices: _write(file, export, store, prices, strict=strict)
 
 
 class _Tally:
@@ -180,16 +180,37 @@ def _check(file: IO[bytes], export: _Export, *, strict: bool) -> None:
         if strict and tally.faults:
             break
     if tally.faults and (strict or not (readable or tally.skipped)):
-        number, reason = tally.faults[0]
-        rest = "" if strict else f"; none of its {tally.unreadable} rows can be read"
-        said = f"Row {number} of this {export.title} cannot be read ({reason}){rest}"
-        msg = f"{said}: mend or remove it, or {export.advice}"
-        raise ForeignFormatError(msg, source=export.source, row=number)
+        _refuse(export, tally, "" if strict else f"; none of its {tally.unreadable} rows can be read")
 
 
-def _write(file: IO[bytes], export: _Export, store: LedgerStore, prices: PriceBook) -> ImportResult:
+def _check_costs(file: IO[bytes], export: _Export, maker: LineMaker) -> None:
+    """Price the file to its end before the first line of it is written.
+
+    Raises:
+        ForeignFormatError: a row would cost more than any call can.
+    """
     tally = _Tally()
+    for _ in _entries(file, export, maker, tally):
+        pass
+    if tally.faults:
+        _refuse(export, tally, "")
+
+
+def _refuse(export: _Export, tally: _Tally, rest: str) -> NoReturn:
+    number, reason = tally.faults[0]
+    said = f"Row {number} of this {export.title} cannot be read ({reason}){rest}"
+    msg = f"{said}: mend or remove it, or {export.advice}"
+    raise ForeignFormatError(msg, source=export.source, row=number)
+
+
+def _write(
+    file: IO[bytes], make: Callable[[], _Export], store: LedgerStore, prices: PriceBook, *, strict: bool
+) -> ImportResult:
     maker = LineMaker(prices, digest_key=lambda: store.digest_key)
+    if strict:
+        _check_costs(file, make(), maker)
+        file.seek(0)
+    export, tally = make(), _Tally()
     done = import_entries(store, _entries(file, export, maker, tally))
     return ImportResult(
         export.source,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from langchain_costguard.imports import cells
 from langchain_costguard.imports.calls import ForeignCall, foreign_uuid
 from langchain_costguard.usage import TokenUsage, is_replayed, read_usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _MODEL_TYPES: Final = {"llm": "chat", "embedding": "embedding"}
 
@@ -107,14 +110,17 @@ def _usage(row: cells.Row, metadata: cells.Row) -> tuple[Mapping[str, Any] | Non
 
 
 def _checked(reported: Mapping[str, Any]) -> TokenUsage | None:
-    """The buckets, if every count is one."""
-    for name in ("input_tokens", "output_tokens"):
-        cells.count(reported, name)
-    for details in (reported.get("input_token_details"), reported.get("output_token_details")):
-        if isinstance(details, Mapping):
-            for name in details:
-                cells.count(details, name)
-    return TokenUsage.from_langchain(reported)
+    """The buckets, if every count is one; a text that is a count is read as one."""
+    counts: dict[str, Any] = {**reported, **_counts(reported, ("input_tokens", "output_tokens", "total_tokens"))}
+    for name in ("input_token_details", "output_token_details"):
+        if isinstance(details := reported.get(name), Mapping):
+            counts[name] = {**details, **_counts(details, details)}
+    return TokenUsage.from_langchain(counts)
+
+
+def _counts(row: cells.Row, names: Iterable[str]) -> dict[str, int]:
+    found = {name: cells.count(row, name) for name in names}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _message(outputs: cells.Row) -> Mapping[str, Any]:

@@ -21,6 +21,8 @@ _KINDS: Final[tuple[tuple[str, CallKind], ...]] = (
 )
 """What the name of a call's type ends with or holds, and its kind; other calls (images, speech) are `manual`."""
 
+_TRUE: Final = frozenset({"True", "true", "t"})
+"""True as LiteLLM writes it, as JSON does and as PostgreSQL's own export does."""
 _KEPT: Final = ("team_id", "organization_id", "model_group", "user_api_key_alias", "user_api_key_team_alias")
 
 
@@ -54,7 +56,7 @@ class LiteLLMSpendLogs:
             ended_at_us=cells.moment_us(row, "endTime", "end_time"),
             first_token_at_us=_first_token(row),
             kind=_kind(cells.text(row, "call_type") or "completion"),
-            status="error" if failed else "cached" if cells.text(row, "cache_hit") == "True" else "ok",
+            status="error" if failed else "cached" if cells.text(row, "cache_hit") in _TRUE else "ok",
             error=(cells.text(fault, "error_class") or "error") if failed else None,
             model=cells.text(row, "model"),
             provider=cells.text(row, "custom_llm_provider"),

@@ -124,6 +124,8 @@ def _check_header(header: list[str], layout: Layout) -> None:
 def _objects(opened: IO[str], layout: Layout) -> Iterator[Record]:
     """The records of JSON lines, or of one JSON document."""
     line = opened.readline(LONGEST_RECORD)
+    while line.isspace():
+        line = opened.readline(LONGEST_RECORD)
     if _loads(line) is None and not line.rstrip().endswith("}"):
         document = _loads(line + opened.read(LONGEST_RECORD))
         if document is None:

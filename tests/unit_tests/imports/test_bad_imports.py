@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import gzip
 import json
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from langchain_costguard.imports import ForeignFormatError, import_from, records
 from langchain_costguard.stores import InMemoryStore
-from tests.unit_tests.imports.excerpts import ANTHROPIC, ANTHROPIC_CSV, LANGFUSE, LITELLM, OPENAI, OPENAI_CSV, imported
+from tests.unit_tests.imports.excerpts import (
+    ANTHROPIC,
+    ANTHROPIC_CSV,
+    LANGFUSE,
+    LANGSMITH,
+    LITELLM,
+    OPENAI,
+    OPENAI_CSV,
+    imported,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -161,3 +171,39 @@ def test_a_damaged_array_is_not_read_into_memory_whole(monkeypatch: pytest.Monke
     monkeypatch.setattr(records, "LONGEST_RECORD", 1000)
     with pytest.raises(ForeignFormatError, match="Row 1 is damaged"):
         import_from("litellm", ['[{"request_id": "' + "x" * 600_000], InMemoryStore())
+
+
+def test_half_a_character_in_an_id_is_no_reason_to_stop() -> None:
+    """JSON can hold one; it used to break the import off in the middle of the file."""
+    done, _ = imported("litellm", LITELLM, dict(LITELLM, request_id="r\ud800"))
+    assert (done.new, done.unreadable) == (2, 0)
+
+
+def test_strict_refuses_an_impossible_cost_before_it_writes() -> None:
+    """That a row cannot be paid for is only seen when it is priced."""
+    dear = dict(LITELLM, request_id="r2", prompt_tokens=10**12, completion_tokens=10**12)
+    store = InMemoryStore()
+    with pytest.raises(ForeignFormatError, match=r"Row 2 .*would cost more than any call can"):
+        imported("litellm", LITELLM, dear, store=store, strict=True)
+    assert list(store.entries()) == []
+    assert imported("litellm", LITELLM, dear)[0].unreadable == 1
+
+
+def test_blank_lines_before_json_lines_are_passed_over() -> None:
+    """Blank lines between and behind them are, too."""
+    assert imported("litellm", "", LITELLM, "", dict(LITELLM, request_id="r2"), "")[0].new == 2
+
+
+def test_counts_that_are_texts_are_counted() -> None:
+    """A hundred answered tokens, written as "100.0", were booked as none."""
+    usage = {"input_tokens": "1000", "output_tokens": "100.0", "input_token_details": {"cache_read": "400"}}
+    extra = {"metadata": {"ls_model_name": "mini", "usage_metadata": usage}}
+    _, [line] = imported("langsmith", dict(LANGSMITH, extra=extra))
+    assert line.billed_cost == Decimal("0.00164")
+
+
+@pytest.mark.parametrize("hit", ["True", "true", True, "t"])
+def test_a_cache_hit_owes_nothing_however_it_is_spelt(hit: object) -> None:
+    """JSON and PostgreSQL spell it otherwise than Python does."""
+    _, [line] = imported("litellm", dict(LITELLM, cache_hit=hit))
+    assert line.status == "cached"
