@@ -80,6 +80,7 @@ class SeenCalls(CallWatcher):
             The handler.
 
         Example:
+            >>> from langchain_costguard import CostCallbackHandler
             >>> lines = []
             >>> CostCallbackHandler().subscribe(lines.append).record(cost="0.25").billed_cost == lines[0].billed_cost
             True
