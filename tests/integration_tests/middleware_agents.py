@@ -51,15 +51,15 @@ def ask(graph: Any, way: str, given: Any = None, config: RunnableConfig | None =
         state: dict[str, Any] = graph.invoke(given, config)
         return state
     if way == "ainvoke":
-        return asyncio.run(graph.ainvoke(given, config))  # type: ignore[no-any-return]
+        return asyncio.run(graph.ainvoke(given, config))
     if way == "stream":
-        return list(graph.stream(given, config, stream_mode="values"))[-1]  # type: ignore[no-any-return]
+        return list(graph.stream(given, config, stream_mode="values"))[-1]
     return asyncio.run(_astreamed(graph, given, config))
 
 
 async def _astreamed(graph: Any, given: Any, config: RunnableConfig | None) -> dict[str, Any]:
     states = [state async for state in graph.astream(given, config, stream_mode="values")]
-    return states[-1]  # type: ignore[no-any-return]
+    return states[-1]
 
 
 def pieces(graph: Any, way: str, given: Any = None, config: RunnableConfig | None = None) -> list[Any]:

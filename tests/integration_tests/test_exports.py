@@ -113,17 +113,17 @@ def test_every_way_to_call_is_measured_at_what_the_provider_billed(provider: Loo
     data = reader.get_metrics_data()
     assert data is not None
     metrics = {metric.name: metric for metric in data.resource_metrics[0].scope_metrics[0].metrics}
-    measured = sum(point.value for point in metrics["costguard.cost"].data.data_points)  # type: ignore[union-attr]
+    measured = sum(point.value for point in metrics["costguard.cost"].data.data_points)
     assert round(Decimal(measured), 9) == provider.billed
     tokens = {}
     for point in metrics["gen_ai.client.token.usage"].data.data_points:
         kind = (point.attributes or {})["gen_ai.token.type"]
-        tokens[kind] = tokens.get(kind, 0) + point.sum  # type: ignore[union-attr]
+        tokens[kind] = tokens.get(kind, 0) + point.sum
     assert tokens == {
         "input": sum(request.tokens.input_tokens for request in provider.requests),
         "output": sum(request.tokens.output_tokens for request in provider.requests),
     }
-    counted = sum(point.count for point in metrics["gen_ai.client.operation.duration"].data.data_points)  # type: ignore[union-attr]
+    counted = sum(point.count for point in metrics["gen_ai.client.operation.duration"].data.data_points)
     assert counted == len(provider.requests) == 6
     meters.shutdown()
 

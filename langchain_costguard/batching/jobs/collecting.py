@@ -73,7 +73,7 @@ def _fetch(context: JobContext, part: PartRow) -> None:
         path = context.path(part).with_suffix(f".answers-{number}")
         if not path.exists():
             try:
-                patiently(lambda output=output, path=path: provider.download(batch_id, output, path))  # type: ignore[misc]
+                patiently(lambda output=output, path=path: provider.download(batch_id, output, path))  # type: ignore[misc] # a lambda's defaults have no types
             except OSError as error:
                 raise cannot_write(path, error) from error
         paths.append(path)

@@ -119,7 +119,7 @@ class BatchJob:
                 status, pause = self._look(pauses, watching, on_progress)
                 if status is not None:
                     return status
-                time.sleep(pause)
+                time.sleep(pause)  # longer each time, as `Pauses` says
 
     def _watching(self, progress: bool | None, on_progress: Callable[[BatchStatus], object] | None) -> Watching:
         is_told = progress is None and on_progress is not None
@@ -269,7 +269,7 @@ class BatchJob:
                 status, pause = await asyncio.to_thread(self._look, pauses, watching, on_progress)
                 if status is not None:
                     return status
-                await asyncio.sleep(pause)
+                await asyncio.sleep(pause)  # longer each time, as `Pauses` says
 
     async def acollect(
         self, chain: Runnable[Any, Any] | None = None, *, wait: bool = True, timeout_seconds: float | None = None

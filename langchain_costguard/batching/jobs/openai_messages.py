@@ -74,7 +74,7 @@ class OpenAIWire:
         from openai.lib._parsing._completions import parse_chat_completion
 
         parsed = parse_chat_completion(
-            response_format=self._schema, input_tools=NOT_GIVEN, chat_completion=completion  # type: ignore[arg-type]
+            response_format=self._schema, input_tools=NOT_GIVEN, chat_completion=completion  # type: ignore[arg-type] # a model's class, known at run time only
         )  # fmt: skip
         result = self._result_of(parsed, {})
         return result  # noqa: RET504 - typed by its declaration above
@@ -89,7 +89,7 @@ class OpenAIWire:
         if self._schema is not None:
             from openai.lib._parsing._responses import parse_response
 
-            response = parse_response(text_format=self._schema, input_tools=NOT_GIVEN, response=response)  # type: ignore[arg-type]
+            response = parse_response(text_format=self._schema, input_tools=NOT_GIVEN, response=response)  # type: ignore[arg-type] # the same
         result: ChatResult = construct(
             response,
             schema=self._kwargs.get("response_format"),

@@ -155,7 +155,7 @@ class JobFile:
                 if time.monotonic() > deadline:
                     msg = f"another process is at batch job {job}: wait until it has ended, or end it"
                     raise BatchStateError(msg)
-                time.sleep(_LOOK_AGAIN_SECONDS)
+                time.sleep(_LOOK_AGAIN_SECONDS)  # a file lock tells nobody when it is free
             try:
                 yield
             finally:

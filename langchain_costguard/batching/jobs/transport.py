@@ -35,7 +35,7 @@ def asking(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # clients raise classes of their own; what is not theirs is raised again
         if not _is_of_client(error):
             raise
         status = getattr(error, "status_code", None)

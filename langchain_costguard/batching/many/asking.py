@@ -60,7 +60,7 @@ class Asker:
         enter_scope(bill)
         try:
             output = await self._aattempt(item, attempts)
-        except BaseException as error:
+        except BaseException as error:  # told as the item's ending, a cancelled chain's too
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
                 raise  # this task is meant; else something inside the chain was, and every ending is told
@@ -80,7 +80,7 @@ class Asker:
 
         try:
             return attempt()
-        except Exception as error:
+        except Exception as error:  # whatever the chain raises; what is not worth another try is raised again
             if not self._is_worth_another(error):
                 raise
             first = error
@@ -96,7 +96,7 @@ class Asker:
 
         try:
             return await attempt()
-        except Exception as error:
+        except Exception as error:  # whatever the chain raises; what is not worth another try is raised again
             if not self._is_worth_another(error):
                 raise
             first = error
@@ -122,7 +122,7 @@ class Asker:
         if seconds:
             self.pause.extend(seconds)
         while left := self.pause.wait_seconds():  # noqa: ASYNC110 - how long is known; others may make it longer
-            await asyncio.sleep(left)
+            await asyncio.sleep(left)  # as long as the pool's pause lasts
 
     def _kept(self, ending: Ending) -> Ending:
         """The ending, once the checkpoint has its output."""

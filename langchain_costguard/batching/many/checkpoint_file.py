@@ -75,7 +75,7 @@ class CheckpointFile:
                 self._check_header(identity)
             else:
                 self._append(_line({"costguard_checkpoint": VERSION, "chain": identity}))
-        except BaseException:
+        except BaseException:  # closed whatever happens, and raised again
             os.close(self._file)
             raise
 

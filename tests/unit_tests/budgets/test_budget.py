@@ -224,7 +224,7 @@ def test_a_claim_says_everything_the_store_needs() -> None:
     """The store knows nothing of budgets."""
     (claim,) = Budget(2, per="day").claims(ALICE, 7, NOON)
     alerts = (500_000, 800_000, 1_000_000)
-    assert claim == Claim("usd/day", "usd/day", MIDNIGHT, MIDNIGHT, "usd", 7, 2_000_000_000, True, True, alerts)  # noqa: FBT003
+    assert claim == Claim("usd/day", "usd/day", MIDNIGHT, MIDNIGHT, "usd", 7, 2_000_000_000, True, True, alerts)  # noqa: FBT003 - a claim is a row
 
 
 @pytest.mark.parametrize(("mode", "refuses"), [("hard", True), ("soft", False), ("observe", False)])

@@ -91,7 +91,7 @@ def test_the_server_stops_when_its_parent_is_killed() -> None:
         "import time\n"
         "with serve(find_model()) as url:\n"
         "    print(url, flush=True)\n"
-        "    time.sleep(600)\n"
+        "    time.sleep(600)\n"  # until it is ended
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
@@ -114,7 +114,9 @@ def test_a_damaged_model_is_said_with_the_server_s_last_words(tmp_path: Path) ->
 def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Waiting has an end, and while it lasts the user is told."""
     monkeypatch.setattr(server, "START_SECONDS", 0.3)
-    monkeypatch.setattr(server, "_command", lambda *_: [sys.executable, "-c", "import time; time.sleep(60)"])
+    monkeypatch.setattr(
+        server, "_command", lambda *_: [sys.executable, "-c", "import time; time.sleep(60)"]
+    )  # never ready
     waited: list[float] = []
     with pytest.raises(DemoError, match=r"was not ready after 0\.3 s"):
         serve(tmp_path / "model.gguf", on_wait=waited.append).__enter__()

@@ -273,7 +273,7 @@ def test_a_run_that_is_recorded_again_is_not_told_again() -> None:
 def test_an_unknown_place_for_spans_is_refused() -> None:
     """A typing error would export nothing without a word."""
     with pytest.raises(ValueError, match="spans='all' is not known: give 'current', 'own' or 'none'"):
-        OpenTelemetryExporter(spans="all")  # type: ignore[arg-type]
+        OpenTelemetryExporter(spans="all")
 
 
 def test_without_opentelemetry_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -313,7 +313,7 @@ def test_an_alert_of_a_call_that_is_settled_while_the_program_ends_is_delivered(
     code = SCRIPT.rpartition("\n\n")[0] + (
         "\nfrom langchain_costguard._worker import WORKER\n"
         "dispatcher = AlertDispatcher(slow)\n"
-        "WORKER.submit(lambda: (time.sleep(0.3), dispatcher.send([alert(kind='overrun')])))\n"
+        "WORKER.submit(lambda: (time.sleep(0.3), dispatcher.send([alert(kind='overrun')])))\n"  # while the process ends
     )
     assert script(code).split() == ["overrun"]
 

@@ -123,7 +123,7 @@ def test_an_export_without_rows_is_no_error() -> None:
 def test_a_source_nobody_knows_is_refused() -> None:
     """A slip of the pen is not a format."""
     with pytest.raises(ValueError, match="choose one of 'langfuse'"):
-        import_from("langfuze", [], InMemoryStore())  # type: ignore[arg-type]
+        import_from("langfuze", [], InMemoryStore())
 
 
 def test_usage_in_other_units_than_tokens_is_not_read_as_tokens() -> None:

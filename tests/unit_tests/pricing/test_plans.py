@@ -333,7 +333,7 @@ def test_a_period_billed_in_part_is_paid_in_full() -> None:
         (lambda: PayAsYouGo().bill([]), "give start= and end="),
         (lambda: PayAsYouGo().bill([on(1)], FEBRUARY, JANUARY), "exchange them, or give a later end"),
         (lambda: PayAsYouGo().bill([on(1)], JANUARY, JANUARY), "is not after start"),
-        (lambda: PayAsYouGo().bill([on(1)], datetime(2026, 1, 1)), "start=2026-01-01T00:00:00 has no time"),  # noqa: DTZ001
+        (lambda: PayAsYouGo().bill([on(1)], datetime(2026, 1, 1)), "start=2026-01-01T00:00:00 has no time"),  # noqa: DTZ001 - that is the fault
         (lambda: PayAsYouGo().bill([on(1)], tz="Mars/Olympus"), "give an IANA name"),
         (lambda: PayAsYouGo().bill("costs.db"), "is no usage: give UsageRecord"),
         (lambda: PayAsYouGo().bill(7), "is no usage: give UsageRecord"),

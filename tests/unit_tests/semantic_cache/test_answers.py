@@ -85,7 +85,7 @@ def test_an_answer_that_ended_well_is_kept(ended: dict[str, Any]) -> None:
         pytest.param(
             chat("I\N{RIGHT SINGLE QUOTATION MARK}m sorry, but I can't help with that."), id="refusal in words"
         ),
-        pytest.param(chat("抱歉，我无法回答这个问题。"), id="refusal in Chinese"),  # noqa: RUF001
+        pytest.param(chat("抱歉，我无法回答这个问题。"), id="refusal in Chinese"),  # noqa: RUF001 - Chinese punctuation
         pytest.param(chat("I'm sorry, but I can't help with that. " + "Blah blah. " * 60), id="long refusal"),
         pytest.param(chat("Unfortunately, I am not able to assist with this request."), id="refusal to assist"),
         pytest.param(chat("Es tut mir leid, aber dabei kann ich nicht helfen."), id="refusal in German"),

@@ -126,7 +126,7 @@ def test_whoever_stops_reading_stops_the_run() -> None:
 
     outcomes = run_many_as_completed(RunnableLambda(gauge), numbers(), 4)
     next(outcomes)
-    outcomes.close()  # type: ignore[attr-defined]
+    outcomes.close()
     assert gauge.now == 0
     assert len(read) <= 8
 
@@ -215,7 +215,7 @@ async def test_leaving_the_loop_over_outcomes_ends_the_tasks() -> None:
     outcomes = arun_many_as_completed(RunnableLambda(lambda number: number), range(1000), 4)
     async for _ in outcomes:
         break
-    await outcomes.aclose()  # type: ignore[attr-defined]
+    await outcomes.aclose()
     assert not any(task.get_name() == "costguard-run-many" for task in asyncio.all_tasks())
 
 
@@ -318,7 +318,7 @@ def test_threads_cannot_wait_for_async_inputs() -> None:
         yield 1
 
     with pytest.raises(TypeError, match="use arun_many"):
-        run_many(ScriptedChatModel(), rows())  # type: ignore[arg-type]
+        run_many(ScriptedChatModel(), rows())
 
 
 def test_retries_that_mean_nothing_are_refused() -> None:

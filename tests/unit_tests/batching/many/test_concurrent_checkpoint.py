@@ -168,7 +168,7 @@ def test_a_second_run_at_once_is_refused(file: Path) -> None:
     next(outcomes)
     with pytest.raises(CheckpointError, match="in use by another run: wait for it to end"):
         run_many(RunnableLambda(Asked()), ["a", "b"], 1, file)
-    outcomes.close()  # type: ignore[attr-defined]
+    outcomes.close()
     assert run_many(RunnableLambda(Asked()), ["a", "b"], 1, file).restored >= 1
 
 
@@ -305,7 +305,7 @@ def test_digests_tell_values_apart_and_do_not_depend_on_order() -> None:
 def test_answers_replayed_by_a_cache_are_kept(file: Path) -> None:
     """LangChain marks their usage in a way that its own classes refuse to read back."""
     message = AIMessage("a", usage_metadata={"input_tokens": 1, "output_tokens": 1, "total_tokens": 2})
-    message.usage_metadata["total_cost"] = 0  # type: ignore[index,typeddict-unknown-key]
+    message.usage_metadata["total_cost"] = 0
     chain = RunnableLambda(lambda _: message)
     run_many(chain, ["q"], checkpoint=file)
     assert run_many(chain, ["q"], checkpoint=file)[0].content == "a"

@@ -89,6 +89,6 @@ def test_an_iterable_that_fails_ends_the_run_with_its_error() -> None:
         raise OSError(msg)
 
     with pytest.raises(OSError, match="connection lost"):
-        run_many(RunnableLambda(ended.append), rows(), 2)  # type: ignore[arg-type]
+        run_many(RunnableLambda(ended.append), rows(), 2)
     assert sorted(ended) == [0, 1, 2, 3, 4]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

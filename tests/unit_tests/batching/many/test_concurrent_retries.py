@@ -137,7 +137,7 @@ def test_a_wait_is_broken_off_when_the_run_is() -> None:
     outcomes = run_many_as_completed(RunnableLambda(limited), range(2), 2)
     assert next(outcomes).index == 0
     began = time.monotonic()
-    outcomes.close()  # type: ignore[attr-defined]
+    outcomes.close()
     assert time.monotonic() - began < 60  # of the 200 it was asked to wait
 
 
