@@ -117,7 +117,7 @@ def text_of(number: int) -> str:
 def costguard(url: str, folder: Path, requests: int, per_file: int) -> dict[str, Any]:
     """Ours."""
     from langchain_costguard import CostCallbackHandler
-    from langchain_costguard.batching.jobs import submit_batch
+    from langchain_costguard.batching import submit_batch
     from langchain_costguard.ledger import LedgerQuery
     from langchain_costguard.stores import open_store
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from langchain_core.runnables import RunnableConfig
 
-    from langchain_costguard.batching.jobs import BatchJob
+    from langchain_costguard.batching import BatchJob
     from langchain_costguard.batching.jobs.batch_estimate import BatchEstimate
     from langchain_costguard.batching.jobs.batch_results import BatchResults
     from langchain_costguard.batching.jobs.statuses import BatchStatus, BatchSummary
@@ -82,7 +82,7 @@ def submit(
 
     A job of the same name is resumed, not submitted again: a command that was interrupted may simply be repeated.
     """
-    from langchain_costguard.batching.jobs import submit_batch
+    from langchain_costguard.batching import submit_batch
     from langchain_costguard.cli.batch_lines import open_inputs
     from langchain_costguard.cli.chains import load_chain
 
@@ -154,7 +154,7 @@ def cancel(
 @app.command("list", epilog=LIST_EPILOG)
 def list_(store: Place = None, *, as_json: options.AsJson = False) -> None:
     """Print the jobs of this machine, newest first, as they were left; no provider is asked."""
-    from langchain_costguard.batching.jobs import list_batches
+    from langchain_costguard.batching import list_batches
 
     jobs = list_batches(store)
     if as_json:
@@ -166,7 +166,7 @@ def list_(store: Place = None, *, as_json: options.AsJson = False) -> None:
 
 
 def _opened(job: str, chain: str, store: str | None, ledger: str | None) -> BatchJob:
-    from langchain_costguard.batching.jobs import open_batch
+    from langchain_costguard.batching import open_batch
     from langchain_costguard.cli.chains import load_chain
 
     return open_batch(job, load_chain(chain), store=store, config=_watched(ledger))

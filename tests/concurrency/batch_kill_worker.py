@@ -19,7 +19,7 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_openai import ChatOpenAI
 
 from langchain_costguard import CostCallbackHandler
-from langchain_costguard.batching.jobs import submit_batch
+from langchain_costguard.batching import submit_batch
 from langchain_costguard.stores import open_store
 
 ITEMS = 6

@@ -16,7 +16,7 @@ from langchain_core.tools import tool
 from pydantic import BaseModel
 
 from langchain_costguard import Budget, BudgetExceededError, CostCallbackHandler, track_costs
-from langchain_costguard.batching.jobs import estimate_batch, open_batch, resume_batch, submit_batch
+from langchain_costguard.batching import estimate_batch, open_batch, resume_batch, submit_batch
 from langchain_costguard.batching.jobs.job_errors import (
     BatchInputError,
     BatchProviderError,
