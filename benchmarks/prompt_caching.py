@@ -42,10 +42,17 @@ if TYPE_CHECKING:
 
     from langchain_core.messages import BaseMessage
 
+    from langchain_costguard.prompt_caching import Forecast
+
 ON = datetime(2026, 11, 22, tzinfo=UTC)
 KEY = SecretStr("none")
 EXAMPLES = 6
 BARS = {"static-first share read, at least": 0.99, "id in front, at most": 0.01}
+
+
+def _rounded(forecast: Forecast | None) -> float | None:
+    """The share a forecast expects to be saved, where it knows one."""
+    return None if forecast is None or forecast.saved_share is None else round(forecast.saved_share, 4)
 
 
 def usd(*rates: str) -> Prices:
@@ -183,7 +190,7 @@ def measure(name: str, workload: Workload) -> dict[str, Any]:
         "worth_it": plan.worth_it,
         "reason": plan.reason,
         "lifetime": None if plan.lifetime is None else plan.lifetime.name,
-        "expected": None if plan.forecast is None else round(plan.forecast.saved_share, 4),
+        "expected": _rounded(plan.forecast),
         "findings": [f"{one.kind} at {one.where}, character {one.character}" for one in first.findings],
         "rows": rows,
     }

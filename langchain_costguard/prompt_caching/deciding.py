@@ -119,10 +119,13 @@ def _reckoned(best: Forecast, request: Request, traffic: Traffic, rules: CacheRu
         f"of {traffic.calls:,} calls {best.reads:,.1f} are expected to read {cached:,} tokens and {best.writes:,.1f} "
         f"to write them ({best.lifetime.name})"
     )
-    if best.saved > 0:
-        return f"saves about ${best.saved:.4f}, {best.saved_share:.0%} {of_what}: {expected}"
     gap = f", {_duration(traffic.gap_seconds)} apart," if traffic.calls > 1 else ""
-    return f"would cost about ${-best.saved:.4f} more, {-best.saved_share:.0%} {of_what}: {expected}{gap}"
+    if not best.saved:
+        return f"costs as much with caching as without: {expected}{gap}"
+    share = "" if best.saved_share is None else f", {abs(best.saved_share):.0%} {of_what}"
+    if best.saved > 0:
+        return f"saves about ${best.saved:.4f}{share}: {expected}"
+    return f"would cost about ${-best.saved:.4f} more{share}: {expected}{gap}"
 
 
 def _duration(seconds: float) -> str:

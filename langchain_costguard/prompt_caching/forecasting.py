@@ -77,9 +77,9 @@ class Forecast:
         return self.cost_without - self.cost_with
 
     @property
-    def saved_share(self) -> float:
-        """The saving as a share of what the calls cost without caching."""
-        return float(self.saved / self.cost_without) if self.cost_without else 0.0
+    def saved_share(self) -> float | None:
+        """The saving as a share of what the calls cost without caching; `None` where that is nothing."""
+        return float(self.saved / self.cost_without) if self.cost_without else None
 
 
 def break_even_uses(write: Fraction, read: Fraction) -> int | None:

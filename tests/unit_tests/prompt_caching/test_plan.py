@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
 
+from langchain_costguard import PriceBook, free
 from langchain_costguard.prompt_caching import CachePlan, CacheRules, Lifetime
 from langchain_costguard.testing import ScriptedChatModel
 
@@ -25,9 +27,22 @@ def test_a_plan_that_is_worth_it_says_what_it_saves(plan: Callable[..., CachePla
     assert of_input.forecast is not None
     assert of_bill.forecast is not None
     assert of_input.forecast.saved == of_bill.forecast.saved
+    assert of_input.forecast.saved_share is not None
+    assert of_bill.forecast.saved_share is not None
     assert of_input.forecast.saved_share > 0.8 > of_bill.forecast.saved_share
     assert "of the bill" in of_bill.reason
     assert "worth it" in str(of_input)
+
+
+def test_a_free_model_costs_as_much_with_caching_as_without(plan: Callable[..., CachePlan]) -> None:
+    """A share of nothing is no zero, and nothing saved is no loss."""
+    rules = CacheRules(
+        provider="own", control="automatic", min_tokens=16, step_tokens=16, lifetimes=(Lifetime("block", None),)
+    )
+    made = plan("own-model", rules=rules, prices=PriceBook({"own-model": free()}))
+    assert made.forecast is not None
+    assert (made.forecast.saved, made.forecast.saved_share) == (Decimal(0), None)
+    assert "costs as much with caching as without" in made.reason
 
 
 @pytest.mark.parametrize("model", ["anthropic:claude-haiku-4-5", "google:gemini-2.5-pro"])
