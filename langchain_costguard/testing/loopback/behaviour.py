@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from langchain_costguard.testing.loopback.damage import Damage
+
 _FIRST_ERROR_STATUS: Final = 400
 
 
@@ -38,6 +40,12 @@ class Behaviour:
     """How long it waits before it answers."""
     drop_after_chunks: int | None = None
     """The connection breaks after so many chunks of a stream (without a stream: instead of an answer)."""
+    chunk_seconds: float = 0
+    """How long it waits before each chunk of a stream, and before each of ten pieces of any other answer."""
+    resets: bool = False
+    """A connection that breaks is reset, not closed: the client may lose what it has not read yet."""
+    damage: Damage | None = None
+    """What is wrong with the answer that is sent; it is billed as if it were whole."""
     stream_usage: bool = True
     """False: a stream reports no usage, also when the client asks for it."""
     service_tier: str | None = None

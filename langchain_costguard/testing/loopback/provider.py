@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self
 
 from langchain_costguard.testing.loopback.batch_behaviour import BatchBehaviour
@@ -16,6 +15,7 @@ from langchain_costguard.testing.loopback.service import LoopbackService
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from decimal import Decimal
     from types import TracebackType
 
     from langchain_anthropic import ChatAnthropic
@@ -38,6 +38,7 @@ class LoopbackProvider:
 
     Args:
         reply: the usual answer, or a function of the request's body.
+        behave: says how a request is served, by its body, where the script says nothing; `None` for as usual.
         prices: models beside its own (`gpt-4o`, `gpt-4o-mini`, `gpt-4.1`, `o3`, `gpt-5` ...); others do not exist.
         keep_bodies: remember the content of requests.
         report_cost: report the bill in `usage.cost`, as OpenRouter does.
@@ -58,6 +59,7 @@ class LoopbackProvider:
         self,
         *,
         reply: str | Callable[[Mapping[str, Any]], str] = "An answer from the loopback provider.",
+        behave: Callable[[Mapping[str, Any]], Behaviour | None] | None = None,
         prices: Mapping[str, ModelPrice] | None = None,
         keep_bodies: bool = False,
         report_cost: bool = False,
@@ -67,7 +69,11 @@ class LoopbackProvider:
     ) -> None:
         """Make a provider; it serves once it is entered or started."""
         self._service = LoopbackService(
-            usual_reply=reply, prices=prices or {}, keep_bodies=keep_bodies, report_cost=report_cost
+            usual_reply=reply,
+            behave=behave,
+            prices=prices or {},
+            keep_bodies=keep_bodies,
+            report_cost=report_cost,
         )
         clock = BatchClock(batch_seconds=batch_seconds)
         self._front = Front(self._service, batch_limits or BatchLimits(), clock)
@@ -109,7 +115,7 @@ class LoopbackProvider:
     @property
     def billed(self) -> Decimal:
         """What all requests, those of batches included, cost together, in US dollars, exactly."""
-        return sum((request.billed for request in (*self.requests, *self.batch_items)), Decimal(0))
+        return self._service.billed
 
     def start(self) -> Self:
         """Begin to serve; returns itself."""
@@ -167,6 +173,13 @@ class LoopbackProvider:
             **fault: fields of `Fault`, such as `status=429, retry_after_seconds=0` or `answer_lost=True`.
         """
         self._front.faults.add(route, Fault(**fault), times)
+
+    def take_requests(self) -> tuple[LoopbackRequest, ...]:
+        """Every request it received and still knows, which it then forgets; `billed` goes on counting them.
+
+        For runs of hours, in which `requests` would fill the memory.
+        """
+        return self._service.take_requests()
 
     def on_request(self, watcher: Callable[[Moment, str, str], object]) -> None:
         """Be told of every request, in the thread that serves it: with it a test can stop the client at any moment.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import struct
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS: Final = 0.02
 _JOIN_SECONDS: Final = 5
+_PIECES: Final = 10
+_RESET: Final = struct.pack("ii", 1, 0)
+"""Have `close` send a reset instead of an end."""
 
 
 class Incoming(NamedTuple):
@@ -59,6 +64,12 @@ class Delivery:
     """Break the connection after so many frames of a stream; without a stream, instead of the answer."""
     cut_after_bytes: int | None = None
     """Break the connection after so many bytes of an answer that is not a stream."""
+    content_type: str | None = None
+    """What the bytes are said to be; `None`: any file."""
+    chunk_seconds: float = 0
+    """How long to wait before each frame of a stream, and before each of ten pieces of any other answer."""
+    resets: bool = False
+    """Break the connection by a reset."""
 
 
 class LoopbackServer:
@@ -154,7 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif delivery.frames is not None:
             self._send_stream(delivery)
         elif delivery.drop_after_frames is not None:
-            self.close_connection = True
+            self._break(delivery)
         else:
             self._send_whole(delivery)
 
@@ -183,20 +194,47 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_whole(self, delivery: Delivery) -> None:
         is_file = delivery.content is not None
         content = delivery.content if delivery.content is not None else json.dumps(delivery.body).encode()
-        kind = "application/octet-stream" if is_file else "application/json"
+        kind = (delivery.content_type or "application/octet-stream") if is_file else "application/json"
         self.close_connection = self.close_connection or delivery.cut_after_bytes is not None
         head = f"{kind}\r\ncontent-length: {len(content)}"
-        self._send_head(delivery, head, content[: delivery.cut_after_bytes])
+        arriving = content[: delivery.cut_after_bytes]
+        if not delivery.chunk_seconds:
+            self._send_head(delivery, head, arriving)
+            return
+        self._send_head(delivery, head, b"")
+        size = -(-len(arriving) // _PIECES) or 1
+        for start in range(0, len(arriving), size):
+            if not self._wait(delivery):
+                return
+            self.wfile.write(arriving[start : start + size])
 
     def _send_stream(self, delivery: Delivery) -> None:
         frames = delivery.frames or ()
         self._send_head(delivery, "text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked", b"")
         for frame in frames[: delivery.drop_after_frames]:
+            if not self._wait(delivery):
+                return
             self.wfile.write(b"%x\r\n%s\r\n" % (len(frame), frame))
         if delivery.drop_after_frames is None:
             self.wfile.write(b"0\r\n\r\n")
         else:
+            self._break(delivery)
+
+    def _wait(self, delivery: Delivery) -> bool:
+        """Be as slow as is asked; whether the server still runs."""
+        closing = cast("_Server", self.server).closing
+        if delivery.chunk_seconds and closing.wait(delivery.chunk_seconds):
             self.close_connection = True
+            return False
+        return True
+
+    def _break(self, delivery: Delivery) -> None:
+        """End the connection before the answer has."""
+        self.close_connection = True
+        if delivery.resets:
+            connection = cast("socket.socket", self.connection)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            os.close(connection.detach())  # at once: whoever serves connections would end it in order first
 
     def _send_head(self, delivery: Delivery, content_type: str, content: bytes) -> None:
         """Head and content in one write: two would wait for each other's acknowledgement."""

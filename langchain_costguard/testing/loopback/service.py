@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from langchain_costguard.testing.loopback.answers import Answer, answer_choices
 from langchain_costguard.testing.loopback.behaviour import Behaviour
+from langchain_costguard.testing.loopback.damage import damaged
 from langchain_costguard.testing.loopback.endpoints import ENDPOINTS
 from langchain_costguard.testing.loopback.errors import RequestRefused, anthropic_error, error_body, scripted_error
 from langchain_costguard.testing.loopback.parameters import known_parameters
@@ -65,6 +66,7 @@ class LoopbackService:
     Args:
         usual_reply: the answer where the script has none, or a function of the request's body.
         prices: models beside the provider's own.
+        behave: says how a request is served that the script says nothing about.
         keep_bodies: whether requests are remembered with their content.
         report_cost: whether usage carries `cost`, as OpenRouter's does.
     """
@@ -74,12 +76,14 @@ class LoopbackService:
         *,
         usual_reply: str | Callable[[Mapping[str, Any]], str],
         prices: Mapping[str, ModelPrice],
+        behave: Callable[[Mapping[str, Any]], Behaviour | None] | None = None,
         keep_bodies: bool,
         report_cost: bool,
     ) -> None:
         """Begin with an empty script and an empty cache."""
         self.script: deque[Behaviour] = deque()
         self._usual_reply = usual_reply
+        self._behave = behave
         self._prices = {**PRICES, **{model: {"default": price} for model, price in prices.items()}}
         self._batch_prices = {**BATCH_PRICES, **{model: price.halved() for model, price in prices.items()}}
         self._aliases = {snapshot: alias for alias, snapshot in SNAPSHOTS.items()}
@@ -90,6 +94,7 @@ class LoopbackService:
         self._numbers = count(1)
         self._requests: list[LoopbackRequest] = []
         self._items: list[LoopbackRequest] = []
+        self._billed = _FREE
         self._lock = Lock()
 
     @property
@@ -97,6 +102,18 @@ class LoopbackService:
         """What was received so far, in the order of arrival."""
         with self._lock:
             return tuple(self._requests)
+
+    @property
+    def billed(self) -> Decimal:
+        """What everything cost together, requests that are forgotten included."""
+        with self._lock:
+            return self._billed
+
+    def take_requests(self) -> tuple[LoopbackRequest, ...]:
+        """What was received so far, which is forgotten."""
+        with self._lock:
+            taken, self._requests = tuple(self._requests), []
+            return taken
 
     @property
     def items(self) -> tuple[LoopbackRequest, ...]:
@@ -145,6 +162,7 @@ class LoopbackService:
         )
         with self._lock:
             self._items.append(line)
+            self._billed += line.billed
         return status, _in_the_form_of(item.path, status, body)
 
     def prompt_tokens(self, path: str, body: Mapping[str, Any]) -> int:
@@ -169,7 +187,7 @@ class LoopbackService:
         if path != _EMBEDDINGS and path not in ENDPOINTS:
             raise RequestRefused(HTTPStatus.NOT_FOUND, f"Nothing is served at {path}.")
         self._model_of(body, _required(path))
-        behaviour = self._next_behaviour()
+        behaviour = self._next_behaviour(body)
         served = self._served(path, body, behaviour, in_batch=False)
         self.note(
             LoopbackRequest(
@@ -184,12 +202,15 @@ class LoopbackService:
         if behaviour.is_error:
             return scripted_refusal(path, behaviour)
         streamed = bool(body.get("stream")) and served.frames is not None
-        return Delivery(
+        delivery = Delivery(
             body=None if streamed else served.whole(),
             frames=list(served.frames()) if streamed and served.frames is not None else None,
             latency_seconds=behaviour.latency_seconds,
             drop_after_frames=behaviour.drop_after_chunks,
+            chunk_seconds=behaviour.chunk_seconds,
+            resets=behaviour.resets,
         )
+        return delivery if behaviour.damage is None else damaged(delivery, behaviour.damage)
 
     def _served(self, path: str, body: Mapping[str, Any], behaviour: Behaviour, *, in_batch: bool) -> _Served:
         """What a request gets and what it costs."""
@@ -251,11 +272,11 @@ class LoopbackService:
             raise RequestRefused(HTTPStatus.BAD_REQUEST, message, code="model_not_found", param="model")
         return price
 
-    def _next_behaviour(self) -> Behaviour:
+    def _next_behaviour(self, body: Mapping[str, Any]) -> Behaviour:
         try:
             return self.script.popleft()
         except IndexError:
-            return Behaviour()
+            return (self._behave(body) if self._behave is not None else None) or Behaviour()
 
     def _reply_to(self, body: Mapping[str, Any]) -> str:
         return self._usual_reply(body) if callable(self._usual_reply) else self._usual_reply
@@ -292,6 +313,7 @@ class LoopbackService:
         """Remember a request."""
         with self._lock:
             self._requests.append(request)
+            self._billed += request.billed
 
     def _about(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """What is remembered of a body."""
