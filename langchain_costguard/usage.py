@@ -142,9 +142,9 @@ def service_tier_of(usage: Mapping[str, Any]) -> str | None:
     if not details:
         details = usage.get("output_token_details")
     if type(details) is dict:
-        for key in details:
+        for key in map(str, details):
             if key.startswith(_TIER_MARKS):
-                return str(key.partition("_")[0])
+                return key.partition("_")[0]
     return None
 
 
@@ -254,12 +254,14 @@ def _count(value: Any, name: str, flags: list[str]) -> int:  # noqa: ANN401 - a 
     if value is None:
         flags.append(f"{name} was missing")
         return 0
+    if type(value) is tuple:
+        return sum(_count(part, name, flags) for part in value)
     try:
         count = int(value)
     except (TypeError, ValueError, OverflowError):
         flags.append(f"{name} was not a number")
         return 0
-    if count != value:
+    if count != value or isinstance(value, bool):
         flags.append(f"{name} was reported as a {type(value).__name__}, not a whole number")
     if count < 0:
         flags.append(f"{name} was negative ({count})")
@@ -313,22 +315,30 @@ def _sub(usage: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
     return {}
 
 
-def _from_openai(usage: Mapping[str, Any]) -> dict[str, Any]:
-    inputs = _sub(usage, "prompt_tokens_details")
-    outputs = _sub(usage, "completion_tokens_details")
+def _openai_details(inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The details of OpenAI's two APIs under LangChain's names."""
     return {
-        "input_tokens": usage.get("prompt_tokens"),
-        "output_tokens": usage.get("completion_tokens") or 0,
-        "total_tokens": usage.get("total_tokens"),
         "input_token_details": {
             "cache_read": inputs.get("cached_tokens"),
             "cache_creation": inputs.get("cache_write_tokens"),
             "audio": inputs.get("audio_tokens"),
         },
-        "output_token_details": {
-            "reasoning": outputs.get("reasoning_tokens"),
-            "audio": outputs.get("audio_tokens"),
-        },
+        "output_token_details": {"reasoning": outputs.get("reasoning_tokens"), "audio": outputs.get("audio_tokens")},
+    }
+
+
+def _sum(*parts: Any) -> Any:  # noqa: ANN401 - a provider's own JSON
+    """The sum of whole numbers, of which `None` is none; the parts where one is anything else, for `_count` to flag."""
+    given = tuple(part for part in parts if part is not None)
+    return sum(given) if all(type(part) is int and part >= 0 for part in given) else given
+
+
+def _from_openai(usage: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "input_tokens": usage.get("prompt_tokens"),
+        "output_tokens": usage.get("completion_tokens") or 0,
+        "total_tokens": usage.get("total_tokens"),
+        **_openai_details(_sub(usage, "prompt_tokens_details"), _sub(usage, "completion_tokens_details")),
     }
 
 
@@ -338,44 +348,32 @@ def _from_anthropic_or_responses(usage: Mapping[str, Any]) -> Mapping[str, Any]:
     inputs = _sub(usage, "input_tokens_details")
     outputs = _sub(usage, "output_tokens_details")
     if inputs or outputs:
-        return {
-            **usage,
-            "input_token_details": {
-                "cache_read": inputs.get("cached_tokens"),
-                "cache_creation": inputs.get("cache_write_tokens"),
-                "audio": inputs.get("audio_tokens"),
-            },
-            "output_token_details": {
-                "reasoning": outputs.get("reasoning_tokens"),
-                "audio": outputs.get("audio_tokens"),
-            },
-        }
-    read = usage.get("cache_read_input_tokens") or 0
-    written = usage.get("cache_creation_input_tokens") or 0
+        return {**usage, **_openai_details(inputs, outputs)}
+    read = usage.get("cache_read_input_tokens")
+    written = usage.get("cache_creation_input_tokens")
     if not read and not written:
         return usage
     return {
-        "input_tokens": (usage.get("input_tokens") or 0) + read + written,
+        "input_tokens": _sum(usage.get("input_tokens"), read, written),
         "output_tokens": usage.get("output_tokens") or 0,
         "input_token_details": {"cache_read": read, "cache_creation": written, **_sub(usage, "cache_creation")},
     }
 
 
 def _from_bedrock(usage: Mapping[str, Any]) -> dict[str, Any]:
-    read = usage.get("cacheReadInputTokens") or 0
-    written = usage.get("cacheWriteInputTokens") or 0
+    read, written = usage.get("cacheReadInputTokens"), usage.get("cacheWriteInputTokens")
     return {
-        "input_tokens": (usage.get("inputTokens") or 0) + read + written,
+        "input_tokens": _sum(usage.get("inputTokens"), read, written),
         "output_tokens": usage.get("outputTokens") or 0,
         "input_token_details": {"cache_read": read, "cache_creation": written},
     }
 
 
 def _from_gemini(usage: Mapping[str, Any]) -> dict[str, Any]:
-    thoughts = usage.get("thoughts_token_count") or 0
+    thoughts = usage.get("thoughts_token_count")
     return {
-        "input_tokens": (usage.get("prompt_token_count") or 0) + (usage.get("tool_use_prompt_token_count") or 0),
-        "output_tokens": (usage.get("candidates_token_count") or 0) + thoughts,
+        "input_tokens": _sum(usage.get("prompt_token_count"), usage.get("tool_use_prompt_token_count")),
+        "output_tokens": _sum(usage.get("candidates_token_count"), thoughts),
         "input_token_details": {"cache_read": usage.get("cached_content_token_count")},
         "output_token_details": {"reasoning": thoughts},
     }

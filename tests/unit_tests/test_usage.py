@@ -286,3 +286,31 @@ def test_no_report_makes_us_raise(usage: dict[str, Any]) -> None:
     """Tracking must never break the chain."""
     found, _ = read_usage(usage)
     assert found is None or all(type(count) is int and count >= 0 for count in found[:8])
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        {"input_tokens": 5, "output_tokens": 7, "cache_read_input_tokens": "100"},
+        {"inputTokens": "5", "outputTokens": 7, "cacheReadInputTokens": 100},
+        {"prompt_token_count": 5, "candidates_token_count": [7], "thoughts_token_count": 3},
+    ],
+)
+def test_what_cannot_be_added_up_is_flagged_and_the_rest_is_counted(report: dict[str, Any]) -> None:
+    """A gateway that writes one count as a text must not cost the whole call its usage."""
+    usage = TokenUsage.from_provider(report)
+    assert usage is not None
+    assert usage.flags
+    assert usage.total_tokens > 0
+
+
+def test_a_count_of_true_is_flagged() -> None:
+    """True is one in Python and no number of tokens anywhere."""
+    usage = TokenUsage.from_langchain({"input_tokens": True, "output_tokens": 7})
+    assert usage is not None
+    assert usage.flags == ("input_tokens was reported as a bool, not a whole number",)
+
+
+def test_a_key_that_is_no_text_names_no_tier() -> None:
+    """Details built by hand may have any key; the call must still be booked."""
+    assert service_tier_of({"input_token_details": {7: 1}}) is None
