@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from langchain_costguard.cli import options, periods
-from langchain_costguard.cli.console import epilog, fail, print_json
+from langchain_costguard.cli.console import epilog, print_json
 from langchain_costguard.cli.ledgers import refuse_ledger, settled_ledger
 
 EPILOG: Final = epilog(
@@ -22,10 +21,7 @@ EPILOG: Final = epilog(
 def advise(  # noqa: PLR0913 - what a user can know beside the ledger, all named
     *,
     store: options.Store = None,
-    since: Annotated[
-        str | None,
-        typer.Option("--since", metavar="DATE", help="Only calls from this day or moment on: 2026-11-01; or 7d, 24h."),
-    ] = None,
+    since: options.SinceOrAgo = None,
     until: options.Until = None,
     month: Annotated[str | None, typer.Option(metavar="MONTH", help="Only calls of this month: 2026-11.")] = None,
     timezone: options.Zone = "UTC",
@@ -78,16 +74,8 @@ def advise(  # noqa: PLR0913 - what a user can know beside the ledger, all named
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     if html:
-        _write(html, found.to_html())
+        options.write_page(html, found.to_html(), "advice")
     elif as_json:
         print_json(found.to_dict())
     else:
         typer.echo(str(found))
-
-
-def _write(file: str, page: str) -> None:
-    try:
-        Path(file).write_text(page, encoding="utf-8")
-    except OSError as error:
-        fail(f"{file} cannot be written ({error.strerror}): give another path to --html")
-    typer.echo(f"The advice is in {file}.")

@@ -36,6 +36,10 @@ PriceFile = Annotated[
 Since = Annotated[
     str | None, typer.Option("--since", metavar="DATE", help="Only calls from this day or moment on: 2026-11-01.")
 ]
+SinceOrAgo = Annotated[
+    str | None,
+    typer.Option("--since", metavar="DATE", help="Only calls from this day or moment on: 2026-11-01; or 7d, 24h."),
+]
 Until = Annotated[
     str | None, typer.Option("--until", metavar="DATE", help="Only calls before this day or moment: 2026-12-01.")
 ]
@@ -123,6 +127,24 @@ def read_text(file: str) -> str:
         fail(f"{file} cannot be read ({error.strerror}): give the path of a file, or - for standard input")
     except UnicodeDecodeError:
         fail(f"{file} is no text in UTF-8: save it as UTF-8")
+
+
+def write_page(file: str, page: str, name: str) -> None:
+    """Write a page to the file that `--html` names, and say where it is.
+
+    Args:
+        file: its path.
+        page: its HTML.
+        name: what it shows, such as "report".
+
+    Raises:
+        Exit: it cannot be written.
+    """
+    try:
+        Path(file).write_text(page, encoding="utf-8")
+    except OSError as error:
+        fail(f"{file} cannot be written ({error.strerror}): give another path to --html")
+    typer.echo(f"The {name} is in {file}.")
 
 
 def _zone(tz: str) -> ZoneInfo:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from langchain_costguard.cli import options, periods
-from langchain_costguard.cli.console import epilog, fail
+from langchain_costguard.cli.console import epilog
 from langchain_costguard.cli.ledgers import refuse_ledger, settled_ledger
 from langchain_costguard.cli.report_answers import Question, answer_to
 
@@ -37,10 +36,7 @@ def report(  # noqa: PLR0913 - the conditions of a query, all named
         ),
     ] = None,
     top: Annotated[int | None, typer.Option(metavar="N", min=1, help="Only the N dearest groups, or runs.")] = None,
-    since: Annotated[
-        str | None,
-        typer.Option("--since", metavar="DATE", help="Only calls from this day or moment on: 2026-11-01; or 7d, 24h."),
-    ] = None,
+    since: options.SinceOrAgo = None,
     until: options.Until = None,
     month: Annotated[str | None, typer.Option(metavar="MONTH", help="Only calls of this month: 2026-11.")] = None,
     timezone: options.Zone = "UTC",
@@ -98,7 +94,7 @@ def report(  # noqa: PLR0913 - the conditions of a query, all named
     with settled_ledger(store) as ledger, _understood():
         answer = answer_to(asked, ledger)
         if html:
-            _write_page(html, answer.page())
+            options.write_page(html, answer.page(), "report")
         else:
             answer.print_json() if as_json else answer.print_text()
 
@@ -110,11 +106,3 @@ def _understood() -> Iterator[None]:
         yield
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-
-
-def _write_page(file: str, page: str) -> None:
-    try:
-        Path(file).write_text(page, encoding="utf-8")
-    except OSError as error:
-        fail(f"{file} cannot be written ({error.strerror}): give another path to --html")
-    typer.echo(f"The report is in {file}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any, Final
 
-from langchain_costguard.batching.many.inputs import check_call
+from langchain_costguard.batching.given import check_inputs
 from langchain_costguard.batching.many.runs import ManyRun
 from langchain_costguard.batching.many.tasks import in_tasks
 from langchain_costguard.batching.many.threads import in_threads
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 USUAL_RETRIES: Final = Retries()
 """Six attempts within about a minute."""
+
+_USE_ASYNC: Final = "use arun_many"
 
 
 def run_many(
@@ -80,10 +82,7 @@ def run_many(
         print(results.cost, results[0])
         ```
     """
-    check_call(
-        chain, inputs, max_concurrency=max_concurrency, on_error=on_error, retries=retries, config=config,
-        is_async=False,
-    )  # fmt: skip
+    check_inputs(inputs, for_async=_USE_ASYNC)
     run = ManyRun(chain, inputs, max_concurrency, checkpoint, budgets, on_error, retries, progress, config, store)
     with closing(in_threads(run)) as outcomes:
         found = list(outcomes)
@@ -108,10 +107,7 @@ async def arun_many(
     The inputs may also be an async iterable. Cancelled, it cancels the items under way; what they had finished is in
     the checkpoint.
     """
-    check_call(
-        chain, inputs, max_concurrency=max_concurrency, on_error=on_error, retries=retries, config=config,
-        is_async=True,
-    )  # fmt: skip
+    check_inputs(inputs, for_async=None)
     run = ManyRun(chain, inputs, max_concurrency, checkpoint, budgets, on_error, retries, progress, config, store)
     async with aclosing(in_tasks(run)) as outcomes:
         found = [outcome async for outcome in outcomes]
@@ -158,13 +154,9 @@ def run_many_as_completed(
             print(outcome.index, outcome.output if outcome.is_done else outcome.error)
         ```
     """
-    check_call(
-        chain, inputs, max_concurrency=max_concurrency, on_error=on_error, retries=retries, config=config,
-        is_async=False,
-    )  # fmt: skip
-    return in_threads(
-        ManyRun(chain, inputs, max_concurrency, checkpoint, budgets, on_error, retries, progress, config, store)
-    )
+    check_inputs(inputs, for_async=_USE_ASYNC)
+    run = ManyRun(chain, inputs, max_concurrency, checkpoint, budgets, on_error, retries, progress, config, store)
+    return in_threads(run)
 
 
 async def arun_many_as_completed(
@@ -181,10 +173,7 @@ async def arun_many_as_completed(
     store: LedgerStore | str | os.PathLike[str] | None = None,
 ) -> AsyncIterator[ItemOutcome]:
     """Run a chain over many inputs in tasks and give each outcome as it ends; see `run_many_as_completed`."""
-    check_call(
-        chain, inputs, max_concurrency=max_concurrency, on_error=on_error, retries=retries, config=config,
-        is_async=True,
-    )  # fmt: skip
+    check_inputs(inputs, for_async=None)
     run = ManyRun(chain, inputs, max_concurrency, checkpoint, budgets, on_error, retries, progress, config, store)
     async with aclosing(in_tasks(run)) as outcomes:
         async for outcome in outcomes:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import Runnable
 
-from langchain_costguard.batching.given import check_inputs
 from langchain_costguard.batching.many.course import Item
 from langchain_costguard.batching.retries import Retries
 
@@ -17,20 +16,11 @@ if TYPE_CHECKING:
     from langchain_costguard.batching.many.checkpoints import Keeper
 
 
-def check_call(
-    chain: object,
-    inputs: object,
-    *,
-    max_concurrency: object,
-    on_error: object,
-    retries: object,
-    config: object,
-    is_async: bool,
-) -> None:
+def check_call(chain: object, max_concurrency: object, on_error: object, retries: object, config: object) -> None:
     """Refuse what cannot be run, before anything is opened or paid.
 
     Raises:
-        TypeError: the chain is no Runnable, the inputs are a single one, or an argument is of the wrong kind.
+        TypeError: the chain is no Runnable, or an argument is of the wrong kind.
         ValueError: an argument has no meaning.
     """
     if not isinstance(chain, Runnable):
@@ -38,7 +28,6 @@ def check_call(
             f"a {type(chain).__name__} is no chain: give a Runnable, such as prompt | model or RunnableLambda(function)"
         )
         raise TypeError(msg)
-    check_inputs(inputs, for_async=None if is_async else "use arun_many")
     if not isinstance(max_concurrency, int) or isinstance(max_concurrency, bool) or max_concurrency < 1:
         msg = f"max_concurrency={max_concurrency!r} runs nothing: give a whole number from 1"
         raise ValueError(msg)

@@ -9,7 +9,7 @@ from langchain_costguard.batching.many.asking import Asker
 from langchain_costguard.batching.many.bills import open_watch
 from langchain_costguard.batching.many.checkpoints import open_keeper
 from langchain_costguard.batching.many.course import Course
-from langchain_costguard.batching.many.inputs import Reader
+from langchain_costguard.batching.many.inputs import Reader, check_call
 from langchain_costguard.batching.many.progress import Tally
 from langchain_costguard.batching.many.results import ItemOutcome, ManyResults
 
@@ -45,7 +45,13 @@ class ManyRun:
         config: RunnableConfig | None,
         store: LedgerStore | str | os.PathLike[str] | None,
     ) -> None:
-        """Open nothing yet."""
+        """Refuse what cannot be run, and open nothing yet.
+
+        Raises:
+            TypeError: the chain is no Runnable, or an argument is of the wrong kind.
+            ValueError: an argument has no meaning.
+        """
+        check_call(chain, max_concurrency, on_error, retries, config)
         self._chain = chain
         self._config = config
         self._budgets = budgets
