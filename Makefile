@@ -10,7 +10,7 @@ PIP    := $(RUN) pip --disable-pip-version-check --quiet
 SOURCES := langchain_costguard tests scripts benchmarks notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types imports unit notebooks wheel bench docs clean
+.PHONY: help setup demo test check format lint types imports unit notebooks packages versions bench docs site clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,7 +20,7 @@ setup: $(VENV)/.stamp-dev $(VENV)/.stamp-demo ## make .venv with the package and
 demo: $(VENV)/.stamp-base $(VENV)/.stamp-demo ## set up and run the demo: a real chain on a real local model, priced
 	@$(BIN)/langchain-costguard demo $(ARGS)
 
-test: check unit ## set up and pass every test: lint, types, imports, unit, property, concurrency, notebooks
+test: check unit site ## set up and pass every test: lint, types, imports, unit, property, concurrency, notebooks, site
 
 check: lint types imports ## what reads the code without running it
 
@@ -46,14 +46,23 @@ unit: setup ## all tests and the notebooks, in one pytest run
 notebooks: setup ## the notebooks alone
 	$(RUN) pytest --nbmake --nbmake-timeout=300 notebooks $(ARGS)
 
-wheel: $(VENV)/.stamp-base ## build the wheel and try it in an empty environment, without extras
-	$(BIN)/python scripts/check_wheel.py
+packages: setup ## build wheel and sdist and try each in an empty environment, without extras
+	$(BIN)/python scripts/check_packages.py
+
+versions: setup ## run the tests with the oldest allowed and with the newest versions of everything (long)
+	$(BIN)/python scripts/check_versions.py $(ARGS)
 
 bench: setup ## measure what tracking adds to a call; writes benchmarks/results
 	$(BIN)/python benchmarks/overhead.py $(ARGS)
 
+soak: setup ## everything at once for an hour, memory watched; MINUTES=20 ARGS='--stores servers' change it
+	$(RUN) tests.soak.soak --minutes $(or $(MINUTES),60) $(ARGS)
+
 docs: setup ## run every example of README.md and docs/
 	$(RUN) pytest tests/test_docs.py $(ARGS)
+
+site: setup ## build the documentation with its reference into build/site; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean: ## remove what these tasks made
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
