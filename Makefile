@@ -10,7 +10,7 @@ PIP    := $(RUN) pip --disable-pip-version-check --quiet
 SOURCES := langchain_costguard tests scripts benchmarks notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types imports unit notebooks packages versions bench docs site clean
+.PHONY: help setup demo test check format lint types imports unit notebooks packages versions bench soak docs site clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
