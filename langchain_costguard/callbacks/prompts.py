@@ -75,8 +75,12 @@ def _message_text(message: BaseMessage) -> str:
     if kind == "ai":
         calls = getattr(message, "tool_calls", None)
         if calls:
-            text += _FIELD + _json([{"name": call.get("name"), "args": call.get("args")} for call in calls])
+            text += _FIELD + _json([_name_and_args(call) for call in calls])
     return text
+
+
+def _name_and_args(call: Any) -> Any:  # noqa: ANN401 - tool calls that nobody has checked are of any type
+    return {"name": call.get("name"), "args": call.get("args")} if isinstance(call, dict) else call
 
 
 def _block_text(block: Any) -> str:  # noqa: ANN401 - content blocks are open by design
@@ -87,7 +91,11 @@ def _block_text(block: Any) -> str:  # noqa: ANN401 - content blocks are open by
     text = block.get("text")
     if isinstance(text, str):
         return text
-    return _json(block if block.get("type") in _TEXTUAL_BLOCKS else _without_media(block))
+    kind = block.get("type")
+    try:
+        return _json(block if isinstance(kind, str) and kind in _TEXTUAL_BLOCKS else _without_media(block))
+    except RecursionError:
+        return _TOO_DEEP
 
 
 def _without_media(value: Any) -> Any:  # noqa: ANN401 - content blocks are open by design
@@ -105,8 +113,16 @@ def _without_media(value: Any) -> Any:  # noqa: ANN401 - content blocks are open
 _TEXTUAL_BLOCKS: Final = frozenset({"tool_use", "tool_result", "tool_call", "thinking", "reasoning", "json"})
 
 
+_TOO_DEEP: Final = "content nested deeper than Python reads"
+
+
 def _json(value: Any) -> str:  # noqa: ANN401 - whatever was sent
-    return json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
+    try:
+        return json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
+    except RecursionError:
+        return _TOO_DEEP
+    except (TypeError, ValueError):  # keys that cannot be sorted, or are none of JSON's; a value that holds itself
+        return str(value)
 
 
 class _FixedParts:

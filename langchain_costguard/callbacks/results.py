@@ -76,7 +76,7 @@ def read_answer(call: StartedCall, response: LLMResult) -> Outcome:
         usage = _with_server_tools(usage, metadata["usage"])
     reported_usd = reported_cost(raw) if type(raw) is dict and "cost" in raw else None
     technique = metadata.get(TECHNIQUE) if status == "cached" else None
-    return Outcome(status, usage, model or None, tier, text, reported_usd, technique=technique)
+    return Outcome(status, usage, name_of(model), name_of(tier), text, reported_usd, technique=technique)
 
 
 def _raw_usage(
@@ -130,7 +130,13 @@ def _carried_usage(error: BaseException) -> Outcome | None:
     tokens = TokenUsage.from_provider(usage) if isinstance(usage, dict) else None
     if tokens is None:
         return None
-    return Outcome("error", tokens, getattr(completion, "model", None), getattr(completion, "service_tier", None))
+    told = (name_of(getattr(completion, name, None)) for name in ("model", "service_tier"))
+    return Outcome("error", tokens, *told)
+
+
+def name_of(told: object) -> str | None:
+    """A name as a provider told it; `None` where it told none, or anything but a text."""
+    return told if isinstance(told, str) and told else None
 
 
 def _generation_text(generation: Any) -> str:  # noqa: ANN401 - chat and text generations
@@ -139,7 +145,7 @@ def _generation_text(generation: Any) -> str:  # noqa: ANN401 - chat and text ge
         return str(generation.text)
     text = content_text(message.content)
     for call in getattr(message, "tool_calls", None) or ():
-        text += f"{call.get('name')}{call.get('args')}"
+        text += f"{call.get('name')}{call.get('args')}" if isinstance(call, dict) else str(call)
     return text
 
 
@@ -164,7 +170,7 @@ def reported_cost(raw: Mapping[str, Any]) -> Decimal | None:
             return None
     try:
         amount = Decimal(str(cost))
-    except InvalidOperation:
+    except (InvalidOperation, ValueError):  # the second for a whole number of thousands of digits
         return None
     return amount if amount.is_finite() and 0 <= amount < _ABSURD_USD else None
 

@@ -18,7 +18,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_costguard.callbacks.calls import CALLS, close_call
 from langchain_costguard.callbacks.gate import begin_call
 from langchain_costguard.callbacks.prompts import ChatPrompt, chat_text, chat_tokens, plain_text
-from langchain_costguard.callbacks.results import read_answer, read_failure
+from langchain_costguard.callbacks.results import name_of, read_answer, read_failure
 from langchain_costguard.callbacks.shortened import SHORTENED
 from langchain_costguard.exceptions import BudgetExceededError, BudgetStoreError
 from langchain_costguard.pricing.names import provider_of_host
@@ -311,14 +311,14 @@ def describe_call(
     """Fill in who is called, by whom, and what for."""
     if metadata:
         call.metadata = metadata
-        call.provider = metadata.get("ls_provider")
-        call.request_model = metadata.get("ls_model_name")
+        call.provider = name_of(metadata.get("ls_provider"))
+        call.request_model = name_of(metadata.get("ls_model_name"))
     if params:
         call.params = params
         if call.request_model is None:
-            call.request_model = params.get("model") or params.get("model_name")
-        call.requested_tier = params.get("service_tier")
-        call.region = params.get("inference_geo")
+            call.request_model = name_of(params.get("model")) or name_of(params.get("model_name"))
+        call.requested_tier = name_of(params.get("service_tier"))
+        call.region = name_of(params.get("inference_geo"))
     if tags:
         call.tags = tags
     if parent_run_id is not None:
@@ -328,7 +328,7 @@ def describe_call(
             SHORTENED.take(call)
     if serialized:
         constructor = serialized.get("kwargs")
-        if constructor:
+        if isinstance(constructor, dict):
             call.endpoint_provider = endpoint_provider_of(constructor)
 
 
@@ -343,7 +343,10 @@ def endpoint_provider_of(settings: Mapping[str, Any]) -> str | None:
 
 @lru_cache(maxsize=256)
 def _provider_at(url: str) -> str | None:
-    host = urlsplit(url).hostname
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:  # brackets that do not match
+        return None
     return None if host is None else provider_of_host(host)
 
 

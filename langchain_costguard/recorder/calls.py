@@ -154,11 +154,17 @@ class StreamUsage:
         vLLM, Ollama and some gateways repeat the running total in every chunk: the input stands there again, and the
         output only grows. Adding those up, as merged chunks do, bills the input once per chunk.
         """
-        repeated = 0 < (self.last.get("input_tokens") or 0) <= (usage.get("input_tokens") or 0)
-        growing = (self.last.get("output_tokens") or 0) <= (usage.get("output_tokens") or 0)
+        repeated = 0 < _tokens(self.last, "input_tokens") <= _tokens(usage, "input_tokens")
+        growing = _tokens(self.last, "output_tokens") <= _tokens(usage, "output_tokens")
         self.is_cumulative = repeated and growing and (self.is_cumulative or self.chunks == 1)
         self.last = usage
         self.chunks += 1
+
+
+def _tokens(usage: Mapping[str, Any], name: str) -> int:
+    """A total as a whole number, 0 for anything else."""
+    told = usage.get(name)
+    return told if isinstance(told, int) else 0
 
 
 class Outcome(NamedTuple):

@@ -186,7 +186,7 @@ class LineMaker:
             baseline_model=self.baseline_model,
         )
         if call.tags:
-            entry.tags = tuple(sorted({tag for tag in call.tags if not tag.startswith(_FRAMEWORK_TAGS)}))
+            entry.tags = tuple(sorted({tag for tag in map(str, call.tags) if not tag.startswith(_FRAMEWORK_TAGS)}))
         for key, value in call.metadata.items():
             if key in _FRAMEWORK_KEYS:
                 continue
@@ -335,7 +335,7 @@ def _keep_metadata(entry: LedgerEntry, name: str, value: Any) -> None:  # noqa: 
 
 def _read_technique_key(entry: LedgerEntry, name: str, value: Any) -> None:  # noqa: ANN401 - whatever was put there
     if name == keys.TECHNIQUE:
-        entry.techniques = (value,) if isinstance(value, str) else tuple(str(item) for item in value)
+        entry.techniques = tuple(map(str, value if isinstance(value, list | tuple | set | frozenset) else [value]))
     elif name == keys.BASELINE_MODEL:
         entry.baseline_model = str(value) or None
         entry.baseline_nano = None if value else 0
