@@ -52,8 +52,8 @@ packages: setup ## build wheel and sdist and try each in an empty environment, w
 versions: setup ## run the tests with the oldest allowed and with the newest versions of everything (long)
 	$(BIN)/python scripts/check_versions.py $(ARGS)
 
-bench: setup ## measure what tracking adds to a call; writes benchmarks/results
-	$(BIN)/python benchmarks/overhead.py $(ARGS)
+bench: setup ## run every benchmark (hours; ARGS=--quick: minutes) and write docs/benchmarks.md
+	$(BIN)/python benchmarks/run.py $(ARGS)
 
 soak: setup ## everything at once for an hour, memory watched; MINUTES=20 ARGS='--stores servers' change it
 	$(RUN) tests.soak.soak --minutes $(or $(MINUTES),60) $(ARGS)
