@@ -36,6 +36,8 @@ class Fault:
     """How long it takes."""
     answer_lost: bool = False
     """It is served, and the connection breaks before the answer is sent."""
+    resets: bool = False
+    """A connection that breaks is reset, not closed."""
     arriving_share: float = 1
     """The share, 0 to 1, of the answer's bytes that arrive."""
     ends_cleanly: bool = False
@@ -61,13 +63,13 @@ class Fault:
         """What arrives of an answer, and how."""
         spoilt = replace(delivery, latency_seconds=max(delivery.latency_seconds, self.latency_seconds))
         if self.answer_lost:
-            return replace(spoilt, frames=None, drop_after_frames=0)
+            return replace(spoilt, frames=None, drop_after_frames=0, resets=self.resets)
         if self.arriving_share >= 1 or delivery.content is None:
             return spoilt
         arriving = int(len(delivery.content) * self.arriving_share)
         if self.ends_cleanly:
             return replace(spoilt, content=delivery.content[:arriving])
-        return replace(spoilt, cut_after_bytes=arriving)
+        return replace(spoilt, cut_after_bytes=arriving, resets=self.resets)
 
 
 class Faults:
