@@ -10,7 +10,7 @@ PIP    := $(RUN) pip --disable-pip-version-check --quiet
 SOURCES := langchain_costguard tests scripts benchmarks notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types imports unit notebooks packages versions bench soak docs site clean
+.PHONY: help setup demo test check format lint types imports unit notebooks packages versions bench soak mutation docs site clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ bench: setup ## run every benchmark (hours; ARGS=--quick: minutes) and write doc
 
 soak: setup ## everything at once for an hour, memory watched; MINUTES=20 ARGS='--stores servers' change it
 	$(RUN) tests.soak.soak --minutes $(or $(MINUTES),60) $(ARGS)
+
+mutation: setup ## which mutants of the code that decides about money the tests notice (hours; ARGS='--sample 500')
+	nice -n 19 $(BIN)/python tests/mutation/mutate.py $(ARGS)
 
 docs: setup ## run every example of README.md and docs/
 	$(RUN) pytest tests/test_docs.py $(ARGS)
