@@ -1,7 +1,7 @@
 """Whether advice holds: planted opportunities, real streams predicted and then measured, and a million lines.
 
-    python benchmarks/advisor.py [--part planted|streams|scale] [--seeds 50] [--lines 1000000] [--questions 1500]
-        [--data ../shared/data/semcache] [--json benchmarks/results/advisor.json]
+    python benchmarks/advisor.py [--quick] [--part planted|streams|scale] [--seeds 50] [--lines 1000000]
+        [--questions 1500] [--data FOLDER] [--json FILE]
 
 `planted`: ledgers of everyday traffic with opportunities of random kinds and sizes on the same calls; an oracle that
 knows the plants prices every call again. A plant counts as found when advice names its technique, and as sized when
@@ -19,8 +19,6 @@ import argparse
 import csv
 import gzip
 import json
-import os
-import platform
 import random
 import resource
 import sqlite3
@@ -28,7 +26,6 @@ import subprocess
 import sys
 import time
 from contextlib import closing
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,9 +34,9 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.advisor_ledgers import KINDS, oracle, planted
+from benchmarks.harness import add_data, described, known, parsed, write
 from benchmarks.report import write_ledger
 from langchain_costguard import track_costs
-from langchain_costguard._version import __version__
 from langchain_costguard.advisor import advise
 from langchain_costguard.pricing import PriceBook
 from langchain_costguard.semantic_cache import SemanticCache
@@ -276,23 +273,6 @@ def run_scale(lines: int) -> dict[str, Any]:
     return {"lines": lines, "bar_seconds": BAR_SECONDS, "bar_mb": BAR_MB, **took}
 
 
-def environment() -> dict[str, object]:
-    """What was measured, on what."""
-    return {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "python": platform.python_version(),
-        "system": platform.system(),
-        "architecture": platform.machine(),
-        "cpus": os.cpu_count(),
-        "load": [round(load, 1) for load in os.getloadavg()] if hasattr(os, "getloadavg") else None,
-        "versions": {
-            "langchain-costguard": __version__,
-            "SQLite": sqlite3.sqlite_version,
-            "genai-prices": PriceBook().version,
-        },
-    }
-
-
 def main() -> None:
     """Measure, print the tables, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -300,25 +280,25 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=50, help="planted and clean ledgers")
     parser.add_argument("--lines", type=int, default=1_000_000, help="lines of the large ledger")
     parser.add_argument("--questions", type=int, default=1500, help="calls of each real stream")
-    parser.add_argument("--data", type=Path, default=DATA, help="the folder of the questions")
-    parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "advisor.json")
+    add_data(parser)
     parser.add_argument("--ask", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = parsed(parser, "advisor", {"seeds": 6, "lines": 50_000, "questions": 200})
     if options.ask:
         print(json.dumps(ask_large(options.ask)))
         return
-    result = json.loads(options.json.read_text(encoding="utf-8")) if options.json.exists() else {}
+    head = described(options, SQLite=sqlite3.sqlite_version, prices=PriceBook().version)
+    result = known(options.json) | head
     if options.part in {None, "planted"}:
-        result["planted"] = {**run_planted(options.seeds), "environment": environment()}
+        result["planted"] = {**run_planted(options.seeds), "date": head["date"]}
     if options.part in {None, "streams"}:
-        if options.data.is_dir():
-            result["streams"] = {**run_streams(options.data, options.questions), "environment": environment()}
+        folder = options.data / "semcache"
+        if folder.is_dir():
+            result["streams"] = {**run_streams(folder, options.questions), "date": head["date"]}
         else:
-            print(f"\nNo real streams: {options.data} is not there; name the folder with --data")
+            print("\nNo real streams: semcache is not in the data; name it with --data or COSTGUARD_BENCH_DATA")
     if options.part in {None, "scale"}:
-        result["scale"] = {**run_scale(options.lines), "environment": environment()}
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        result["scale"] = {**run_scale(options.lines), "date": head["date"]}
+    write(options.json, result)
 
 
 if __name__ == "__main__":

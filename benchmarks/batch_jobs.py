@@ -1,32 +1,30 @@
 """Batch jobs: 100,000 requests end to end, and what a crash at any request costs; beside other packages.
 
-    python benchmarks/batch_jobs.py [--requests 100000] [--rival litellm=/path/to/python] [--rival langasync=...]
+    python benchmarks/batch_jobs.py [--quick] [--requests 100000] [--rivals PYTHON] [--only NAME ...] [--json FILE]
 
 The provider is `LoopbackProvider` in a process of its own: it bills each answered item, and can kill a client at any of
-its requests, before it is served or after. A rival runs with the Python of an environment in which it is installed; one
-without `--rival` is not run, and the table says so.
+its requests, before it is served or after. Rivals run with the Python of an environment
+of their own (`rivals.py batch`); one that is not installed is not run, and the table says so.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import signal
 import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from harness import add_rivals, described, known, parsed, version_in, without_rivals, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 WORKER: Final = Path(__file__).with_name("batch_contenders.py")
-RESULT: Final = Path(__file__).parent / "results" / "batch_jobs.json"
 ITEMS: Final = 6
 PER_FILE: Final = 3
 PACKAGES: Final = {"litellm": "litellm", "langasync": "langasync", "curator": "bespokelabs-curator"}
@@ -149,32 +147,20 @@ def crashes(system: str, python: str) -> dict[str, Any]:
 def main() -> None:
     """Run what is asked for, print it and keep it."""
     options = _options()
-    rivals = dict(one.split("=", 1) for one in options.rival)
-    scale = at_scale(options.requests) if options.requests else None
-    if scale:
-        _print_scale(scale)
-    pythons = {"costguard": sys.executable, "by_hand": sys.executable, **rivals}
-    matrix = {name: crashes(name, pythons[name]) for name in options.crash or pythons}
-    matrix |= {name: {"not_run": f"give --rival {name}=PYTHON"} for name in PACKAGES if name not in pythons}
-    _print_matrix(matrix)
-    if options.keep:
-        versions = {name: _version(rivals[name], package) for name, package in PACKAGES.items() if name in rivals}
-        _keep(scale, matrix, versions)
-
-
-def _keep(scale: dict[str, Any] | None, matrix: dict[str, Any], rivals: dict[str, str]) -> None:
-    """Write the figures down; what was not run this time stays as it was."""
-    found = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {"crashes": {}, "versions": {}}
-    ours = {name: metadata.version(name) for name in ("langchain-core", "langchain-openai", "openai")}
-    run_now = {name: told for name, told in matrix.items() if "not_run" not in told or name not in found["crashes"]}
-    found |= {
-        "machine": {"python": platform.python_version(), "system": platform.system(), "cpus": os.cpu_count()},
-        "versions": {**found["versions"], **ours, **rivals},
-        "crashes": {**found["crashes"], **run_now},
-    }
-    if scale:
-        found["scale"] = scale
-    RESULT.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    document = known(options.json)
+    document |= described(options, "langchain-core", "langchain-openai", "openai")
+    rivals = {name: version_in(options.rivals, package) for name, package in PACKAGES.items()} if options.rivals else {}
+    pythons = dict.fromkeys(("costguard", "by_hand"), sys.executable)
+    pythons |= {name: options.rivals for name, found in rivals.items() if found != "not installed"}
+    if options.requests:
+        document["scale"] = at_scale(options.requests)
+        _print_scale(document["scale"])
+    crashed = {name: crashes(name, pythons[name]) for name in options.only or pythons if name in pythons}
+    missing = {name: {"not_run": without_rivals("batch")} for name in PACKAGES if name not in pythons}
+    document["crashes"] = missing | document.get("crashes", {}) | crashed
+    document["rivals"] = document.get("rivals", {}) | {name: rivals[name] for name in crashed if name in rivals}
+    _print_matrix(crashed | missing)
+    write(options.json, document)
 
 
 def _print_scale(scale: dict[str, Any]) -> None:
@@ -202,15 +188,9 @@ def _print_matrix(matrix: dict[str, dict[str, Any]]) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=100_000, help="0: only the crashes")
-    parser.add_argument("--rival", action="append", default=[], metavar="NAME=PYTHON")
-    parser.add_argument("--crash", action="append", metavar="NAME", help="only this system's crashes; may be repeated")
-    parser.add_argument("--keep", action="store_true", help=f"write {RESULT.name}")
-    return parser.parse_args()
-
-
-def _version(python: str, package: str) -> str:
-    script = f"from importlib import metadata; print(metadata.version({package!r}))"
-    return subprocess.run([python, "-c", script], capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603 - ours
+    add_rivals(parser, "batch")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="only these systems' crashes")
+    return parsed(parser, "batch_jobs", {"requests": 500, "only": ["costguard", "by_hand"]})
 
 
 def _start(python: str, *arguments: str) -> subprocess.Popen[str]:

@@ -1,6 +1,6 @@
 """What `run_many` adds to a call beside LangChain's own `batch` and `abatch`, and what it does after a crash.
 
-    python benchmarks/batching.py [--calls 10000] [--rounds 5] [--json benchmarks/results/batching.json]
+    python benchmarks/batching.py [--quick] [--calls 10000] [--rounds 5] [--json FILE]
 
 A chat model answers at once, so that what is left is LangChain, the pool and the pricing of each call. Rounds of all
 contenders are interleaved and the order rotates, because a shared machine drifts; each figure is the median, over
@@ -14,17 +14,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import json
 import os
-import platform
 import statistics
 import tempfile
 import time
 from collections import Counter
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import described, parsed, write
 from overhead import InstantChatModel
 
 from langchain_costguard import track_costs
@@ -128,8 +126,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--calls", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
+    arguments = parsed(parser, "batching", {"calls": 1_000, "rounds": 3})
     crash = crash_and_resume()
     table = measure(arguments.calls, arguments.rounds)
     plain = table["langchain abatch"]["cpu_us"]
@@ -142,16 +139,15 @@ def main() -> None:
     print("\nkill -9 in the middle, then the same call again:")
     for name, count in crash.items():
         print(f"  {name.replace('_', ' '):34}{count:8,}")
-    if arguments.json:
-        document = {
-            "machine": {"python": platform.python_version(), "system": platform.system(), "cpus": os.cpu_count()},
-            "versions": {name: metadata.version(name) for name in ("langchain-core", "langchain-costguard")},
-            "calls": arguments.calls,
-            "side_by_side": WIDTH,
-            "microseconds_per_call": table,
-            "crash": crash,
-        }
-        arguments.json.write_text(json.dumps(document, indent=2) + "\n")
+    document = {
+        **described(arguments, "langchain-core"),
+        "calls": arguments.calls,
+        "side_by_side": WIDTH,
+        "bar_times_abatch": BAR,
+        "microseconds_per_call": table,
+        "crash": crash,
+    }
+    write(arguments.json, document)
 
 
 if __name__ == "__main__":

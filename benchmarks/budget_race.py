@@ -77,13 +77,6 @@ def prepare(place: Place) -> list[str]:
         return process.communicate(timeout=TIMEOUT_SECONDS)[0].split()
 
 
-def installed(python: str, package: str) -> str | None:
-    """The version of a package for an interpreter; `None` if it is not installed."""
-    script = f"from importlib import metadata; print(metadata.version({package!r}))"
-    said = subprocess.run([python, "-c", script], capture_output=True, text=True, check=False)  # noqa: S603 - ours
-    return said.stdout.strip() if said.returncode == 0 else None
-
-
 def _together(place: Place, *options: str) -> list[dict[str, Any]]:
     threads = str(CONTENDERS // place.processes)
     workers = [_start(place, *options, "--threads", threads) for _ in range(place.processes)]

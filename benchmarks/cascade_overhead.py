@@ -1,6 +1,6 @@
 """What a cascade adds to a model call whose answer it accepts, beside LangChain's own fallbacks.
 
-    python benchmarks/cascade_overhead.py [--rounds 30] [--json benchmarks/results/cascade_overhead.json]
+    python benchmarks/cascade_overhead.py [--quick] [--rounds 30] [--json FILE]
 
 A scripted model answers at once, so that what is left is LangChain and the cascade. Rounds of all contenders are
 interleaved and the order rotates, because a shared machine drifts; each figure is the median, over rounds, of the
@@ -13,14 +13,11 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
-import platform
 import statistics
 import time
-from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import described, parsed, write
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
@@ -100,8 +97,7 @@ def main() -> None:
     """Measure, print the table, and write it down."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
+    arguments = parsed(parser, "cascade_overhead", {"rounds": 4})
     for each in contenders().values():
         timed(each.invoke, [HumanMessage("warm")])
     alone = measure(arguments.rounds)
@@ -114,17 +110,15 @@ def main() -> None:
             print(f"{each:34}" + "".join(f"{row[each]:20.1f}" for row in table.values()))
     worst = max(value for row in alone.values() for name, value in row.items() if name.startswith("Cascade"))
     print(f"\nWorst cascade: {worst:.0f} us; bar {BAR_US} us: {'met' if worst <= BAR_US else 'missed'}")
-    if arguments.json:
-        document = {
-            "machine": {"python": platform.python_version(), "system": platform.system()},
-            "versions": {name: metadata.version(name) for name in ("langchain-core", "langchain-costguard")},
-            "rounds": arguments.rounds,
-            "clock": "CPU time of the process",
-            "added_us_per_accepted_answer": {"untracked": alone, "track_costs": tracked},
-            "bar_us": BAR_US,
-            "quoted_not_run_here_us": QUOTED,
-        }
-        arguments.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    document = {
+        **described(arguments, "langchain-core"),
+        "rounds": arguments.rounds,
+        "clock": "CPU time of the process",
+        "added_us_per_accepted_answer": {"untracked": alone, "track_costs": tracked},
+        "bar_us": BAR_US,
+        "quoted_not_run_here_us": QUOTED,
+    }
+    write(arguments.json, document)
 
 
 if __name__ == "__main__":

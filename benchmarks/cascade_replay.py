@@ -1,6 +1,6 @@
 """What a calibrated cascade saves and keeps on questions it was not calibrated on, replayed from recorded answers.
 
-    python benchmarks/cascade_replay.py [--splits 200] [--data FOLDER] [--json benchmarks/results/cascade_replay.json]
+    python benchmarks/cascade_replay.py [--quick] [--splits 200] [--data FOLDER] [--json FILE]
 
 Every row is the mean over random halvings of recorded questions: `calibrate` fits on one half, `escalates` decides on
 the other; nothing of either is copied here. Where no threshold is found (`InfeasibleTargetError`,
@@ -16,12 +16,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import time
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
-from importlib import metadata
 from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from cascade_data import Pair, dates, multiple_choice, open_models, two_agree
 from cascade_splits import SEED, Decide, Row, above, apgr, below, by_threshold, net_above, replay
+from harness import add_data, described, known, needs, parsed, write
 
 from langchain_costguard.cascade import ExpectedRegret, QualityTarget, RegretBound, calibrate
 from langchain_costguard.exceptions import LosingCascadeError
@@ -295,16 +292,11 @@ def print_table(rows: list[Row], bars: list[Bar]) -> None:
         print(f"  {'met   ' if bar.is_met else 'MISSED'} {bar.name}: {bar.found} (asked: {bar.asked})")
 
 
-def document(rows: list[Row], bars: list[Bar], *, splits: int, seconds: float) -> dict[str, Any]:
+def document(head: dict[str, Any], rows: list[Row], bars: list[Bar], *, splits: int, seconds: float) -> dict[str, Any]:
     """What was measured, on what."""
     return {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "python": platform.python_version(),
-        "system": platform.system(),
-        "architecture": platform.machine(),
-        "cpus": os.cpu_count(),
-        "versions": {name: metadata.version(name) for name in ("langchain-costguard", "numpy")},
-        "rivals": json.loads(RIVALS.read_text(encoding="utf-8"))["versions"] if RIVALS.exists() else None,
+        **head,
+        "rivals": known(RIVALS).get("versions"),
         "seed": SEED,
         "splits": splits,
         "seconds": round(seconds, 1),
@@ -320,13 +312,10 @@ def main() -> None:
     """Replay, print the tables, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--splits", type=int, default=200, help="random halvings per row")
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("COSTGUARD_BENCH_DATA", "../shared/data")))
-    parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "cascade_replay.json")
-    options = parser.parse_args()
+    add_data(parser)
+    options = parsed(parser, "cascade_replay", {"splits": 20})
     folder = options.data / "cascade"
-    if not folder.is_dir():
-        print(f"Nothing replayed: {folder} is not there. Name the data with --data or COSTGUARD_BENCH_DATA.")
-        return
+    needs(folder)
     began = time.perf_counter()
     parts = [
         multiple_choice_part(folder, options.splits),
@@ -337,9 +326,11 @@ def main() -> None:
     rows = [row for part, _ in parts for row in part]
     bars = [bar for _, part in parts for bar in part]
     print_table(rows, bars)
-    written = document(rows, bars, splits=options.splits, seconds=time.perf_counter() - began)
-    options.json.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
-    print(f"\n{options.splits} splits in {written['seconds']} s, written to {options.json}")
+    written = document(
+        described(options, "numpy"), rows, bars, splits=options.splits, seconds=time.perf_counter() - began
+    )
+    write(options.json, written)
+    print(f"\n{options.splits} splits in {written['seconds']} s, written to {options.json.name}")
 
 
 if __name__ == "__main__":

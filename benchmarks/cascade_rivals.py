@@ -1,7 +1,7 @@
 """What two other packages decide on the questions of the replay; run where they are installed.
 
-    pip install cascadeflow==1.2.0 litellm==1.106.2 langchain-core numpy    # in an environment of their own
-    python benchmarks/cascade_rivals.py [--data FOLDER] [--json benchmarks/results/cascade_rivals.json]
+    python benchmarks/rivals.py    # an environment of their own
+    benchmarks/.rivals/all/bin/python benchmarks/cascade_rivals.py [--quick] [--data FOLDER] [--json FILE]
 
 cascadeflow: the score its LangChain wrapper gives to the draft, with and without logprobs, and its default threshold.
 LiteLLM: the score and the tier of its complexity router with the default configuration, which reads the question only;
@@ -13,21 +13,22 @@ from __future__ import annotations
 import argparse
 import csv
 import gzip
-import json
 import os
-from importlib import metadata
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
 from cascade_data import multiple_choice_questions
 from cascadeflow.integrations.langchain.utils import calculate_quality
 from cascadeflow.integrations.langchain.wrapper import CascadeFlow
+from harness import add_data, described, needs, parsed, write
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from litellm.router_strategy.complexity_router.complexity_router import ComplexityRouter
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MINI = "gpt-4o-mini"
 
@@ -58,12 +59,12 @@ def complexity(questions: list[str]) -> tuple[list[float], list[str]]:
 def main() -> None:
     """Ask both about every question and write what they say."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--data", type=Path, default=os.environ.get("COSTGUARD_BENCH_DATA", "../shared/data"))
-    parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "cascade_rivals.json")
-    options = parser.parse_args()
-    folder = Path(options.data) / "cascade"
+    add_data(parser)
+    options = parsed(parser, "cascade_rivals", {})
+    folder = options.data / "cascade"
+    needs(folder)
     found: dict[str, Any] = {
-        "versions": {name: metadata.version(name) for name in ("cascadeflow", "litellm", "langchain-core")},
+        **described(options, "cascadeflow", "litellm", "langchain-core"),
         "cascadeflow_threshold": CascadeFlow.model_fields["quality_threshold"].default,
     }
     for task in ("mmlu", "medmcqa"):
@@ -76,7 +77,7 @@ def main() -> None:
             "litellm_is_above_lowest": [int(tier.upper() != "SIMPLE") for tier in tiers],
             "litellm_tiers": sorted(set(tiers)),
         }
-    options.json.write_text(json.dumps(found) + "\n", encoding="utf-8")
+    write(options.json, found, indent=None)
 
 
 if __name__ == "__main__":

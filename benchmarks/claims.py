@@ -1,6 +1,6 @@
 """The savings that are claimed of each technique, measured on the bill: median, worst and quality over data sets.
 
-    python benchmarks/claims.py [--data FOLDER] [--part NAME ...] [--json benchmarks/results/claims.json]
+    python benchmarks/claims.py [--quick] [--data FOLDER] [--part NAME ...] [--json FILE]
 
 What is measured on was fixed before (`claims_data.py`). Saved is one less what is billed with the technique, its own
 costs included, over what the same questions cost without it; prices are the package's, of one day. The median is over
@@ -13,22 +13,18 @@ earlier run with a real model. `--part` measures one claim again and keeps the o
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-import sys
 import time
 from dataclasses import asdict
-from datetime import UTC, datetime
-from importlib import import_module, metadata
-from pathlib import Path
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from claims_data import CLAIMS, ON, SEED
 from claims_rows import BOOK, Row, summary
+from harness import add_data, described, known, needs, parsed, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 PARTS = {
     "small_model": (("claims_small", "measure"),),
@@ -93,14 +89,12 @@ def show(table: list[dict[str, Any]]) -> None:
         )
 
 
-def document(before: dict[str, Any]) -> dict[str, Any]:
+def document(head: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
     """What is known of the machine, and the lines of earlier parts."""
     return {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        **head,
         "prices": {"on": ON.date().isoformat(), "list": BOOK.version, "list_dated": BOOK.dated.isoformat()},
         "seed": SEED,
-        "machine": {"python": platform.python_version(), "system": platform.system(), "cpus": os.cpu_count()},
-        "versions": {name: metadata.version(name) for name in PACKAGES},
         "seconds": before.get("seconds", {}),
         "summary": [],
         "rows": before.get("rows", {}),
@@ -111,20 +105,17 @@ def keep(path: Path, found: dict[str, Any]) -> None:
     """Write what is measured so far, in the order of the claims."""
     found["rows"] = {part: found["rows"][part] for part in PARTS if part in found["rows"]}
     found["summary"] = summary(Row(**one) for rows in found["rows"].values() for one in rows)
-    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    write(path, found)
 
 
 def main() -> None:
     """Measure, print the tables, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("COSTGUARD_BENCH_DATA", "../shared/data")))
-    parser.add_argument("--part", action="append", choices=PARTS, help="this claim alone; may be repeated")
-    parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "claims.json")
-    options = parser.parse_args()
-    if not options.data.is_dir():
-        print(f"Nothing measured: {options.data} is not there. Name the data with --data or COSTGUARD_BENCH_DATA.")
-        sys.exit(1)
-    found = document(json.loads(options.json.read_text(encoding="utf-8")) if options.json.exists() else {})
+    add_data(parser)
+    parser.add_argument("--part", nargs="+", choices=PARTS, help="these claims alone")
+    options = parsed(parser, "claims", {"part": ["batch", "local_model", "output_limit"]})
+    needs(options.data)
+    found = document(described(options, *PACKAGES), known(options.json))
     for part in options.part or PARTS:
         began = time.perf_counter()
         rows = list(measure(part, options.data))

@@ -1,32 +1,28 @@
 """How often the answer survives compression, beside rivals; spans of meetings; and money after the provider's cache.
 
-    python benchmarks/compression.py [--data FOLDER] [--trimwise PYTHON] [--fit] [--quick] [--json FILE]
+    python benchmarks/compression.py [--quick] [--data FOLDER] [--rivals PYTHON] [--fit] [--json FILE]
 
 Questions of Natural Questions, each with ten passages: the one that holds the answer, at a random place among the nine
 that BM25 finds most alike. An answer survives where one of the accepted texts still stands in the compressed context.
 Weights and every other choice were made on 1,028 questions (`--fit` fits them again, with scikit-learn); the table is
 of 300 others. All methods are given the same whole number of tokens (o200k) and counted by it. Of QMSum every twelfth
-question is taken. `--trimwise` names the interpreter of an environment with trimwise in it, which must not be this one.
+question is taken. `--rivals` names the interpreter of an environment with trimwise in it.
 Times are of the processor.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-import sys
 import time
-from importlib import metadata
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import compression_money
-from compression_data import Context, contexts, meetings
+from compression_data import HELD_OUT, Context, contexts, meetings
 from compression_rivals import RIVALS, by_trimwise, encoder, tokens
+from harness import add_data, add_rivals, described, needs, parsed, version_in, without_rivals, write
 
 from langchain_costguard.compression import ContextCompressor
 from langchain_costguard.compression.scoring import Signs, signs_of
@@ -152,44 +148,36 @@ def show(title: str, table: Sequence[dict[str, Any]]) -> None:
 def main() -> None:
     """Measure, print, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("COSTGUARD_BENCH_DATA", "../shared/data")))
-    parser.add_argument("--trimwise", type=Path, help="an interpreter with trimwise")
+    add_data(parser)
+    add_rivals(parser)
+    parser.add_argument("--questions", type=int, default=HELD_OUT)
+    parser.add_argument("--every", type=int, default=12, help="every so manieth question of QMSum")
     parser.add_argument("--fit", action="store_true", help="fit the weights again, and do no more")
-    parser.add_argument("--quick", action="store_true", help="60 questions")
-    parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "compression.json")
-    options = parser.parse_args()
-    if not options.data.exists():
-        print(f"Nothing measured: {options.data} is not there. Name the data with --data or COSTGUARD_BENCH_DATA.")
-        sys.exit(1)
+    options = parsed(parser, "compression", {"questions": 20, "every": 120})
+    needs(options.data / "compress")
     forms = {name: contexts(options.data, with_titles=titled) for name, titled in FORMS.items()}
     if options.fit:
         fit([one for _, known in forms.values() for one in known])
         return
-    some = slice(60 if options.quick else None)
+    some, trimwise = slice(options.questions), None if options.rivals is None else Path(options.rivals)
     encoder()
     ours(*(forms["passages alone"][0][0].passages,), "warm up", 10)
     document: dict[str, Any] = {
-        "machine": {"python": platform.python_version(), "system": platform.system(), "cpus": os.cpu_count()},
-        "versions": {name: metadata.version(name) for name in ("langchain-costguard", "tiktoken", "langchain-core")},
+        **described(options, "tiktoken", "langchain-core"),
         "questions": len(forms["passages alone"][0][some]),
-        "trimwise": "not installed: give --trimwise" if options.trimwise is None else "0.7",
+        "trimwise": without_rivals() if trimwise is None else version_in(options.rivals, "trimwise"),
     }
     with TemporaryDirectory(prefix="costguard-") as folder:
         for name, (held_out, _) in forms.items():
-            document[name] = questions(held_out[some], options.trimwise, Path(folder))
+            document[name] = questions(held_out[some], trimwise, Path(folder))
             show(f"Natural Questions, {name}", document[name])
-            keep(options.json, document)
+            write(options.json, document)
     document["money"] = compression_money.measure(forms["passages alone"][0])
     show("Conversations of 8 turns with a prefix cache", document["money"])
-    keep(options.json, document)
-    document["meetings"] = spans(meetings(options.data)[::12])
+    write(options.json, document)
+    document["meetings"] = spans(meetings(options.data)[:: options.every])
     show("QMSum, gold turns", document["meetings"])
-    keep(options.json, document)
-
-
-def keep(path: Path, document: dict[str, Any]) -> None:
-    """Write what is measured so far."""
-    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    write(options.json, document)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What compression does to the answers of a real model: the full context, a compressed one and a truncated one, paired.
 
-    python benchmarks/compression_end_to_end.py [--questions 300] [--quick] [--data FOLDER] [--json FILE]
+    python benchmarks/compression_end_to_end.py [--quick] [--questions 300] [--data FOLDER] [--json FILE]
 
 SmolLM2-135M-Instruct (Q4_1, of `make demo`) answers held-out questions of Natural Questions in at most 16
 tokens: from ten passages with titles, from the same compressed to 30 % of their tokens, and from the first 30 %.
@@ -13,15 +13,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import random
-from importlib import metadata
 from math import comb
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compression_data import contexts
+from harness import add_data, described, known, needs, nothing, parsed, write
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
@@ -104,21 +101,15 @@ def main() -> None:
     """Ask, print, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--questions", type=int, default=300)
-    parser.add_argument("--quick", action="store_true", help="30 questions")
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("COSTGUARD_BENCH_DATA", "../shared/data")))
-    parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "compression_end_to_end.json")
-    options = parser.parse_args()
-    weights = find_model()
-    if weights is None or not options.data.exists():
-        print("Nothing measured: `make demo` installs SmolLM2; --data names the folder with the questions.")
-        raise SystemExit(1)
-    asked = contexts(options.data, with_titles=True)[0][: 30 if options.quick else options.questions]
-    known = json.loads(options.json.read_text(encoding="utf-8"))["rows"] if options.json.exists() else []
-    rows: list[dict[str, Any]] = known
+    add_data(parser)
+    options = parsed(parser, "compression_end_to_end", {"questions": 4})
+    needs(options.data / "compress")
+    weights = find_model() or nothing("SmolLM2 is not installed: `make demo` installs it")
+    asked = contexts(options.data, with_titles=True)[0][: options.questions]
+    rows: list[dict[str, Any]] = [] if options.quick else known(options.json).get("rows", [])
     document: dict[str, Any] = {
         "model": "SmolLM2-135M-Instruct Q4_1, temperature 0, at most 16 tokens",
-        "machine": {"python": platform.python_version(), "system": platform.system(), "cpus": os.cpu_count()},
-        "versions": {name: metadata.version(name) for name in ("langchain-openai", "langchain-costguard", "xllamacpp")},
+        **described(options, "langchain-openai", "xllamacpp"),
     }
     with serve(weights) as url:
         model = ChatOpenAI(
@@ -127,9 +118,7 @@ def main() -> None:
         )  # fmt: skip
         for given in asked[len(rows) :]:
             rows.append(ask(model, given))
-            options.json.write_text(
-                json.dumps({**document, **summary(rows), "rows": rows}, indent=1) + "\n", encoding="utf-8"
-            )
+            write(options.json, {**document, **summary(rows), "rows": rows})
     print(json.dumps({**document, **summary(rows)}, indent=1))
 
 

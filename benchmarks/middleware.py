@@ -1,6 +1,6 @@
 """What middleware adds to a step of an agent, in time and in calls, beside LangChain's own call limit.
 
-    python benchmarks/middleware.py [--rounds 12] [--json benchmarks/results/middleware.json]
+    python benchmarks/middleware.py [--quick] [--rounds 12] [--json FILE]
 
 An agent of `create_agent` calls a tool twice and answers: three model calls, five steps of its graph. Its model is
 scripted and answers at once, so that what is left is LangChain, LangGraph and the middleware. Rounds of all contenders
@@ -13,15 +13,13 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
-import platform
 import statistics
 import tempfile
 import time
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import described, parsed, write
 from langchain.agents import create_agent
 from langchain.agents.middleware import ModelCallLimitMiddleware, SummarizationMiddleware
 from langchain_core.messages import AIMessage, ToolMessage
@@ -151,8 +149,7 @@ def main() -> None:
     """Measure, print the table, and write it down."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=12)
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
+    arguments = parsed(parser, "middleware", {"rounds": 2})
     with tempfile.TemporaryDirectory() as folder:
         full = InstantChatModel(model="gpt-4o", provider="openai")
         alone = {BARE: create_agent(full, [search])}
@@ -165,17 +162,14 @@ def main() -> None:
     for name, microseconds in added.items():
         shown = format(microseconds, ",.0f" if name == BARE else "+,.0f")
         print(f"{name:<45} {shown:>18} {asked[name]:>20}")
-    if arguments.json:
-        packages = ("langchain", "langchain-core", "langgraph", "langchain-costguard")
-        found = {
-            "machine": {"python": platform.python_version(), "system": platform.system()},
-            "versions": {name: metadata.version(name) for name in packages},
-            "rounds": arguments.rounds,
-            "clock": "CPU time of the process",
-            "added_us_per_model_call": added,
-            "calls_mini_and_full": asked,
-        }
-        arguments.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    found = {
+        **described(arguments, "langchain", "langchain-core", "langgraph"),
+        "rounds": arguments.rounds,
+        "clock": "CPU time of the process",
+        "added_us_per_model_call": added,
+        "calls_mini_and_full": asked,
+    }
+    write(arguments.json, found)
 
 
 if __name__ == "__main__":

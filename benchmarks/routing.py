@@ -1,6 +1,6 @@
 """Whether routing before the call pays: the required tasks, nine models, two models, and the time a decision takes.
 
-    python benchmarks/routing.py [--data FOLDER] [--rivals-python PYTHON] [--json benchmarks/results/routing.json]
+    python benchmarks/routing.py [--quick] [--data FOLDER] [--rivals PYTHON] [--json FILE]
 
 (a) The six required tasks and an unknown one, and the model each reaches.
 (b) LLMRouter's questions: 14 tasks, nine models, 500 held out. A classifier of tasks is fitted to the training rows and
@@ -10,7 +10,7 @@ task weighing the same, cost half of the best single model. The bar: better than
 and 2), fitted to the other four. APGR is the share of the gap between Mixtral and GPT-4 that is closed, averaged over
 all shares of calls to GPT-4. The bars are .668 and .582. The features were chosen on a random half of the rows (seed
 0), by five folds inside it, among words, signs, characters, form and their sums; nothing was chosen on the other half,
-but the folds here are of all rows. `--rivals-python` names a Python with litellm and cascadeflow.
+but the folds here are of all rows. `--rivals` names a Python with litellm and cascadeflow.
 (d) The time of a decision, in ms of a caller's time, for prompts of 50 to 100,000 characters. The bar is 2.5 ms.
 """
 
@@ -18,16 +18,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import subprocess
 import time
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from harness import add_data, add_rivals, described, needs, parsed, without_rivals, write
 from routing_data import Scored, nine_models, two_models
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge
@@ -138,7 +136,7 @@ def cross_fitted(questions: NDArray[Any], needs_full: NDArray[Any], seed: int) -
     return scores
 
 
-def rivals(python: Path | None, questions: list[str]) -> dict[str, Any]:
+def rivals(python: str | None, questions: list[str]) -> dict[str, Any]:
     """What other packages make of the questions; empty where they are not there."""
     if python is None:
         return {}
@@ -153,10 +151,10 @@ def rivals(python: Path | None, questions: list[str]) -> dict[str, Any]:
     return found
 
 
-def two(folder: Path, python: Path | None) -> dict[str, Any]:
+def two(folder: Path, sets: list[str], python: str | None) -> dict[str, Any]:
     """The APGR of each contender on both sets."""
     made: dict[str, Any] = {}
-    for name, bar in APGR_BARS.items():
+    for name in sets:
         data = two_models(folder, name)
         gap, wrong = (data.strong > data.weak).astype(int), (data.weak < 1).astype(int)
         ours = [data.apgr(cross_fitted(data.questions, gap, seed)) for seed in SEEDS[name]]
@@ -174,7 +172,7 @@ def two(folder: Path, python: Path | None) -> dict[str, Any]:
                 "random": float(random),
             },
             "by_seed": ours,
-            "bar": bar,
+            "bar": APGR_BARS[name],
             "rivals": versions,
         }
     return made
@@ -190,7 +188,7 @@ def timed(decide: Callable[[Any], Any], prompt: str, calls: int) -> tuple[float,
     return statistics.median(took), float(np.percentile(took, 95))
 
 
-def decisions(folder: Path) -> dict[str, dict[str, tuple[float, float]]]:
+def decisions(folder: Path, calls: int) -> dict[str, dict[str, tuple[float, float]]]:
     """The time of decisions, by router and length of the prompt."""
     mini, full = ScriptedChatModel(model="gpt-4o-mini"), ScriptedChatModel(model="gpt-4o")
     data = two_models(folder, "gsm8k")
@@ -210,7 +208,7 @@ def decisions(folder: Path) -> dict[str, dict[str, tuple[float, float]]]:
     found: dict[str, dict[str, tuple[float, float]]] = {}
     for name, decide in contenders.items():
         decide("Warm.")
-        found[name] = {f"{length:,}": timed(decide, text[:length], 300) for length in (50, 2_000, 100_000)}
+        found[name] = {f"{length:,}": timed(decide, text[:length], calls) for length in (50, 2_000, 100_000)}
     return found
 
 
@@ -256,33 +254,28 @@ def verdicts(document: dict[str, Any]) -> dict[str, bool]:
 def main() -> None:
     """Measure, print the tables, and write them down."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--data", type=Path, default=os.environ.get("COSTGUARD_BENCH_DATA", "../shared/data"))
-    parser.add_argument("--rivals-python", type=Path)
-    parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "routing.json")
-    options = parser.parse_args()
-    folder = Path(options.data) / "cascade"
-    if not folder.exists():
-        print(f"No data in {folder}: give --data or COSTGUARD_BENCH_DATA. The required tasks alone:")
-        print(required_tasks())
-        return
-    if options.rivals_python is None:
-        print("LiteLLM and cascadeflow are skipped: --rivals-python names a Python that has them.")
+    add_data(parser)
+    add_rivals(parser)
+    parser.add_argument("--timed", type=int, default=300, help="decisions that are timed")
+    parser.add_argument("--sets", nargs="+", choices=APGR_BARS, default=list(APGR_BARS), help="of RouteLLM")
+    options = parsed(parser, "routing", {"timed": 30, "sets": ["gsm8k"]})
+    folder = options.data / "cascade"
+    needs(folder)
+    if options.rivals is None:
+        print(without_rivals())
     document: dict[str, Any] = {
-        "machine": {"python": platform.python_version(), "system": platform.system(), "cpus": os.cpu_count()},
-        "versions": {
-            name: metadata.version(name) for name in ("langchain-costguard", "langchain-core", "scikit-learn")
-        },
+        **described(options, "langchain-core", "scikit-learn"),
         "tasks": required_tasks(),
         "nine": nine(folder),
-        "two": two(folder, options.rivals_python),
-        "decisions": decisions(folder),
+        "two": two(folder, options.sets, options.rivals),
+        "decisions": decisions(folder, options.timed),
     }
     document["verdicts"] = verdicts(document)
     show(document)
     print()
     for bar, is_met in document["verdicts"].items():
         print(f"{'met   ' if is_met else 'MISSED'} {bar}")
-    options.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    write(options.json, document)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What two other packages make of prompts before anything is asked; run where they are installed.
 
-    pip install cascadeflow==1.2.0 litellm==1.106.2 langchain-core numpy    # in an environment of their own
-    python benchmarks/routing.py --rivals-python THAT_PYTHON                # runs this file, prompts on its input
+    python benchmarks/rivals.py    # an environment of their own
+    python benchmarks/routing.py   # runs this file in it, prompts on its input
 
 Reads a JSON list of prompts and writes each one's score by LiteLLM's complexity router (default configuration) and the
 level found by cascadeflow's complexity detector, ties broken by its confidence. Both are called, not copied.

@@ -1,7 +1,7 @@
 """How long a lookup in the semantic cache takes, beside other caches: by words, by meaning, and storing.
 
-    python benchmarks/semantic_cache.py [--entries 10000 100000] [--rivals PYTHON] [--redis URL] [--embedder FOLDER]
-        [--json benchmarks/results/semantic_cache.json]
+    python benchmarks/semantic_cache.py [--quick] [--entries 10000 100000] [--rivals PYTHON] [--redis URL]
+        [--embedder FOLDER] [--json FILE]
 
 Embedding is not part of the times; with `--embedder` the embedders are timed by themselves. `--rivals` names the Python
 of an environment with `mneme-cache`, `gptcache faiss-cpu` and, with the URL of a Redis that has the search module,
@@ -15,18 +15,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import sqlite3
 import statistics
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from harness import add_rivals, described, parsed, without_rivals, write
 
 CONTENDERS = Path(__file__).with_name("semantic_cache_contenders.py")
 EXACT_BAR_MS = 0.1
@@ -106,30 +104,19 @@ def embedder_times(spec: str) -> dict[str, Any]:
     return {"name": embedder.name, **figures, "batch_64_ms": round(batch, 1)}
 
 
-def environment() -> dict[str, Any]:
-    """Where and when this was measured."""
-    return {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "python": platform.python_version(),
-        "system": platform.system(),
-        "architecture": platform.machine(),
-        "cpus": os.cpu_count(),
-        "load_before": [round(value, 1) for value in os.getloadavg()],
-        "versions": {"SQLite": sqlite3.sqlite_version, "numpy": metadata.version("numpy")},
-    }
-
-
 def main() -> None:
     """Measure, print, and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--entries", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--lookups", type=int, default=500)
-    parser.add_argument("--rivals", metavar="PYTHON")
+    add_rivals(parser)
     parser.add_argument("--redis", metavar="URL", help="a Redis with the search module; it is emptied")
     parser.add_argument("--embedder", nargs="*", default=[], help="'local', or the folder of an ONNX encoder")
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
-    results: dict[str, Any] = {"environment": environment(), "systems": {}, "embedders": []}
+    options = parsed(parser, "semantic_cache", {"entries": [2_000], "lookups": 100, "embedder": ["local"]})
+    if options.rivals is None:
+        print(without_rivals())
+    results: dict[str, Any] = described(options, "numpy", SQLite=sqlite3.sqlite_version)
+    results |= {"bars_ms": {"exact": EXACT_BAR_MS, **SEMANTIC_BARS_MS}, "bar_puts_per_second": PUTS_BAR, "systems": {}}
     faults: list[str] = []
     for entries in options.entries:
         for python, system in systems(options):
@@ -143,8 +130,7 @@ def main() -> None:
     results["embedders"] = [embedder_times(spec) for spec in options.embedder]
     results["missed"] = faults
     print("\n".join(f"missed: {fault}" for fault in faults) or "every bar is reached")
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    write(options.json, results)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
 """How far a semantic cache's hits can be trusted: traps served, repeats served, with the rules of other caches beside.
 
-    python benchmarks/semantic_cache_trust.py --embedder minilm=minilm.npz --embedder bge-small=bge_folder \
-        --embedder wordllama=local
+    python benchmarks/semantic_cache_trust.py [--quick] [--data FOLDER] [--pairs 6000] [--rivals PYTHON] [--json FILE]
+        [--embedder minilm=minilm.npz --embedder bge-small=bge_folder --embedder wordllama=local]
 
-An embedder is a folder with an ONNX encoder, `local`, or a file of `numpy.savez` with `texts` and `vectors`.
+An embedder is a folder with an ONNX encoder, `local` (the default), or a file of `numpy.savez` with `texts` and
+`vectors`.
 Thresholds are fitted on the fow-cache pairs whose id has an even SHA-256; every figure of fow-cache is of the others.
 GPTCache, RedisVL and langchain-redis are their documented default rules on the same vectors, not the packages;
-recalq-guard is the package itself, with `--rivals`; it knows nothing of our guards, so that without `--rivals` its row
-stays as it was. Rows of embedders that are not given stay as well; each row names the guards it was measured with.
+recalq-guard is the package itself, where the Python of `--rivals` has it; it knows nothing of our guards, so that
+without it its row stays as it was. Rows of embedders that are not given stay as well; each row names the guards it was
+measured with.
 """
 
 from __future__ import annotations
@@ -17,14 +19,13 @@ import csv
 import gzip
 import hashlib
 import json
-import os
 import random
+import subprocess
 import time
-from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from harness import add_data, add_rivals, described, known, needs, parsed, without_rivals, write
 
 from langchain_costguard.exceptions import InfeasibleTargetError
 from langchain_costguard.semantic_cache.calibration import calibrate_scores
@@ -33,6 +34,7 @@ from langchain_costguard.semantic_cache.guards import Guards
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -41,6 +43,11 @@ LENIENT = Guards.lenient()
 """For open questions such as those of QQP, where other words are mostly the same question."""
 RIVALS = {"GPTCache rule (cos 0.60)": 0.60, "langchain-redis rule (0.80)": 0.80, "RedisVL rule (0.90)": 0.90}
 RECALQ = "recalq-guard (0.90)"
+_ASK_RECALQ = """
+import json, sys
+from recalq_guard import is_safe_match
+print(json.dumps([bool(is_safe_match(*pair)) for pair in json.load(sys.stdin)]))
+"""
 SPLITS = 200
 MOST_TRAPS = 0.01
 """The share of even traps served that a threshold is fitted to: a fifth of what is accepted on the odd half."""
@@ -248,7 +255,7 @@ def splits(vectors: Vectors, data: Path) -> dict[str, Any]:
 
 
 def guard_times(data: Path) -> dict[str, float]:
-    """Microseconds a pair, the stored text read before, the asked one not."""
+    """Microseconds of CPU a pair, the stored text read before, the asked one not."""
     from langchain_costguard.semantic_cache.guards.reading import read
 
     rows = [json.loads(line) for line in (data / "fow_cache/pairs.jsonl").read_text().splitlines()]
@@ -257,9 +264,9 @@ def guard_times(data: Path) -> dict[str, float]:
     times = []
     for row in rows:
         read(row["a"], "en")
-        start = time.perf_counter()
+        start = time.process_time()
         GUARDS.vetoes(row["a"], row["b"])
-        times.append(1e6 * (time.perf_counter() - start))
+        times.append(1e6 * (time.process_time() - start))
     return {"p50_us": round(float(np.percentile(times, 50)), 1), "p95_us": round(float(np.percentile(times, 95)), 1)}
 
 
@@ -270,26 +277,37 @@ def show(title: str, results: dict[str, Any]) -> None:
         print(f"    {name:32} {figures}")
 
 
-def measured_before(path: Path) -> dict[str, Any]:
-    """The rows of each embedder in a file of results, if there is one."""
-    return dict(json.loads(path.read_text(encoding="utf-8"))["embedders"]) if path.exists() else {}
+def by_recalq(python: str, data: Path) -> Callable[[str, str], bool] | None:
+    """What recalq-guard says of every pair, asked in the Python that has it."""
+    rows = [json.loads(line) for line in (data / "fow_cache/pairs.jsonl").read_text().splitlines()]
+    pairs = [(row["b"], row["a"]) for row in rows]
+    run = subprocess.run(  # noqa: S603 - a fixed program, and the Python its user names
+        [python, "-c", _ASK_RECALQ], input=json.dumps(pairs), capture_output=True, text=True, check=False
+    )
+    if run.returncode:
+        print(f"recalq-guard is left out: {run.stderr.strip().splitlines()[-1]}")
+        return None
+    said = dict(zip(pairs, json.loads(run.stdout.splitlines()[-1]), strict=True))
+    return lambda asked, stored: said[asked, stored]
 
 
 def main() -> None:
     """Run everything and keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--embedder", action="append", required=True, metavar="NAME=WHERE")
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("COSTGUARD_DATA", "../shared/data")))
+    parser.add_argument("--embedder", action="append", metavar="NAME=WHERE")
+    add_data(parser)
+    add_rivals(parser)
     parser.add_argument("--pairs", type=int, default=6000, help="pairs of the QQP stream")
-    parser.add_argument("--rivals", action="store_true", help="run recalq-guard, which must be installed")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results/semantic_cache_trust.json")
-    options = parser.parse_args()
+    options = parsed(parser, "semantic_cache_trust", {"pairs": 600})
     data = options.data / "semcache"
-    rival = import_module("recalq_guard").is_safe_match if options.rivals else None
-    before = measured_before(options.out)
-    kept: dict[str, Any] = {"guard_time": guard_times(data), "embedders": dict(before)}
+    needs(data)
+    rival = None if options.rivals is None else by_recalq(options.rivals, data)
+    if options.rivals is None:
+        print(without_rivals())
+    before = known(options.json).get("embedders", {})
+    kept = described(options, "numpy", "wordllama") | {"guard_time": guard_times(data), "embedders": dict(before)}
     print("guard time", kept["guard_time"])
-    for given in options.embedder:
+    for given in options.embedder or ["wordllama=local"]:
         name, _, where = given.partition("=")
         vectors = Vectors(name, where)
         at, pairs = fow_pairs(vectors, data, rival)
@@ -298,6 +316,7 @@ def main() -> None:
         found: dict[str, Any] = {
             "threshold": at,
             "guards": list(GUARDS.all_names),
+            "date": kept["date"],
             "fow_pairs_odd": pairs,
             "fow_conversations": conversations(vectors, data, at),
             "qqp": qqp(vectors, data, at, options.pairs),
@@ -307,9 +326,9 @@ def main() -> None:
         }
         kept["embedders"][name] = found
         print(f"\n{name}: threshold {at:.2f}, fitted on the even half")
-        for title, results in list(found.items())[2:]:
+        for title, results in list(found.items())[3:]:
             show(title, results)
-    options.out.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    write(options.json, kept)
 
 
 if __name__ == "__main__":

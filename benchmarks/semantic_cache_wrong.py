@@ -1,7 +1,7 @@
 """Wrong answers of the semantic cache through `set_llm_cache`, and whether anything is crossed, lost or masked.
 
-    python benchmarks/semantic_cache_wrong.py [--data FOLDER] [--embedder local|FOLDER] [--entries 100000] [--long]
-        [--json benchmarks/results/semantic_cache_wrong.json]
+    python benchmarks/semantic_cache_wrong.py [--quick] [--data FOLDER] [--embedder local|FOLDER] [--entries 100000]
+        [--json FILE]
 
 First: 100 different questions of the Quora question pairs behind a system prompt of 38 words, with the true paraphrases
 of fow-cache (CC BY 4.0, (c) 2026 Mabon ap Gwyn) in between, all in one cache with its own settings. An answer is wrong
@@ -30,6 +30,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import add_data, described, needs, parsed, write
 from langchain_core.globals import set_llm_cache
 from langchain_core.messages import HumanMessage, SystemMessage
 from langchain_core.tools import tool
@@ -218,32 +219,31 @@ def masked_hits(cache: SemanticCache, probes: list[str], plain: list[tuple[Any, 
 def main() -> int:
     """Run both parts; 1 when a bar is missed."""
     parser = argparse.ArgumentParser(description="Wrong answers of the semantic cache.")
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/semcache"))
+    add_data(parser)
     parser.add_argument("--embedder", default="local", help="local, or the folder of an ONNX encoder")
-    parser.add_argument("--entries", type=int, default=2000, help="answers in the store of the second part")
-    parser.add_argument("--long", action="store_true", help="with 100,000 entries")
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
-    first = wrong_answers(options.data, options.embedder)
+    parser.add_argument("--entries", type=int, default=100_000, help="answers in the store of the second part")
+    options = parsed(parser, "semantic_cache_wrong", {"entries": 500})
+    needs(options.data / "semcache")
+    first = wrong_answers(options.data / "semcache", options.embedder)
     print(
         f"{first['wrong']} of {first['questions']} different questions answered wrongly "
         f"(quoted, not run here: langchain-redis {QUOTED_INCUMBENT_WRONG}); "
         f"{first['exact_repeats_served']:.0%} of exact repeats and {first['paraphrases_served']:.1%} of "
         f"{first['paraphrases']} paraphrases served, {first['paraphrases_with_anothers_answer']} with another's answer"
     )
-    second = crossings(options.data, options.embedder, 100_000 if options.long else options.entries)
+    second = crossings(options.data / "semcache", options.embedder, options.entries)
     print(
         f"{second['asked']:,} questions beside {second['entries']:,} entries: {second['crossed']} crossed, "
         f"{second['lost']} lost, {second['swapped']} swapped, {second['masked']} of {second['near_questions']} masked"
     )
-    if options.json is not None:
-        found = {
-            "embedder": Path(options.embedder).name,
-            "wrong_answers": first,
-            "crossings": second,
-            "quoted_not_run_here": {"langchain-redis 0.2.6, wrong of 100": QUOTED_INCUMBENT_WRONG},
-        }
-        options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    found = {
+        **described(options, "numpy"),
+        "embedder": Path(options.embedder).name,
+        "wrong_answers": first,
+        "crossings": second,
+        "quoted_not_run_here": {"langchain-redis 0.2.6, wrong of 100": QUOTED_INCUMBENT_WRONG},
+    }
+    write(options.json, found)
     if first["paraphrases_served"] < PARAPHRASE_BAR:
         print(f"missed: {PARAPHRASE_BAR:.0%} of paraphrases (a bar for MiniLM)")
     faults = (

@@ -1,6 +1,6 @@
 """What it takes to keep a line: microseconds for its opening note and its end, in each store.
 
-    python benchmarks/store.py [--lines 2000] [--rounds 7] [--postgresql URL] [--json benchmarks/results/store.json]
+    python benchmarks/store.py [--quick] [--lines 2000] [--rounds 7] [--postgresql URL] [--json FILE]
 
 A line has everything a line of a real call has: tags, metadata, usage, price, digests. Run ids are made as LangChain
 makes them. Rounds are interleaved, because a shared machine drifts, and each writes into the ledger the round before
@@ -14,19 +14,17 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import os
-import platform
 import sqlite3
 import statistics
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
+from harness import described, parsed
+from harness import write as write_figures
 from langchain_core.utils.uuid import uuid7
 
 from langchain_costguard.cost import PriceSource
@@ -133,26 +131,13 @@ def check(found: list[Contender], calls: int) -> dict[str, float]:
     return asked
 
 
-def environment() -> dict[str, object]:
-    """What was measured, on what."""
-    return {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "python": platform.python_version(),
-        "system": platform.system(),
-        "architecture": platform.machine(),
-        "cpus": os.cpu_count(),
-        "versions": {"SQLite": sqlite3.sqlite_version, "SQLAlchemy": metadata.version("SQLAlchemy")},
-    }
-
-
 def main() -> None:
     """Measure, print the table, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--lines", type=int, default=2000, help="lines per round and store")
     parser.add_argument("--rounds", type=int, default=7, help="rounds, after one to warm up")
     parser.add_argument("--postgresql", metavar="URL", help="an empty PostgreSQL database")
-    parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "store.json")
-    options = parser.parse_args()
+    options = parsed(parser, "store", {"lines": 300, "rounds": 3})
     with TemporaryDirectory() as folder:
         found = [
             Contender("memory", InMemoryStore(max_entries=10**9)),
@@ -171,9 +156,8 @@ def main() -> None:
         print(f"  {name:<18}" + "".join(f"{figure:>10.1f}" for figure in (*row.values(), asked[name])))
     worst = max(figures[contender.name]["mean"] for contender in found if contender.is_barred)
     print(f"\nbar for SQLite: {BAR_US} us; measured: {worst} us: {'met' if worst <= BAR_US else 'missed'}")
-    result = {"environment": environment(), "bar_us": BAR_US, "us_per_line": figures, "totals_ms": asked}
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    head = described(options, "SQLAlchemy", SQLite=sqlite3.sqlite_version)
+    write_figures(options.json, {**head, "bar_us": BAR_US, "us_per_line": figures, "totals_ms": asked})
 
 
 if __name__ == "__main__":

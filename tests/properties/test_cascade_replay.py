@@ -98,9 +98,10 @@ def test_the_whole_replay_keeps_its_figures(tmp_path: Path) -> None:
     """The figures in the documentation come from this command with ten times as many splits."""
     written = tmp_path / "replay.json"
     command = [sys.executable, str(BENCHMARKS / "cascade_replay.py"), "--splits", str(SPLITS), "--json", str(written)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=300)
-    if done.stdout.startswith("Nothing replayed"):
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    if done.stdout.startswith("Nothing measured"):
         pytest.skip(done.stdout.strip())  # the benchmark says which data is missing
+    assert done.returncode == 0, done.stderr
     found = json.loads(written.read_text(encoding="utf-8"))
     rows = {(row["pair"].split()[0], row["method"]): row for row in found["rows"]}
     for task, plug_in, bounded in (("mmlu", 0.70, 0.61), ("medmcqa", 0.64, 0.55)):
