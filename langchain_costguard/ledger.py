@@ -88,7 +88,7 @@ class LedgerEntry:
     avoided_nano: int | None = None
     """What a cached answer would have cost, in nano-USD; `None` where nothing was avoided or the price is unknown."""
     baseline_model: str | None = None
-    """The model the user would have called without a saving technique."""
+    """The model the user would have called without a saving technique; empty where nobody would have called one."""
     baseline_nano: int | None = None
     """What the same usage costs on `baseline_model`, in nano-USD."""
     saved_input_tokens: int | None = None

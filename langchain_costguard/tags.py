@@ -42,6 +42,9 @@ BASELINE_BOOKED: Final = "costguard_baseline_booked_nano"
 """What earlier calls for the same answer have booked as its baseline, in nano-USD: this call books the difference, so
 that each answer is compared once."""
 
+BASELINE_SERVED: Final = "costguard_baseline_served_nano"
+"""How much of that answers from a cache have booked, in nano-USD, by the name of the step in `Savings`."""
+
 WRAPPER_TYPES: Final = frozenset({"costguard-cascade"})
 """Kinds (`_llm_type`) of chat models that only ask other models: their runs are parents, never priced or reserved."""
 

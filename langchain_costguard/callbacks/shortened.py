@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
-from langchain_costguard.tags import BASELINE_MODEL, with_technique
+from langchain_costguard.tags import BASELINE_BOOKED, BASELINE_MODEL, with_technique
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -24,11 +24,12 @@ class ShortenedPrompts:
     def __init__(self) -> None:
         """Begin with nothing."""
         self._by_root: OrderedDict[UUID, dict[UUID, int]] = OrderedDict()
+        self._of_cascade: OrderedDict[UUID, tuple[UUID, int]] = OrderedDict()
         self._lock = threading.Lock()
 
     def __bool__(self) -> bool:
         """Whether any call is waited for."""
-        return bool(self._by_root)
+        return bool(self._by_root or self._of_cascade)
 
     def note(self, root_run_id: UUID, run_id: UUID, saved_tokens: int) -> None:
         """Note what one compressor's run left out, however many handlers are told of it."""
@@ -40,21 +41,34 @@ class ShortenedPrompts:
                 self._by_root.popitem(last=False)
 
     def take(self, call: StartedCall) -> None:
-        """Hand what was left out to the call that is now sent, unless it is itself a part of the compressing."""
+        """Hand what was left out to the call that is now sent, unless it is itself a part of the compressing.
+
+        The legs of a cascade send the same prompt, so that it is left out of each of them.
+        """
         root = call.root_run_id or call.run_id
-        if root not in self._by_root or call.metadata.get(BASELINE_MODEL) == "":
+        if call.metadata.get(BASELINE_MODEL) == "":
             return
         with self._lock:
             left_out = self._by_root.pop(root, None)
-        if left_out:
-            saved = sum(left_out.values())
+            saved = sum(left_out.values()) if left_out else self._of_earlier_leg(root, call)
+            if left_out and BASELINE_BOOKED in call.metadata and call.parent_run_id is not None:
+                self._of_cascade[root] = (call.parent_run_id, saved)
+                if len(self._of_cascade) > _MAX_RUNS:
+                    self._of_cascade.popitem(last=False)
+        if saved:
             call.metadata = with_technique(call.metadata, "compression", saved_input_tokens=saved)
+
+    def _of_earlier_leg(self, root: UUID, call: StartedCall) -> int:
+        """What was left out of an earlier leg of the same cascade."""
+        cascade, saved = self._of_cascade.get(root, (None, 0))
+        return saved if cascade == call.parent_run_id else 0
 
     def end(self, run_id: UUID) -> None:
         """Forget a run that has ended without another call."""
-        if self._by_root:
+        if self:
             with self._lock:
                 self._by_root.pop(run_id, None)
+                self._of_cascade.pop(run_id, None)
 
     def reset(self) -> None:
         """Begin anew, in a forked child: its parent may have held the lock."""

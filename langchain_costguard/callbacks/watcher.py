@@ -20,6 +20,7 @@ from langchain_costguard.callbacks.gate import begin_call
 from langchain_costguard.callbacks.prompts import ChatPrompt, chat_text, chat_tokens, plain_text
 from langchain_costguard.callbacks.results import name_of, read_answer, read_failure
 from langchain_costguard.callbacks.shortened import SHORTENED
+from langchain_costguard.callbacks.wrapped import WRAPPED
 from langchain_costguard.exceptions import BudgetExceededError, BudgetStoreError
 from langchain_costguard.pricing.names import provider_of_host
 from langchain_costguard.recorder import Outcome, StartedCall, StreamUsage, View
@@ -98,6 +99,9 @@ class CallWatcher(BaseCallbackHandler):
             params = kwargs.get("invocation_params")
             if params and params.get("_type") in WRAPPER_TYPES:
                 CALLS.enter_chain(run_id, parent_run_id, _name(serialized, kwargs, "model"))
+                run = StartedCall(run_id, "chat", ChatPrompt(messages[0] if messages else (), params), chat_text)
+                describe_call(run, serialized, params, parent_run_id, tags, metadata, is_call=False)
+                WRAPPED.note(run, views)
                 return
             sent = messages[0] if messages else None
             call = CALLS.known(run_id, sent, params)
@@ -188,6 +192,7 @@ class CallWatcher(BaseCallbackHandler):
         call = CALLS.take(run_id)
         if call is None:
             CALLS.leave_chain(run_id)  # a model that only asks other models is noted as a chain around them
+            self._end_wrapper(run_id, response)
             return
         try:
             if call.holds and call.kind == "llm" and call.batch_group is not None:
@@ -201,6 +206,7 @@ class CallWatcher(BaseCallbackHandler):
         call = CALLS.take(run_id)
         if call is None:
             CALLS.leave_chain(run_id)  # a model that only asks other models is noted as a chain around them
+            self._end_wrapper(run_id)
             return
         try:
             siblings = CALLS.batch_siblings(call)
@@ -290,6 +296,12 @@ class CallWatcher(BaseCallbackHandler):
 
     # -- faults of our own -------------------------------------------------------------------------------------------
 
+    def _end_wrapper(self, run_id: UUID, response: LLMResult | None = None) -> None:
+        try:
+            WRAPPED.end(run_id, response)
+        except Exception as fault:  # noqa: BLE001 - tracking never breaks the chain
+            self._note_fault(fault)
+
     def _note_fault(self, error: BaseException) -> None:
         for view in self.views:
             view.recorder.note_fault(error)
@@ -307,8 +319,10 @@ def describe_call(
     parent_run_id: UUID | None,
     tags: Sequence[str] | None,
     metadata: Mapping[str, Any] | None,
+    *,
+    is_call: bool = True,
 ) -> None:
-    """Fill in who is called, by whom, and what for."""
+    """Fill in who is called, by whom, and what for; only calls, not runs around them, take what was left out."""
     if metadata:
         call.metadata = metadata
         call.provider = name_of(metadata.get("ls_provider"))
@@ -324,7 +338,7 @@ def describe_call(
     if parent_run_id is not None:
         call.parent_run_id = parent_run_id
         CALLS.place(call)
-        if SHORTENED:
+        if SHORTENED and is_call:
             SHORTENED.take(call)
     if serialized:
         constructor = serialized.get("kwargs")

@@ -22,7 +22,8 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SkipValidation
 
 from langchain_costguard import tags
 from langchain_costguard.cascade.conducting import aconduct, aconduct_stream, conduct, conduct_stream
-from langchain_costguard.cascade.course import METADATA_KEY, OnDraft, Question
+from langchain_costguard.cascade.course import OnDraft, Question
+from langchain_costguard.cascade.legs import METADATA_KEY
 from langchain_costguard.cascade.making import make_plan, plan_with_tools
 from langchain_costguard.cascade.outer import OUTER, RunNoted, noted
 from langchain_costguard.cascade.runs import IsolatedRuns
@@ -141,6 +142,11 @@ class CascadeChatModel(BaseChatModel):
     def model_name(self) -> str:
         """The tiers' names, such as `"gpt-4o-mini > gpt-4o"`."""
         return " > ".join(self.plan.names)
+
+    @property
+    def baseline_model(self) -> str:
+        """The model with which answers are compared: the last one, or what that stands for if it is a router."""
+        return self.plan.baseline
 
     @property
     def _llm_type(self) -> str:

@@ -11,7 +11,8 @@ from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_
 from langchain_core.runnables.config import get_executor_for_config
 from langchain_core.runnables.utils import gather_with_concurrency
 
-from langchain_costguard.cascade.course import METADATA_KEY, Ask, Judge, Tell, ajudge, judge
+from langchain_costguard.cascade.course import Ask, Judge, Tell, ajudge, judge
+from langchain_costguard.cascade.legs import METADATA_KEY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Sequence

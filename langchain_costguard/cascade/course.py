@@ -16,7 +16,7 @@ from langchain_core.prompt_values import PromptValue
 
 from langchain_costguard.cascade.asking import LegAsking
 from langchain_costguard.cascade.judging import ajudged, judged
-from langchain_costguard.cascade.legs import ANSWER, DRAFT, Leg, Legs, confidence_text
+from langchain_costguard.cascade.legs import ANSWER, DRAFT, METADATA_KEY, Leg, Legs, confidence_text, usage_in
 from langchain_costguard.cascade.marks import without_values
 from langchain_costguard.cascade.structure import call_fault, value_fault
 from langchain_costguard.cascade.verdicts import Draft, Signal, Verdict
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 
 OnDraft: TypeAlias = Literal["hide", "event"]
 """What is shown of drafts: nothing, or a custom event with each of them."""
-
-METADATA_KEY: Final = "cascade"
-"""Where an answer's `response_metadata` says how it came about."""
 
 _BYTES_PER_TOKEN: Final = 4
 
@@ -163,7 +160,7 @@ class Question:
         leg = self._leg(tier, ANSWER if is_shown else DRAFT)
         leg.baseline, leg.asked = self.plan.baseline, self.plan.asked[tier]
         leg.booked_nano = self.legs.booked_nano + self._added_nano(leg, sent)
-        leg.others_nano = self.legs.others_nano
+        leg.others_nano, leg.served_nano = self.legs.others_nano, self.legs.served_nano
         self.legs.open(leg)
         try:
             output = yield Ask(self.plan.asked[tier], sent, leg, is_shown)
@@ -174,7 +171,7 @@ class Question:
             leg.error = type(error).__name__
             return state.failed(error)
         self._outputs[tier] = output
-        leg.usage = self._message(output).usage_metadata
+        leg.usage = usage_in(self._message(output))
         return state.answered()
 
     def _leg(self, tier: int, purpose: str) -> Leg:

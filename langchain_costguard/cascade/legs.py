@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from langchain_core.callbacks import BaseCallbackHandler
+    from langchain_core.messages import AIMessage
     from langchain_core.messages.ai import UsageMetadata
     from langchain_core.runnables import Runnable
 
@@ -27,12 +28,16 @@ if TYPE_CHECKING:
     from langchain_costguard.recorder import StartedCall
 
 TECHNIQUE: Final = "cascade"
+METADATA_KEY: Final = "cascade"
+"""Where an answer's `response_metadata` says how it came about."""
 DRAFT: Final = "draft"
 ANSWER: Final = "answer"
 HIDDEN_TAG: Final = "nostream"
 """LangGraph shows no messages of runs with this tag: nobody has judged them yet."""
 
 _DECIMALS: Final = 9
+SERVED_STEPS: Final = ("exact_cache", "semantic_cache")
+"""The steps by which answers from a cache are claimed."""
 
 
 class LegWatcher(Scope):
@@ -93,6 +98,7 @@ class Leg:
         purpose: `"draft"`, `"answer"`, or what a signal asks for.
         baseline: the model that would have been asked without the cascade; empty where nobody would have been.
         booked_nano: what is to be taken off its baseline, in nano-USD.
+        served_nano: how much of that earlier legs had from a cache, by the name of its step.
         others_nano: how much of that other techniques saved on earlier legs.
         watcher: what sees its lines, once it has begun.
         usage: the usage its answer reported.
@@ -116,6 +122,7 @@ class Leg:
     confidence: float | None = None
     error: str = ""
     asked: Runnable[Any, Any] | None = None
+    served_nano: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def lines(self) -> Sequence[LedgerEntry]:
@@ -131,8 +138,19 @@ class Leg:
         """What its runs tell the recorder, beside what the runs around them do."""
         found = tags.with_technique(outer, TECHNIQUE)
         if found.get(tags.BASELINE_MODEL) == "":  # all around is the cost of another technique, and saves nothing
-            return {**found, tags.BASELINE_BOOKED: None}
-        return {**found, tags.BASELINE_MODEL: self.baseline, tags.BASELINE_BOOKED: self.booked_nano or None}
+            return {**found, tags.BASELINE_BOOKED: None, tags.BASELINE_SERVED: None}
+        booked, served = self.booked_nano, self.served_nano
+        if self.baseline:  # the cascade may itself be a tier of one around, whose drafts have booked as well
+            booked += found.get(tags.BASELINE_BOOKED) or 0
+            served = _added(served, found.get(tags.BASELINE_SERVED) or {})
+        else:  # a signal's call is the cascade's cost, whatever stands around the cascade
+            found[tags.TECHNIQUE] = [TECHNIQUE, *(name for name in found[tags.TECHNIQUE] if name != TECHNIQUE)]
+        return {
+            **found,
+            tags.BASELINE_MODEL: self.baseline,
+            tags.BASELINE_BOOKED: booked or None,
+            tags.BASELINE_SERVED: served or None,
+        }
 
     def tags(self) -> list[str]:
         """The tags of its runs."""
@@ -147,7 +165,8 @@ class Leg:
     @property
     def baseline_nano(self) -> int | None:
         """What its lines say of the baseline, in nano-USD; `None` where that is not known."""
-        return _sum(line.baseline_nano for line in self.lines) if self.lines else None
+        found = (None if line.status == "cached" else line.baseline_nano for line in self.lines)
+        return _sum(found) if self.lines else None
 
     @property
     def claimed_nano(self) -> int:
@@ -187,6 +206,15 @@ class Legs:
         """How much of that other techniques saved, such as a provider's cache."""
         return self.booked_nano - sum(leg.baseline_nano or 0 for leg in self.legs)
 
+    @property
+    def served_nano(self) -> dict[str, int]:
+        """How much of it answers from a cache have booked, by the name of its step."""
+        found: dict[str, int] = {}
+        for line in (line for leg in self.legs for line in leg.lines if line.savings is not None):
+            steps = {step: getattr(line.savings, step) for step in SERVED_STEPS}
+            found = _added(found, {step: nano for step, nano in steps.items() if nano})
+        return found
+
     def money(self) -> dict[str, str | None]:
         """What the question cost, what the last tier alone would have cost, and what was saved, in US dollars."""
         cost = _sum(leg.cost_nano for leg in self.legs)
@@ -195,6 +223,16 @@ class Legs:
             baseline += next((leg.others_nano for leg in reversed(self.legs) if leg.booked_nano), 0)
         saved = None if cost is None or baseline is None else baseline - cost
         return {"cost_usd": usd_text(cost), "baseline_usd": usd_text(baseline), "saved_usd": usd_text(saved)}
+
+
+def usage_in(answer: AIMessage) -> UsageMetadata | None:
+    """What a tier's answer reports; where the tier is itself a cascade, what all of its legs did."""
+    usage, inner = answer.usage_metadata, answer.response_metadata.get(METADATA_KEY)
+    if usage is None or not inner:
+        return usage
+    given = sum(leg.get("input_tokens", 0) for leg in inner["legs"])
+    answered = sum(leg.get("output_tokens", 0) for leg in inner["legs"])
+    return {**usage, "input_tokens": given, "output_tokens": answered, "total_tokens": given + answered}
 
 
 def usd_text(nano: int | None) -> str | None:
@@ -209,6 +247,10 @@ def usd_text(nano: int | None) -> str | None:
 def confidence_text(confidence: float | None) -> str | None:
     """A confidence as text, which chunks of a stream can carry."""
     return None if confidence is None else f"{confidence:.6g}"
+
+
+def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
 
 
 def _claimed(line: LedgerEntry) -> int:

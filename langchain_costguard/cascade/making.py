@@ -11,6 +11,7 @@ from langchain_costguard.cascade.acceptance import as_signal
 from langchain_costguard.cascade.course import OnDraft, Plan
 from langchain_costguard.cascade.steps import OnError, OnRefused, Rules
 from langchain_costguard.cascade.tiers import (
+    baseline_of,
     check_tiers,
     in_one_piece,
     model_of,
@@ -73,7 +74,7 @@ def make_plan(
         signals=signals,
         settings=settings,
         names=tuple(names) if names is not None else tuple(map(name_of, given)),
-        baseline=name_of(given[-1]),
+        baseline=baseline_of(given[-1]),
         on_draft=on_draft,
     )
 

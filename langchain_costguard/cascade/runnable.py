@@ -181,6 +181,11 @@ class Cascade(Runnable[Any, Any]):
         return self._plan.tiers
 
     @property
+    def baseline_model(self) -> str:
+        """The model with which answers are compared: the last one, or what that stands for if it is a router."""
+        return self._plan.baseline
+
+    @property
     def InputType(self) -> Any:  # noqa: N802 - LangChain's name
         """What the first model takes."""
         return self._plan.asked[0].InputType

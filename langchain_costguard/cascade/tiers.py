@@ -112,6 +112,12 @@ def name_of(tier: Runnable[Any, Any]) -> str:
     return model.get_name()
 
 
+def baseline_of(tier: Runnable[Any, Any]) -> str:
+    """The model whose price a tier stands for: of a router or a cascade the one it is itself compared with."""
+    named = getattr(model_of(tier), "baseline_model", None)
+    return named if isinstance(named, str) and named else name_of(tier)
+
+
 def check_tiers(tiers: Sequence[Any]) -> None:
     """Refuse what cannot be a cascade's tiers.
 

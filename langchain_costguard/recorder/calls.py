@@ -194,3 +194,5 @@ class Outcome(NamedTuple):
     """How many attempts its client made before the one that ended so; `None` if it does not say."""
     technique: str | None = None
     """The technique that the answer names: whose cache it came from."""
+    avoided_nano: int | None = None
+    """What an answer from a cache would have cost, in nano-USD, where it says so; `None` has it priced."""

@@ -11,12 +11,12 @@ from langchain_costguard import tags as keys
 from langchain_costguard.cost import NANO_PER_USD, nano_half_even
 from langchain_costguard.exceptions import UnknownPriceError
 from langchain_costguard.ledger import LedgerEntry
-from langchain_costguard.recorder.savings import savings_of
+from langchain_costguard.recorder.savings import given_back, savings_of
 from langchain_costguard.tokens import TokenCount, count_tokens
 from langchain_costguard.usage import TokenUsage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from decimal import Decimal
 
     from langchain_costguard.cost import Cost
@@ -38,6 +38,7 @@ _DIGEST_BYTES: Final = 16
 _US_PER_SECOND: Final = 1_000_000
 _BYTES_PER_TOKEN: Final = 4
 _NOTHING_USED: Final = TokenUsage()
+_NOTHING_SERVED: Final[Mapping[str, int]] = {}
 _FRAMEWORK_KEYS: Final = frozenset(
     {
         "ls_provider",
@@ -115,14 +116,13 @@ class LineMaker:
             self._compare(entry)
         else:
             self._price(entry, call.region)
-        booked = call.metadata.get(keys.BASELINE_BOOKED)
-        if isinstance(booked, int):
-            _book_difference(entry, booked)
+        _follow_legs(entry, call, outcome)
         if reported_usd is not None and status != "cached":
             _follow_provider(entry, reported_usd)
         if outcome.technique is not None and outcome.technique not in entry.techniques:
             entry.techniques = (*entry.techniques, outcome.technique)
-        entry.savings = savings_of(entry, self.prices, call.region)
+        served = call.metadata.get(keys.BASELINE_SERVED) or _NOTHING_SERVED
+        entry.savings = given_back(savings_of(entry, self.prices, call.region), served)
         return entry
 
     def salvaged(self, call: StartedCall, outcome: Outcome, error: Exception) -> LedgerEntry:
@@ -212,7 +212,7 @@ class LineMaker:
 
     def _compare(self, entry: LedgerEntry) -> None:
         """Fill in what the line's tokens cost on its baseline."""
-        if entry.baseline_model is not None and entry.usage is not None and any(entry.usage.counts):
+        if entry.baseline_model and entry.usage is not None and any(entry.usage.counts):
             at = entry.started_at_us / _US_PER_SECOND
             entry.baseline_nano = self._baseline(entry.baseline_model, entry.usage, at)
 
@@ -285,8 +285,22 @@ def _book(entry: LedgerEntry, cost: Cost) -> None:
     entry.price = cost.source
 
 
+def _follow_legs(entry: LedgerEntry, call: StartedCall, outcome: Outcome) -> None:
+    """Take in what the legs of a cascade have booked before this one, or had cost when a cache kept their answer."""
+    if outcome.avoided_nano is not None:
+        entry.avoided_nano = outcome.avoided_nano
+    booked = call.metadata.get(keys.BASELINE_BOOKED)
+    if isinstance(booked, int):
+        _book_difference(entry, booked)
+
+
 def _book_difference(entry: LedgerEntry, booked: int) -> None:
-    """Leave of a baseline what earlier calls for the same answer have not booked; no longer one model's price."""
+    """Leave of a baseline what earlier calls for the same answer have not booked; no longer one model's price.
+
+    An answer from a cache has no baseline beside what it avoided: there it is only what is taken back.
+    """
+    if entry.status == "cached" and entry.avoided_nano is not None:
+        entry.baseline_nano = 0
     if entry.baseline_nano is not None:
         entry.baseline_nano -= booked
         entry.baseline_model = None
@@ -337,7 +351,7 @@ def _read_technique_key(entry: LedgerEntry, name: str, value: Any) -> None:  # n
     if name == keys.TECHNIQUE:
         entry.techniques = tuple(map(str, value if isinstance(value, list | tuple | set | frozenset) else [value]))
     elif name == keys.BASELINE_MODEL:
-        entry.baseline_model = str(value) or None
+        entry.baseline_model = str(value)
         entry.baseline_nano = None if value else 0
     elif name == keys.SAVED_INPUT_TOKENS and isinstance(value, int):
         entry.saved_input_tokens = value

@@ -9,6 +9,8 @@ from langchain_costguard.exceptions import UnknownPriceError
 from langchain_costguard.savings import Savings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from langchain_costguard.ledger import LedgerEntry
     from langchain_costguard.pricing.book import PriceBook
     from langchain_costguard.usage import TokenUsage
@@ -61,7 +63,7 @@ def _has_part(entry: LedgerEntry, usage: TokenUsage) -> bool:
 
 def _is_own_call(entry: LedgerEntry) -> bool:
     """Whether the call would not have been made without its technique."""
-    return entry.baseline_nano == 0 and entry.baseline_model is None
+    return entry.baseline_model == ""
 
 
 def _is_compared(entry: LedgerEntry) -> bool:
@@ -83,9 +85,23 @@ def _of_cached(entry: LedgerEntry) -> Savings | None:
         return None
     if _is_own_call(entry):  # nobody would have asked without its technique
         return Savings()
-    if "semantic_cache" in entry.techniques:
-        return Savings(semantic_cache=entry.avoided_nano)
-    return Savings(exact_cache=entry.avoided_nano)
+    steps = {"semantic_cache" if "semantic_cache" in entry.techniques else "exact_cache": entry.avoided_nano}
+    if entry.baseline_nano is not None:  # what drafts have booked of this very answer
+        steps[_choice(entry) or "model_choice"] = entry.baseline_nano
+    return Savings(**steps)
+
+
+def given_back(savings: Savings | None, served: Mapping[str, int]) -> Savings | None:
+    """The steps of an escalation whose drafts came from a cache: what they claimed is taken back where they claimed it.
+
+    Args:
+        savings: the steps of the call, in which the cascade takes back everything.
+        served: what the drafts claimed, in nano-USD, by the cache's step.
+    """
+    if savings is None or not served:
+        return savings
+    steps = {name: getattr(savings, name) - nano for name, nano in served.items()}
+    return savings._replace(**steps, cascade=savings.cascade + savings.total - savings._replace(**steps).total)
 
 
 def _of_own_call(entry: LedgerEntry, owed: int) -> Savings | None:

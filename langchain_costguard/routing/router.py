@@ -70,6 +70,15 @@ class Router(Runnable[Any, Any]):
         self._known: tuple[PriceBook, Mapping[str, RouteFacts]] | None = None
 
     @property
+    def baseline_model(self) -> str | None:
+        """The model that would be asked without it: `baseline=`, else the dearest of the routes at list prices."""
+        if self._baseline is not None:
+            return self._baseline
+        prices = prices_of([])
+        top = dearest(tuple(route.facts(name, typical_price(route, prices)) for name, route in self.routes.items()))
+        return None if top is None else top.model
+
+    @property
     def InputType(self) -> Any:  # noqa: N802 - LangChain's name
         """What a chat model takes, or a dict with the question and its labels."""
         return Any

@@ -113,7 +113,7 @@ def test_steps_add_up_to_one_bill() -> None:
 
 def test_the_own_calls_of_a_technique_are_subtracted() -> None:
     """A judge, a classifier, a compressing model: without the technique nobody would have paid them."""
-    judge = line(techniques=("cascade",), baseline_model=None, baseline_nano=0, billed_nano=3_500_000)
+    judge = line(techniques=("cascade",), baseline_model="", baseline_nano=0, billed_nano=3_500_000)
     assert savings_of(judge, PRICES) == Savings(cascade=-3_500_000)
 
 
@@ -127,7 +127,7 @@ def test_a_cached_answer_saves_what_it_would_have_cost() -> None:
 
 def test_a_call_of_a_technique_around_others_is_its_own_cost() -> None:
     """A classifier that is a cascade, a second try of a limit around one: the outermost has asked for it."""
-    own = line(baseline_model=None, baseline_nano=0, billed_nano=3_500_000)
+    own = line(baseline_model="", baseline_nano=0, billed_nano=3_500_000)
     asked = replace(own, techniques=("routing", "cascade"))
     assert savings_of(asked, PRICES) == Savings(routing=-3_500_000)
     again = replace(own, techniques=("output_limit", "routing", "cascade"))
@@ -137,12 +137,12 @@ def test_a_call_of_a_technique_around_others_is_its_own_cost() -> None:
 def test_a_cached_call_of_a_technique_saves_nothing() -> None:
     """Nobody would have asked for a judge's verdict without the cascade, so that its cache hit is no saving."""
     hit = line(status="cached", billed_nano=0, avoided_nano=3_500_000, techniques=("cascade",))
-    assert savings_of(replace(hit, baseline_model=None, baseline_nano=0), PRICES) == Savings()
+    assert savings_of(replace(hit, baseline_model="", baseline_nano=0), PRICES) == Savings()
 
 
 def test_an_own_call_without_tokens_costs_its_technique_what_is_owed() -> None:
     """`record(cost=...)` of a judge or a GPU may know no tokens; the money was paid all the same."""
-    judge = line(techniques=("cascade",), baseline_model=None, baseline_nano=0, billed_nano=20_000_000)
+    judge = line(techniques=("cascade",), baseline_model="", baseline_nano=0, billed_nano=20_000_000)
     assert savings_of(replace(judge, usage=None), PRICES) == Savings(cascade=-20_000_000)
     assert savings_of(replace(judge, usage=TokenUsage()), PRICES) == Savings(cascade=-20_000_000)
 
