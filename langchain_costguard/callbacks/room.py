@@ -15,7 +15,7 @@ from langchain_costguard.callbacks.candidates import candidate_of
 from langchain_costguard.callbacks.prompts import ChatPrompt, chat_text
 from langchain_costguard.callbacks.scopes import current_views
 from langchain_costguard.callbacks.watcher import CallWatcher, describe_call
-from langchain_costguard.callbacks.wrapping import ModelWrapper
+from langchain_costguard.callbacks.wrapping import ModelWrapper, is_cascade, where_else
 from langchain_costguard.guard.headroom import Headroom, headroom
 from langchain_costguard.recorder import StartedCall
 
@@ -104,8 +104,8 @@ def chat_model_of(model: object) -> BaseChatModel:
     """
     while isinstance(model, RunnableBinding | ModelWrapper):
         model = model.model if isinstance(model, ModelWrapper) else model.bound
-    if not isinstance(model, BaseChatModel):
-        msg = f"{type(model).__name__} is no chat model: guard the chat model itself, guarded(ChatOpenAI(...))"
+    if not isinstance(model, BaseChatModel) or is_cascade(model):
+        msg = f"{type(model).__name__} is no chat model by itself: {where_else(model, 'guarded')}"
         raise TypeError(msg)
     return model
 

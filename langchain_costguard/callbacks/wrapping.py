@@ -73,6 +73,25 @@ class InnerModel(NamedTuple):
     """What is bound to it, and what the call brings."""
 
 
+def where_else(runnable: object, technique: str) -> str:
+    """Where a technique goes that cannot go around something: the end of an error's message.
+
+    Args:
+        runnable: what it cannot go around.
+        technique: the function that applies it.
+    """
+    name = type(runnable).__name__
+    inside = f"{technique}(ChatOpenAI(...))"
+    if isinstance(runnable, Runnable) and "routes" in vars(runnable):
+        return f"put it around the model of each route, {name}({{'easy': {inside}}})"
+    if isinstance(runnable, Runnable) and _tiers(runnable):
+        given = f"[{inside}, {inside}]"
+        return f"put it around each tier, {name}({f'tiers={given}' if isinstance(runnable, BaseChatModel) else given})"
+    if isinstance(runnable, Runnable) and _wrapped(runnable) is not None:
+        return f"put it inside, around the chat model that {name} asks: the other technique around {inside}"
+    return f"give the chat model itself, {inside}"
+
+
 def is_model(runnable: object) -> bool:
     """Whether something answers as a chat model does: one, one with something bound to it, or a wrapper of one."""
     if isinstance(runnable, RunnableBindingBase):
@@ -80,6 +99,11 @@ def is_model(runnable: object) -> bool:
     return isinstance(runnable, BaseChatModel) or (
         isinstance(runnable, Runnable) and bool(_tiers(runnable) or _wrapped(runnable) or _is_configurable(runnable))
     )
+
+
+def is_cascade(runnable: object) -> bool:
+    """Whether something asks several models in turn."""
+    return isinstance(runnable, Runnable) and bool(_tiers(runnable))
 
 
 def is_chosen_later(runnable: object) -> bool:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import HumanMessage
@@ -68,6 +69,12 @@ class CompressingModel(ModelWrapper):
 
 
 def _messages(prompt: Any) -> list[BaseMessage]:
+    if isinstance(prompt, Mapping):
+        msg = (
+            f"a dict with {sorted(map(str, prompt))} is no prompt: where it is for a router, put the compressor before "
+            "the model of each route, TaskRouter({'easy': compressor.before(ChatOpenAI(...))})"
+        )
+        raise TypeError(msg)
     given = opened(prompt)
     if given.kind == "messages":
         return given.messages

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_args
 
-from langchain_costguard.callbacks.wrapping import inner_models, is_chosen_later, is_model, with_models
+from langchain_costguard.callbacks.wrapping import inner_models, is_chosen_later, is_model, where_else, with_models
 from langchain_costguard.output_limits.concise import CONCISE
 from langchain_costguard.output_limits.limited_model import LimitedModel
 from langchain_costguard.output_limits.limits import OnTruncation, OutputLimit, call_limits
@@ -70,7 +70,7 @@ def limit_output(
 
     made = limited(model) if is_model(model) else with_models(model, limited)
     if made is model:
-        msg = f"no chat model is to be seen in {type(model).__name__}: give one, or a chain that has one as a step"
+        msg = f"no chat model is to be seen in {type(model).__name__}: {where_else(model, 'limit_output')}"
         raise TypeError(msg)
     return made
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.runnables.config import ensure_config
 
-from langchain_costguard.callbacks.wrapping import ModelWrapper, inner_models, is_model, with_models
+from langchain_costguard.callbacks.wrapping import ModelWrapper, inner_models, is_model, where_else, with_models
 from langchain_costguard.prompt_audit.lossless import Edit, slim_text
 from langchain_costguard.prompt_audit.reading import messages_of
 from langchain_costguard.tags import with_technique
@@ -90,7 +90,7 @@ def slim_prompt(model: Runnable[Any, Any] | None = None, *, keep_repeats: bool =
 
     made = slimming(model) if is_model(model) else with_models(model, slimming)
     if made is model:
-        msg = f"no chat model is to be seen in {type(model).__name__}: give one, or a chain that has one as a step"
+        msg = f"no chat model is to be seen in {type(model).__name__}: {where_else(model, 'slim_prompt')}"
         raise TypeError(msg)
     return made
 

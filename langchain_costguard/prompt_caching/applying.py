@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from langchain_core.runnables.config import ensure_config
 
 from langchain_costguard import tags
-from langchain_costguard.callbacks.wrapping import ModelWrapper, inner_models
+from langchain_costguard.callbacks.wrapping import ModelWrapper, inner_models, where_else
 from langchain_costguard.prompt_caching.asked import asked_model
 from langchain_costguard.prompt_caching.marking import BREAKPOINT, CACHE_CONTROL, Wanted, mark_request, matches
 from langchain_costguard.prompt_caching.rules import rules_for
@@ -140,7 +140,7 @@ def check_model(plan: CachePlan, model: Any) -> None:
     inner = inner_models(model)
     if len(inner) != 1:
         what = "holds no chat model" if not inner else f"holds {len(inner)} chat models, each with a cache of its own"
-        msg = f"{type(model).__name__} {what}: apply the plan to one chat model, plan.apply(ChatAnthropic(...))"
+        msg = f"{type(model).__name__} {what}: apply a plan to one chat model; {where_else(model, 'plan.apply')}"
         raise TypeError(msg)
     name, provider, _ = asked_model(model, None)
     rules = rules_for(name, provider)

@@ -10,17 +10,18 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage
-from langchain_core.runnables import Runnable, RunnableBinding, RunnableParallel, RunnableSequence, ensure_config
+from langchain_core.runnables import Runnable, RunnableBinding, ensure_config
 
+from langchain_costguard.callbacks.wrapping import ModelWrapper, where_else
 from langchain_costguard.semantic_cache.flights import ticketed
 from langchain_costguard.semantic_cache.pieces import PieceHandler, pieces_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from langchain_core.caches import BaseCache
     from langchain_core.language_models import LanguageModelInput
+    from langchain_core.messages import AIMessage
     from langchain_core.runnables import RunnableConfig
 
 WAIT_SECONDS: Final = 60.0
@@ -61,13 +62,13 @@ def cached(
     return CachedChatModel(_with_cache(model, cache), wait_seconds)
 
 
-class CachedChatModel(Runnable["LanguageModelInput", AIMessage]):
+class CachedChatModel(ModelWrapper):
     """A chat model whose streams are cached as well; made by `cached`."""
 
     def __init__(self, model: Runnable[Any, AIMessage], wait_seconds: float = WAIT_SECONDS) -> None:
         """Wrap a model that has its cache already."""
-        self.model: Runnable[Any, AIMessage] = model
-        self.wait_seconds = wait_seconds
+        self.model: Runnable[Any, Any] = model
+        self.wait_seconds: float = wait_seconds
 
     def invoke(
         self,
@@ -77,7 +78,7 @@ class CachedChatModel(Runnable["LanguageModelInput", AIMessage]):
     ) -> AIMessage:
         """Ask the model, or wait for somebody who asks it the same."""
         with ticketed(self.wait_seconds):
-            return self.model.invoke(input, config, **kwargs)
+            return cast("AIMessage", self.model.invoke(input, config, **kwargs))
 
     async def ainvoke(
         self,
@@ -87,7 +88,7 @@ class CachedChatModel(Runnable["LanguageModelInput", AIMessage]):
     ) -> AIMessage:
         """The same as `invoke`."""
         with ticketed(self.wait_seconds):
-            return await self.model.ainvoke(input, config, **kwargs)
+            return cast("AIMessage", await self.model.ainvoke(input, config, **kwargs))
 
     def stream(
         self,
@@ -154,33 +155,8 @@ class CachedChatModel(Runnable["LanguageModelInput", AIMessage]):
             with suppress(asyncio.CancelledError):
                 await task
 
-    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> CachedChatModel:  # noqa: ANN401 - as the model's own
-        """The same with tools; its turns are matched by their words only."""
-        bind: Callable[..., Runnable[Any, AIMessage]] = self.model.bind_tools  # type: ignore[attr-defined] # chat models have it
-        return CachedChatModel(bind(tools, **kwargs), self.wait_seconds)
-
-    def bind(self, **kwargs: Any) -> CachedChatModel:  # noqa: ANN401 - as the model's own
-        """The same with arguments of each call."""
-        return CachedChatModel(self.model.bind(**kwargs), self.wait_seconds)
-
-    def with_structured_output(self, schema: Any, **kwargs: Any) -> Runnable[LanguageModelInput, Any]:  # noqa: ANN401 - LangChain's signature
-        """The same, answering in a schema."""
-        build: Callable[..., Runnable[Any, Any]] = self.model.with_structured_output  # type: ignore[attr-defined] # chat models have it
-        return self._wrapped(build(schema, **kwargs))
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the model has
-        """Anything else is the model's."""
-        if name in {"model", "wait_seconds"}:  # not there yet while an instance is being copied
-            raise AttributeError(name)
-        return getattr(self.model, name)
-
-    def _wrapped(self, runnable: Runnable[Any, Any]) -> Runnable[Any, Any]:
-        """What a model builds around itself, with this wrapper in its place."""
-        if isinstance(runnable, RunnableSequence):
-            return RunnableSequence(self._wrapped(runnable.first), *runnable.middle, runnable.last, name=runnable.name)
-        if isinstance(runnable, RunnableParallel):
-            return RunnableParallel({name: self._wrapped(step) for name, step in runnable.steps__.items()})
-        return CachedChatModel(runnable, self.wait_seconds) if _is_chat_model(runnable) else runnable
+    def _around(self, model: Runnable[Any, Any]) -> CachedChatModel:
+        return CachedChatModel(model, self.wait_seconds)
 
 
 class _Failed:
@@ -193,12 +169,6 @@ class _Failed:
 _END: Final = object()
 
 
-def _is_chat_model(runnable: object) -> bool:
-    while isinstance(runnable, RunnableBinding):
-        runnable = runnable.bound
-    return isinstance(runnable, BaseChatModel)
-
-
 def _with_cache(model: object, cache: BaseCache | None) -> Runnable[Any, AIMessage]:
     """A chat model with its cache set, below whatever is bound to it."""
     if isinstance(model, CachedChatModel):
@@ -207,7 +177,7 @@ def _with_cache(model: object, cache: BaseCache | None) -> Runnable[Any, AIMessa
         return cast("Runnable[Any, AIMessage]", model.model_copy(update={"bound": _with_cache(model.bound, cache)}))
     if isinstance(model, BaseChatModel):
         return model if cache is None else model.model_copy(update={"cache": cache})
-    msg = f"{type(model).__name__} is no chat model: give one, or what its bind_tools() gives"
+    msg = f"{type(model).__name__} is no chat model, whose answers alone can be kept: {where_else(model, 'cached')}"
     raise TypeError(msg)
 
 
