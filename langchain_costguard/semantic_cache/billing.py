@@ -1,4 +1,4 @@
-"""What a hit saves, and the ledger lines of hits that LangChain reports to nobody: those of text LLMs."""
+"""What a hit saves, and the ledger lines of hits that LangChain reports to nobody: of text LLMs, and of plain use."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from langchain_core.outputs import Generation
+    from langchain_core.runnables import RunnableConfig
 
     from langchain_costguard.recorder import Recorder
 
@@ -63,15 +64,36 @@ def report_text_hit(prompt: str, generations: Sequence[Generation], model: str |
         model: the model that would have been asked.
         is_near: whether the answer was given to another question of the same meaning.
     """
-    views = current_views(*_views_of_chain())
+    _report(StartedCall(uuid4(), "llm", prompt, plain_text), generations, model, is_near=is_near)
+
+
+def report_plain_hit(text: str, generations: Sequence[Generation], *, is_near: bool) -> None:
+    """Have a hit of `get` or `query` booked as `cached` by everybody who watches, where the answer says what it took.
+
+    A text that was set by hand cost nothing that is known, and is no call.
+
+    Args:
+        text: what was asked.
+        generations: what was served.
+        is_near: whether the answer was given to another question of the same meaning.
+    """
+    if usage_of(generations):
+        call = StartedCall(uuid4(), "chat", text, plain_text)
+        _report(call, generations, model_of(generations), is_near=is_near)
+
+
+def _report(call: StartedCall, generations: Sequence[Generation], model: str | None, *, is_near: bool) -> None:
+    """Book a hit in every ledger that watches, under the labels of the chain around it."""
+    config = _config_of_chain()
+    views = current_views(*_views_in(config))
     if not views:
         return
-    call = StartedCall(uuid4(), "llm", prompt, plain_text)
     call.request_model = model
+    call.tags, call.metadata = config.get("tags") or (), config.get("metadata") or {}
     call.is_timed = False
     call.watch(views)
     reported = _reported(generations)
-    usage = reported or _counted(prompt, generations, model)
+    usage = reported or _counted(call.prompt, generations, model)
     technique = SEMANTIC_CACHE if is_near else None
     outcome = Outcome("cached", usage, model_of(generations), technique=technique)
     for recorder in call.recorders:
@@ -88,11 +110,16 @@ def _book(recorder: Recorder, call: StartedCall, outcome: Outcome, *, is_counted
     recorder.write(entry)
 
 
-def _views_of_chain() -> list[CallView]:
-    """The handlers that were given to the chain around the call."""
+def _config_of_chain() -> RunnableConfig:
+    """What was given to the chain around the call."""
     from langchain_core.runnables.config import var_child_runnable_config
 
-    callbacks = (var_child_runnable_config.get() or {}).get("callbacks")
+    return var_child_runnable_config.get() or {}
+
+
+def _views_in(config: RunnableConfig) -> list[CallView]:
+    """The handlers among it."""
+    callbacks = config.get("callbacks")
     handlers = callbacks if isinstance(callbacks, list) else getattr(callbacks, "handlers", ())
     return [view for handler in handlers if isinstance(handler, CallWatcher) for view in handler.views]
 

@@ -11,6 +11,7 @@ from langchain_core.outputs import ChatGeneration, Generation
 
 from langchain_costguard._settings import is_disabled
 from langchain_costguard.semantic_cache.asking import tenant_name
+from langchain_costguard.semantic_cache.billing import report_plain_hit
 from langchain_costguard.semantic_cache.finding import Found, now_us
 from langchain_costguard.semantic_cache.flights import ticketed
 from langchain_costguard.semantic_cache.keeping import check_ttl
@@ -128,7 +129,8 @@ class PlainUse:
     ) -> Answer:
         """The cached answer to a text, else the one that `call` gives, which is kept.
 
-        Several threads that ask the same at once make one call.
+        Several threads that ask the same at once make one call. A hit stands in the ledger like one of a chat model,
+        where the answer is a message that says what it took.
 
         Args:
             text: the question.
@@ -343,6 +345,7 @@ class PlainUse:
         self._note(question, found)
         if found.generations is None or self.shadow:
             return None
+        report_plain_hit(question.text or "", found.generations, is_near=found.kind == "semantic")
         first = found.generations[0]
         message = getattr(first, "message", None)
         return message if isinstance(message, AIMessage) else first.text

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from langchain_core.messages import AIMessage
+from langchain_core.runnables import RunnableLambda
 from langchain_core.vectorstores import InMemoryVectorStore
 
-from langchain_costguard import SemanticCache
+from langchain_costguard import SemanticCache, track_costs
 from langchain_costguard.testing import ScriptedChatModel
 from tests.unit_tests.semantic_cache.word_embeddings import WordEmbeddings
 
@@ -340,3 +341,31 @@ def test_what_proposes_nothing_is_refused() -> None:
     """A typing mistake must not leave a cache that never finds anything."""
     with pytest.raises(TypeError, match="give a vector store"):
         near_cache(candidates="chroma")
+
+
+@pytest.mark.parametrize("asked", [RESET, SAME])
+def test_a_hit_in_front_of_a_chain_is_in_the_ledger(asked: str) -> None:
+    """A cache in front of retrieval is asked by no model: without its line, what it saves would be in no report."""
+    cache = near_cache()
+    model = ScriptedChatModel(responses=["Use the link."], model="gpt-4o")
+    desk = RunnableLambda(lambda text: cache.query(text, model.invoke))
+
+    with track_costs() as costs:
+        for text in (RESET, asked):
+            desk.invoke(text, {"metadata": {"user": "u1"}})
+
+    paid, served = (line for line in costs.entries() if line.kind != "embedding")
+    assert (paid.status, served.status, served.model) == ("ok", "cached", "gpt-4o")
+    assert (served.billed_cost, served.avoided_cost) == (Decimal(0), paid.billed_cost)
+    assert served.metadata["user"] == "u1"
+    step = "exact_cache" if asked == RESET else "semantic_cache"
+    assert {one.technique: one.saved_cost for one in costs.report().savings().steps}[step] == paid.billed_cost
+
+
+def test_an_answer_that_was_set_by_hand_is_no_call() -> None:
+    """What it took is not known, and nobody was billed for it."""
+    cache = near_cache()
+    cache.set(RESET, "Use the link.")
+    with track_costs() as costs:
+        assert cache.get(SAME) == "Use the link."
+    assert {line.kind for line in costs.entries()} == {"embedding"}
