@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from langchain_costguard.testing.answers import ScriptedCall
     from langchain_costguard.testing.budget_stores import BudgetStoreSuite, JointStoreSuite, SharedBudgetStoreSuite
+    from langchain_costguard.testing.cache_stores import CacheStoreSuite
     from langchain_costguard.testing.loopback import (
         BatchBehaviour,
         BatchLimits,
@@ -23,14 +24,17 @@ if TYPE_CHECKING:
     from langchain_costguard.testing.reply import Reply
     from langchain_costguard.testing.scripted import ScriptedChatModel
     from langchain_costguard.testing.scripted_llm import ScriptedLLM
+    from langchain_costguard.testing.stores import LedgerStoreSuite
 
 __all__ = [
     "BatchBehaviour",
     "BatchLimits",
     "Behaviour",
     "BudgetStoreSuite",
+    "CacheStoreSuite",
     "Fault",
     "JointStoreSuite",
+    "LedgerStoreSuite",
     "LoopbackProvider",
     "LoopbackRequest",
     "ModelPrice",
@@ -44,6 +48,7 @@ __all__ = [
 _ROOMS = {
     "answers": ("ScriptedCall",),
     "budget_stores": ("BudgetStoreSuite", "JointStoreSuite", "SharedBudgetStoreSuite"),
+    "cache_stores": ("CacheStoreSuite",),
     "loopback": (
         "BatchBehaviour",
         "BatchLimits",
@@ -56,6 +61,7 @@ _ROOMS = {
     "reply": ("Reply",),
     "scripted": ("ScriptedChatModel",),
     "scripted_llm": ("ScriptedLLM",),
+    "stores": ("LedgerStoreSuite",),
 }
 """Where each name lives: it is imported when it is asked for, so that our pytest plugin starts at no cost."""
 

@@ -12,7 +12,7 @@ from langchain_costguard.exceptions import StoreError
 from langchain_costguard.semantic_cache.candidates import VectorStoreIndex
 from langchain_costguard.semantic_cache.vectors import from_bytes, normalised, to_bytes
 from langchain_costguard.stores.cache_memory import InMemoryCacheStore
-from tests.unit_tests.semantic_cache.cache_entries import EMBEDDER, NOW_US, OTHER_PARTITION, PARTITION, make_entry
+from langchain_costguard.testing.cache_entries import EMBEDDER, NOW_US, OTHER_PARTITION, PARTITION, make_entry
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document

@@ -27,7 +27,7 @@ from langchain_costguard.semantic_cache.guards import Guards
 from langchain_costguard.semantic_cache.local_embedders import OnnxEmbedder, WordLlamaEmbedder
 from langchain_costguard.semantic_cache.recognition import keep_threshold, recognise, reembed
 from langchain_costguard.stores.cache_memory import InMemoryCacheStore
-from tests.unit_tests.semantic_cache.cache_entries import make_entry
+from langchain_costguard.testing.cache_entries import make_entry
 from tests.unit_tests.semantic_cache.tiny_onnx import write_encoder
 from tests.unit_tests.semantic_cache.word_embeddings import WordEmbeddings
 

@@ -14,7 +14,7 @@ from langchain_costguard.semantic_cache.partitions import FLAT_UP_TO, PartitionV
 from langchain_costguard.semantic_cache.vectors import from_bytes, normalised, similarity_of, to_bytes
 from langchain_costguard.stores.cache_base import NearEntry, StoredVector, VectorSearch
 from langchain_costguard.stores.cache_memory import InMemoryCacheStore
-from tests.unit_tests.semantic_cache.cache_entries import (
+from langchain_costguard.testing.cache_entries import (
     EMBEDDER,
     NOW_US,
     OTHER_PARTITION,

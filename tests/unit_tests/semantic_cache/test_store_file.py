@@ -17,7 +17,7 @@ from langchain_costguard.semantic_cache.vectors import from_bytes
 from langchain_costguard.stores import cache_opening
 from langchain_costguard.stores.cache_opening import default_cache_location, open_cache_store
 from langchain_costguard.stores.cache_sqlite import SQLiteCacheStore
-from tests.unit_tests.semantic_cache.cache_entries import EMBEDDER, NOW_US, PARTITION, make_entry, unit
+from langchain_costguard.testing.cache_entries import EMBEDDER, NOW_US, PARTITION, make_entry, unit
 
 if TYPE_CHECKING:
     from pathlib import Path

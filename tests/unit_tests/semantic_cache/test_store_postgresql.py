@@ -11,7 +11,7 @@ from langchain_costguard.semantic_cache.index import StoreIndex, index_for
 from langchain_costguard.semantic_cache.vectors import from_bytes
 from langchain_costguard.stores.cache_base import CacheLimits
 from langchain_costguard.stores.cache_opening import open_cache_store
-from tests.unit_tests.semantic_cache.cache_entries import EMBEDDER, NOW_US, PARTITION, make_entry, unit
+from langchain_costguard.testing.cache_entries import EMBEDDER, NOW_US, PARTITION, make_entry, unit
 
 pytestmark = pytest.mark.required
 

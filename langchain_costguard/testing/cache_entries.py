@@ -1,19 +1,19 @@
-"""Makes cache entries and vectors for tests."""
+"""Entries of a cache and their vectors, for the tests of stores."""
 
 from __future__ import annotations
 
 import hashlib
 import math
 from array import array
-from typing import Any
+from typing import Any, Final
 
 from langchain_costguard.stores.cache_base import CacheEntry
 
-NOW_US = 1_750_000_000_000_000
-HOUR_US = 3_600_000_000
-EMBEDDER = "toy/3/00"
-PARTITION = b"p" * 32
-OTHER_PARTITION = b"q" * 32
+NOW_US: Final = 1_750_000_000_000_000
+HOUR_US: Final = 3_600_000_000
+EMBEDDER: Final = "toy/3/00"
+PARTITION: Final = b"p" * 32
+OTHER_PARTITION: Final = b"q" * 32
 
 
 def unit(*numbers: float) -> bytes:
@@ -22,7 +22,7 @@ def unit(*numbers: float) -> bytes:
     return array("f", [number / length for number in numbers]).tobytes()
 
 
-def make_entry(question: str, **changes: Any) -> CacheEntry:
+def make_entry(question: str, **changes: Any) -> CacheEntry:  # noqa: ANN401 - fields are of any type
     """An entry found by a question's words, and by a vector where one is given."""
     entry = CacheEntry(
         partition=PARTITION,
