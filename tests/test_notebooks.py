@@ -43,6 +43,12 @@ def test_a_notebook_begins_with_what_it_is_about(cells: Cells) -> None:
     assert "".join(cells[0]["source"]).startswith("# ")
 
 
+def test_a_notebook_asks_a_question(cells: Cells) -> None:
+    """Its first line says what a reader will know at the end."""
+    title, *_ = "".join(cells[0]["source"]).splitlines()
+    assert title.endswith("?")
+
+
 def test_outputs_are_those_of_one_run_from_top_to_bottom(cells: Cells) -> None:
     """Outputs of cells run out of order are outputs nobody can repeat."""
     assert [cell["execution_count"] for cell in _code(cells)] == list(range(1, len(_code(cells)) + 1))
