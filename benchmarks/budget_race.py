@@ -19,7 +19,7 @@ CONTENDERS: Final = 32
 PROCESSES: Final = 4
 ATTEMPTS: Final = 20
 MAY_RUN: Final = 100
-TIMEOUT_SECONDS: Final = 600
+TIMEOUT_SECONDS: Final = 1800
 
 
 class Place(NamedTuple):

@@ -127,7 +127,7 @@ def sub_cents(
     ours = places.ours()[: 1 if is_quick else None]
     for place in (*ours, *(one for one in places.rivals(python) if one.system == "figuard")):
         is_ours = place.system in {"ours", "headroom"}
-        found = results[place.name] = sub_cent(place, 600.0 if is_ours else seconds)
+        found = results[place.name] = sub_cent(place, 1700.0 if is_ours else seconds)
         _say(f"sub-cent, {place.name}", found)
         assert not is_ours or (found["ran"], found["recorded_dollars"]) == (25_000, 1.0), place
     return results

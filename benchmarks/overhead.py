@@ -213,7 +213,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--hook-uses", type=int, default=100_000)
-    options = parsed(parser, "overhead", {"rounds": 5, "hook_uses": 5_000})
+    options = parsed(parser, "overhead", {"rounds": 3, "hook_uses": 2_000})
     result: dict[str, Any] = {
         **described(options, "langchain-core", "langchain-community", "SQLAlchemy"),
         "rounds": options.rounds,

@@ -38,23 +38,27 @@ class Ran(NamedTuple):
     """`"done"`, or what went wrong or was missing, in words."""
     is_failure: bool
     seconds: float
+    cpu: float
+    """Seconds of the processor, which a busy machine does not stretch as much."""
 
 
 def run(name: str, folder: Path, *, is_quick: bool) -> Ran:
     """Run one benchmark in a process of its own; what it prints goes to a file beside its results."""
     python = rivals_python() if name in BY_RIVALS else sys.executable
     if python is None:
-        return Ran(name, f"left out: {without_rivals()}", is_failure=False, seconds=0.0)
+        return Ran(name, f"left out: {without_rivals()}", is_failure=False, seconds=0.0, cpu=0.0)
     command = [python, str(folder / f"{name}.py"), *(["--quick"] if is_quick else [])]
     QUICK.mkdir(parents=True, exist_ok=True)
     log = QUICK / f"{name}.log"
-    began = time.perf_counter()
+    began, before = time.perf_counter(), os.times()
     with log.open("w", encoding="utf-8") as said:
         code = subprocess.run(command, stdout=said, stderr=subprocess.STDOUT, check=False).returncode  # noqa: S603 - ours
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     last = lines[-1].strip() if lines else ""
     told = {0: "done", NOTHING_MEASURED: last}.get(code, f"FAILED with {code}: {last} (all of it: {log.name})")
-    return Ran(name, told, code not in {0, NOTHING_MEASURED}, time.perf_counter() - began)
+    after = os.times()
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return Ran(name, told, code not in {0, NOTHING_MEASURED}, time.perf_counter() - began, cpu)
 
 
 def rivals_python() -> str | None:
@@ -69,7 +73,7 @@ def run_all(names: tuple[str, ...], folder: Path, *, is_quick: bool) -> list[Ran
     for number, name in enumerate(names, 1):
         print(f"[{number:>2}/{len(names)}] {name:<24}", end="", flush=True)
         found.append(run(name, folder, is_quick=is_quick))
-        print(f"{found[-1].seconds:>7.1f} s  {found[-1].said}", flush=True)
+        print(f"{found[-1].seconds:>7.1f} s {found[-1].cpu:>7.1f} s CPU  {found[-1].said}", flush=True)
     return found
 
 
@@ -90,8 +94,9 @@ def main(given: list[str] | None = None, folder: Path = HERE) -> int:
     written.parent.mkdir(parents=True, exist_ok=True)
     written.write_text(page(results), encoding="utf-8")
     failed = [one.name for one in ran if one.is_failure]
-    took = sum(one.seconds for one in ran)
-    print(f"\n{len(ran)} benchmarks in {took:,.0f} s; the page: {os.path.relpath(written)}")
+    took, cpu = sum(one.seconds for one in ran), sum(one.cpu for one in ran)
+    print(f"\n{len(ran)} benchmarks in {took:,.0f} s ({cpu:,.0f} s of the processor)")
+    print(f"the page: {os.path.relpath(written)}")
     if failed:
         print(f"failed: {', '.join(failed)}; each alone: python benchmarks/run.py --only NAME")
     return int(bool(failed))
