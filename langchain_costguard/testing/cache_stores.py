@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -170,14 +171,14 @@ class CacheStoreSuite:
         one = make_entry("one", vector=unit(1, 0, 0), avoided_nanos=5_000)
         gone = make_entry("gone", expires_us=NOW_US - 1)
         numbers = cache_store.put([one, gone])
-        label = {"namespace": "shop", "model": "gpt-5-mini"}
-        cache_store.note_uses([CacheUse("exact", NOW_US, numbers[0], avoided_nanos=5_000, **label)])
+        use = partial(CacheUse, namespace="shop", model="gpt-5-mini")
+        cache_store.note_uses([use("exact", NOW_US, numbers[0], avoided_nanos=5_000)])
         cache_store.note_uses(
             [
-                CacheUse("semantic", NOW_US, numbers[0], avoided_nanos=5_000, **label),
-                CacheUse("semantic", NOW_US, numbers[1], **label),
-                CacheUse("vetoed", NOW_US, numbers[0], **label),
-                CacheUse("miss", NOW_US, **label),
+                use("semantic", NOW_US, numbers[0], avoided_nanos=5_000),
+                use("semantic", NOW_US, numbers[1]),
+                use("vetoed", NOW_US, numbers[0]),
+                use("miss", NOW_US),
             ]
         )
         assert cache_store.totals(now_us=NOW_US) == [
