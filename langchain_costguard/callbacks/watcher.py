@@ -228,6 +228,7 @@ class CallWatcher(BaseCallbackHandler):
         **kwargs: Any,
     ) -> None:
         """A chain begins: its name is part of the path of the calls below it."""
+        WRAPPED.asks(parent_run_id)
         CALLS.enter_chain(run_id, parent_run_id, _name(serialized, kwargs, "chain"))
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
@@ -337,6 +338,7 @@ def describe_call(
         call.tags = tags
     if parent_run_id is not None:
         call.parent_run_id = parent_run_id
+        WRAPPED.asks(parent_run_id)
         CALLS.place(call)
         if SHORTENED and is_call:
             SHORTENED.take(call)

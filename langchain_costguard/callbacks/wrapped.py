@@ -27,7 +27,7 @@ _RECORD: Final = "cascade"
 
 
 class WrapperRuns:
-    """The runs of models that only ask other models, until they end."""
+    """The runs of models that only ask other models, until they ask one or end."""
 
     def __init__(self) -> None:
         """Begin with none."""
@@ -44,6 +44,12 @@ class WrapperRuns:
             self._open.setdefault(run.run_id, run).watch(views)
             if len(self._open) > _MAX_RUNS:
                 self._open.popitem(last=False)
+
+    def asks(self, run_id: UUID | None) -> None:
+        """Note that something is run below a run: its answer is its legs', even where these came from a cache."""
+        if run_id is not None and run_id in self._open:
+            with self._lock:
+                self._open.pop(run_id, None)
 
     def end(self, run_id: UUID, response: LLMResult | None = None) -> None:
         """Forget a run that has ended; an answer that came from a cache is booked, with what its legs had cost."""
