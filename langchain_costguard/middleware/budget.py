@@ -37,8 +37,9 @@ from langchain_costguard.middleware.allowance import (
 from langchain_costguard.middleware.keeping import merged
 from langchain_costguard.middleware.labels import STEP, TOOL, labels
 from langchain_costguard.middleware.models import as_model
+from langchain_costguard.middleware.request_runs import deferred, is_escalation
 from langchain_costguard.middleware.shortening import shortened
-from langchain_costguard.middleware.tool_calls import PaidToolCall
+from langchain_costguard.middleware.tool_calls import PaidToolCall, refused_tool
 from langchain_costguard.middleware.tool_prices import ToolPrices
 from langchain_costguard.middleware.watching import AGENTS, AgentRun, graph_run, handlers_of, identities, run_below
 from langchain_costguard.middleware.wording import (
@@ -46,7 +47,6 @@ from langchain_costguard.middleware.wording import (
     facts_of,
     farewell,
     is_farewell,
-    not_called,
     refused_in,
 )
 
@@ -229,30 +229,30 @@ class BudgetMiddleware(AgentMiddleware[AllowanceState, Any, Any]):
     ) -> ModelCallResult[Any]:
         """Ask the model, or do what is to be done when its call is refused."""
         run = self._entered(get_config(), request.state)
-        facts: dict[str, Any] | None = None
+        refusal: BudgetExceededError | None = None
         for attempt in self._attempts(request, run):
             try:
                 return self._noted(handler(attempt), run)
             except BudgetExceededError as error:
-                facts = self._answer(error)
-                if facts is None:
+                if self._answer(error) is None:
                     raise
-        return self._stop(request, run, facts)
+                refusal = error
+        return self._stop(request, run, refusal)
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> ModelCallResult[Any]:
         """The same as `wrap_model_call`."""
         run = self._entered(get_config(), request.state)
-        facts: dict[str, Any] | None = None
+        refusal: BudgetExceededError | None = None
         for attempt in self._attempts(request, run):
             try:
                 return self._noted(await handler(attempt), run)
             except BudgetExceededError as error:
-                facts = self._answer(error)
-                if facts is None:
+                if self._answer(error) is None:
                     raise
-        return self._stop(request, run, facts)
+                refusal = error
+        return self._stop(request, run, refusal)
 
     def _attempts(self, request: ModelRequest[Any], run: AgentRun) -> Iterator[ModelRequest[Any]]:
         """The requests to try, until one is admitted."""
@@ -279,11 +279,13 @@ class BudgetMiddleware(AgentMiddleware[AllowanceState, Any, Any]):
         return facts_of(error, allowance_words(budget))
 
     def _stop(
-        self, request: ModelRequest[Any], run: AgentRun, facts: Mapping[str, Any] | None
+        self, request: ModelRequest[Any], run: AgentRun, refusal: BudgetExceededError | None
     ) -> ExtendedModelResponse[Any]:
-        """The agent's last message."""
-        assert facts is not None  # noqa: S101 - there was an attempt, and it did not return
-        run.stopped = facts
+        """The agent's last message; a cascade around this decides by itself what becomes of its turn."""
+        assert refusal is not None  # noqa: S101 - there was an attempt, and it did not return
+        if is_escalation(request.model):
+            raise deferred(refusal)
+        facts = run.stopped = self._answer(refusal) or {}
         todos: Any = request.state.get("todos") or ()
         response = ModelResponse(result=[farewell(facts, request.messages, todos)])
         return ExtendedModelResponse(response, Command(update={"jump_to": "end", **self._kept(run, get_config())}))
@@ -383,17 +385,3 @@ class BudgetMiddleware(AgentMiddleware[AllowanceState, Any, Any]):
                 "create_agent(..., checkpointer=InMemorySaver()), or the budget another each="
             )
             raise ValueError(msg)
-
-
-def refused_tool(error: BudgetExceededError, request: ToolCallRequest) -> ToolMessage:
-    """The answer to a tool's call that was refused, or inside of which a call was; the agent ends with it.
-
-    Raises:
-        BudgetExceededError: no allowance of this agent answers for the refusal.
-    """
-    for run in AGENTS.runs_of(graph_run(get_config())):
-        facts = run.answer(error)
-        if facts is not None:
-            run.stopped = facts
-            return not_called(facts, request.tool_call)
-    raise error

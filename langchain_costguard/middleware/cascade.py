@@ -15,6 +15,7 @@ from langchain_costguard.cascade.course import Question
 from langchain_costguard.cascade.making import make_plan
 from langchain_costguard.cascade.structure import ValidStructure
 from langchain_costguard.cascade.uncertainty import NotUncertain
+from langchain_costguard.exceptions import BudgetExceededError
 from langchain_costguard.middleware.agents import (
     AgentMiddleware,
     AgentState,
@@ -26,7 +27,7 @@ from langchain_costguard.middleware.agents import (
 )
 from langchain_costguard.middleware.keeping import merged
 from langchain_costguard.middleware.models import as_model
-from langchain_costguard.middleware.request_runs import RequestRuns
+from langchain_costguard.middleware.request_runs import RequestRuns, is_deferred
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -115,7 +116,13 @@ class CascadeMiddleware(AgentMiddleware[EscalationState, Any, Any]):
         if self._is_escalated(request):
             return handler(self._to_full(request))
         question, runs = self._question(request, handler)
-        return self._response(conduct(question), runs)
+        try:
+            given = conduct(question)
+        except BudgetExceededError as error:
+            if not is_deferred(error):
+                raise
+            return handler(self._to_full(request))  # which the allowance inside refuses again, and ends the agent well
+        return self._response(given, runs)
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
@@ -124,7 +131,13 @@ class CascadeMiddleware(AgentMiddleware[EscalationState, Any, Any]):
         if self._is_escalated(request):
             return await handler(self._to_full(request))
         question, runs = self._question(request, handler)
-        return self._response(await aconduct(question), runs)
+        try:
+            given = await aconduct(question)
+        except BudgetExceededError as error:
+            if not is_deferred(error):
+                raise
+            return await handler(self._to_full(request))
+        return self._response(given, runs)
 
     # -- the question ------------------------------------------------------------------------------------------------
 

@@ -10,11 +10,12 @@ from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_eve
 from langchain_core.messages import AIMessage, SystemMessage
 
 from langchain_costguard.callbacks.scopes import current_views
-from langchain_costguard.cascade.legs import ANSWER, DRAFT, LegWatcher, recorder_of, views_of
+from langchain_costguard.cascade.legs import ANSWER, DRAFT, Leg, LegWatcher, recorder_of, views_of
 from langchain_costguard.cascade.runs import DRAFT_EVENT
 from langchain_costguard.middleware.agents import ModelRequest, ModelResponse, get_config
 from langchain_costguard.middleware.models import marked
 from langchain_costguard.middleware.watching import AGENTS, handlers_of, identities, running_below
+from langchain_costguard.tags import BASELINE_BOOKED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
@@ -23,11 +24,34 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
     from langchain_core.runnables import Runnable, RunnableConfig
 
-    from langchain_costguard.cascade.legs import Leg
+    from langchain_costguard.exceptions import BudgetExceededError
     from langchain_costguard.pricing.book import PriceBook
 
 _OF_A_TIER: Final = (DRAFT, ANSWER)
 """What legs are for that ask the model of a tier; others are questions of a signal."""
+
+
+_FIRST_TIER: Final = Leg(0, "", DRAFT).tags()[0]
+_DEFERRED: Final = "A cascade around this allowance decides on the turn: put BudgetMiddleware first in `middleware`."
+
+
+def is_escalation(model: object) -> bool:
+    """Whether the model of a request is a tier of a cascade around, which has the draft of an earlier one."""
+    of_model: Any = model
+    tags = getattr(of_model, "tags", None) or ()
+    return BASELINE_BOOKED in (getattr(of_model, "metadata", None) or {}) and _FIRST_TIER not in tags
+
+
+def deferred(refusal: BudgetExceededError) -> BudgetExceededError:
+    """A refusal that is left to the cascade around the allowance."""
+    if not is_deferred(refusal):
+        refusal.add_note(_DEFERRED)
+    return refusal
+
+
+def is_deferred(refusal: BudgetExceededError) -> bool:
+    """Whether an allowance inside of a cascade has left a refusal to it."""
+    return _DEFERRED in getattr(refusal, "__notes__", ())
 
 
 class RequestRuns:

@@ -6,13 +6,18 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from langchain_costguard.exceptions import BudgetExceededError
-from langchain_costguard.middleware.agents import GraphInterrupt
+from langchain_costguard.middleware.agents import GraphInterrupt, get_config
+from langchain_costguard.middleware.watching import AGENTS, graph_run
+from langchain_costguard.middleware.wording import not_called
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from uuid import UUID
 
+    from langchain_core.messages import ToolMessage
+
     from langchain_costguard.callbacks.watcher import CallView
+    from langchain_costguard.middleware.agents import ToolCallRequest
     from langchain_costguard.middleware.tool_prices import ToolPrices
     from langchain_costguard.middleware.watching import AgentRun
     from langchain_costguard.recorder import StartedCall
@@ -108,3 +113,17 @@ class PaidToolCall:
                 self._prices.book(self.name, call, self._runs, self._others)
             else:
                 self._prices.give_back(call)
+
+
+def refused_tool(error: BudgetExceededError, request: ToolCallRequest) -> ToolMessage:
+    """The answer to a tool's call that was refused, or inside of which a call was; the agent ends with it.
+
+    Raises:
+        BudgetExceededError: no allowance of this agent answers for the refusal.
+    """
+    for run in AGENTS.runs_of(graph_run(get_config())):
+        facts = run.answer(error)
+        if facts is not None:
+            run.stopped = facts
+            return not_called(facts, request.tool_call)
+    raise error
