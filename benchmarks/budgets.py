@@ -226,10 +226,13 @@ def main() -> None:
     parser.add_argument("--rival-seconds", type=float, default=600.0, help="for 30,000 calls of another package")
     options = parsed(parser, "budgets", {"rival_seconds": 3.0})
     before = known(options.json)
-    result: dict[str, Any] = head(options) | {name: before.get(name) for name in (*SECTIONS, "dates")}
-    result["dates"] = result["dates"] or {}
+    now = head(options)
+    result: dict[str, Any] = now | {"measured": {}, **dict.fromkeys(SECTIONS)}
+    if set(options.only) != set(SECTIONS):
+        result |= before  # a part of it: the rest stays as it was, with the machine it was measured on
     for section, found in measured(options):
-        result[section], result["dates"][section] = found, result["date"]
+        result[section] = found
+        result["measured"][section] = {"date": now["date"], "load": now["machine"]["load"]}
         keep(options.json, result)
     show(result)
 
@@ -253,7 +256,7 @@ def measured(options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
 
 def keep(path: Path, result: dict[str, Any]) -> None:
     """Keep what is known so far."""
-    if all(result[section] for section in SECTIONS):
+    if all(result[section] for section in ("race", "speed_alone_us", "guarded_added_us")):
         result["bars"] = judged(result)
     write(path, result)
 

@@ -51,10 +51,16 @@ def budgets(found: dict[str, Any]) -> Section:
     return Section(
         "A limit of $1.00, calls of $0.01 to a provider that takes 5 ms, 640 attempts by 32 contenders: exactly 100 "
         "may run, and each one more is 1 % overspent. Rivals are called as their documentation does it. Measured on: "
-        f"{', '.join(f'{name} {at[:10]}' for name, at in (found.get('dates') or {}).items())}.",
+        f"{'; '.join(_when(name, at) for name, at in found['measured'].items())}.",
         tables,
         [*(_exact(found["race"]) if found.get("race") else []), *bars],
     )
+
+
+def _when(name: str, at: dict[str, Any]) -> str:
+    """When a section was measured, and beside how many other processes."""
+    load = f", load {at['load'][0]}" if at["load"] else ""
+    return f"{name} {at['date'][:10]}{load}"
 
 
 def _races(found: dict[str, list[dict[str, Any]]]) -> Table:
