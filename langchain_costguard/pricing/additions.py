@@ -27,6 +27,10 @@ _KEYS: Final = {
 }
 """Our names of prices and those of the list they are added to."""
 
+_PAIR: Final = 2
+_MOST_DIGITS: Final = 12
+"""Before or behind the point: no price has more, and one of millions of digits would never be computed."""
+
 
 class Rule(NamedTuple):
     """One addition: whom it concerns, from when on, and what it says."""
@@ -131,10 +135,18 @@ def parse(raw: Mapping[str, Any], *, path: str) -> Additions:
     return Additions(
         name=str(raw.get("name", "list")),
         dated=_day(raw.get("dated"), f"{path}: dated"),
-        list_dates=dict(raw.get("list_dates", {})),
+        list_dates=_list_dates(raw, path),
         models=tuple(sorted(models, key=lambda rule: -rule.since)),
         **others,
     )
+
+
+def _list_dates(raw: Mapping[str, Any], path: str) -> Mapping[str, str]:
+    dates = raw.get("list_dates", {})
+    if not isinstance(dates, dict):
+        msg = f"{path}: list_dates must be an object of names and days"
+        raise PriceFormatError(msg, path=path)
+    return {name: _day(day, f"{path}: list_dates") for name, day in dates.items()}
 
 
 def _entries(raw: Mapping[str, Any], key: str, path: str) -> list[Mapping[str, Any]]:
@@ -151,22 +163,34 @@ def _rule(raw: Mapping[str, Any], path: str) -> Rule:
         msg = f"{path}: {' and '.join(missing)} missing: every price says whose it is, where it is from and when seen"
         raise PriceFormatError(msg, path=path)
     start = _day(raw["from"], f"{path}.from") if "from" in raw else ""
-    names = raw.get("match", [raw["id"]] if "id" in raw else ["*"])
+    batch = raw.get("batch", False)
+    if not isinstance(batch, bool):
+        msg = f"{path}.batch: {batch!r:.60} is neither true nor false: write one of them, without quotes"
+        raise PriceFormatError(msg, path=path)
     return Rule(
         provider=str(raw["provider"]).lower(),
-        match=tuple(str(name).lower() for name in names),
-        not_match=tuple(str(name).lower() for name in raw.get("not_match", ())),
+        match=_names(raw, "match", [raw["id"]] if "id" in raw else ["*"], path),
+        not_match=_names(raw, "not_match", [], path),
         since=datetime.fromisoformat(start).replace(tzinfo=UTC).timestamp() if start else float("-inf"),
         effective_from=start,
         source=str(raw["source"]),
         prices=_prices(raw, path),
         model=str(raw.get("id", "")),
-        regions=tuple(str(region).lower() for region in raw.get("region", ())),
+        regions=_names(raw, "region", [], path),
         factor=_number(raw.get("factor", "1"), f"{path}.factor"),
         tier=str(raw.get("tier", "")),
         same_as=str(raw.get("same_as", "")),
-        batch=bool(raw.get("batch", False)),
+        batch=batch,
     )
+
+
+def _names(raw: Mapping[str, Any], key: str, default: list[Any], path: str) -> tuple[str, ...]:
+    """A list of names, in lower case."""
+    names = raw.get(key, default)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        msg = f'{path}.{key}: {names!r:.60} is no list of names: write one such as ["gpt-4o", "gpt-4o-*"]'
+        raise PriceFormatError(msg, path=f"{path}.{key}")
+    return tuple(name.lower() for name in names)
 
 
 def _prices(raw: Mapping[str, Any], path: str) -> dict[str, Tiered]:
@@ -184,17 +208,24 @@ def _tiered(value: object, path: str) -> Tiered:
     """A price, or `{"base": "3", "above": [[200000, "6"]]}` for one that rises with the length of the input."""
     if not isinstance(value, dict):
         return Tiered(_number(value, path))
-    steps = [(int(above), _number(price, path)) for above, price in value.get("above", ())]
+    steps = []
+    given = value.get("above", [])
+    for step in given if isinstance(given, list) else [given]:
+        above, price = step if isinstance(step, list) and len(step) == _PAIR else (None, None)
+        if type(above) is not int or above < 0:
+            msg = f'{path}.above: {step!r:.60} is no step: write input tokens and the price above them: [200000, "6"]'
+            raise PriceFormatError(msg, path=path)
+        steps.append((above, _number(price, path)))
     return Tiered(_number(value.get("base"), path), tuple(sorted(steps)))
 
 
 def _number(value: object, path: str) -> Decimal:
     try:
         amount = Decimal(str(value))
-    except InvalidOperation:
+    except (InvalidOperation, ValueError):  # the second for a whole number of thousands of digits
         amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0:
-        msg = f'{path}: {value!r} is no price: give US dollars, zero or more, as a string such as "2.50"'
+    if not amount.is_finite() or amount < 0 or abs(amount.adjusted()) > _MOST_DIGITS:
+        msg = f'{path}: {value!r:.60} is no price: give US dollars, zero or more, as a string such as "2.50"'
         raise PriceFormatError(msg, path=path)
     return amount
 
@@ -203,5 +234,5 @@ def _day(value: object, path: str) -> str:
     try:
         return date.fromisoformat(str(value)).isoformat()
     except ValueError as error:
-        msg = f"{path}: {value!r} is no day: write it as YYYY-MM-DD"
+        msg = f"{path}: {value!r:.60} is no day: write it as YYYY-MM-DD"
         raise PriceFormatError(msg, path=path) from error

@@ -45,11 +45,11 @@ def read(path: Path) -> object:
         PriceFormatError: the file cannot be read, is no JSON or holds nothing.
     """
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         msg = f"{path} cannot be read ({error.strerror}): give the path of a price list"
         raise PriceFormatError(msg, path=str(path)) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the second where it is nested deeper than Python reads
         msg = f"{path} is not JSON ({error}): give the data.json of genai-prices, or a list in our own schema"
         raise PriceFormatError(msg, path=str(path)) from error
     if not raw or not isinstance(raw, list | dict):
