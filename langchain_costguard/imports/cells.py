@@ -146,7 +146,7 @@ def _number(value: Any) -> Decimal | None:  # noqa: ANN401 - whatever a file hol
         number = Decimal(str(value).strip())
     except (InvalidOperation, ValueError):
         return None
-    return number if number.is_finite() and number.adjusted() < _LONGEST_NUMBER else None
+    return number if number.is_finite() and abs(number.adjusted()) < _LONGEST_NUMBER else None
 
 
 def _moment(value: Any) -> datetime | None:  # noqa: ANN401 - whatever a file holds

@@ -99,7 +99,7 @@ def _rows(opened: IO[str], layout: Layout, beginning: str) -> Iterator[Record]:
         line = opened.readline(LONGEST_RECORD)
         opened.seek(0)
         delimiter = max(_DELIMITERS, key=line.count)
-        cells = csv.reader(opened, delimiter=delimiter, strict=True)
+        cells = csv.reader(_lines(opened), delimiter=delimiter, strict=True)
         header = [name.strip() for name in next(cells)]
         _check_header(header, layout)
         for number, row in enumerate(cells, 2):
@@ -108,6 +108,15 @@ def _rows(opened: IO[str], layout: Layout, beginning: str) -> Iterator[Record]:
                 yield Record(number, dict(zip(header, row, strict=False)), fault)
     except csv.Error as error:
         _broken(layout, number + 1, error)
+
+
+def _lines(opened: IO[str]) -> Iterator[str]:
+    """The lines of a file, none of them longer than a record may be."""
+    while line := opened.readline(LONGEST_RECORD):
+        if len(line) == LONGEST_RECORD:
+            msg = "the line is longer than any record"
+            raise csv.Error(msg)
+        yield line
 
 
 def _check_header(header: list[str], layout: Layout) -> None:
@@ -143,7 +152,7 @@ def _objects(opened: IO[str], layout: Layout) -> Iterator[Record]:
 
 
 def _array(opened: IO[str], layout: Layout) -> Iterator[Record]:
-    """The records of a JSON array, of which only a few are in memory at a time."""
+    """The records of JSON arrays, one behind the other, of which only a few are in memory at a time."""
     decode = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode
     buffer, at, number = opened.read(_CHUNK), 0, 1
     at = buffer.index("[") + 1 if "[" in buffer else len(buffer)
@@ -151,7 +160,12 @@ def _array(opened: IO[str], layout: Layout) -> Iterator[Record]:
         while at < len(buffer) and buffer[at] in " \t\r\n,":
             at += 1
         if buffer[at : at + 1] == "]":
-            return
+            buffer, at = _behind(buffer[at + 1 :], opened), 1
+            if not buffer:
+                return
+            if not buffer.startswith("["):  # pages of an API are often put one behind the other
+                _broken(layout, number, None)
+            continue
         try:
             value, at = decode(buffer, at) if at < len(buffer) else _end()
         except (ValueError, RecursionError) as error:
@@ -163,6 +177,14 @@ def _array(opened: IO[str], layout: Layout) -> Iterator[Record]:
         values = list(_parts(value))
         yield from _numbered(values, number)
         number += max(1, len(values))
+
+
+def _behind(buffer: str, opened: IO[str]) -> str:
+    """What comes behind an array, without the space before it; empty where nothing does."""
+    rest = buffer.lstrip()
+    while not rest and (more := opened.read(_CHUNK)):
+        rest = more.lstrip()
+    return rest
 
 
 def _end() -> NoReturn:

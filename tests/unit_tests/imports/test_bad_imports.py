@@ -207,3 +207,21 @@ def test_a_cache_hit_owes_nothing_however_it_is_spelt(hit: object) -> None:
     """JSON and PostgreSQL spell it otherwise than Python does."""
     _, [line] = imported("litellm", dict(LITELLM, cache_hit=hit))
     assert line.status == "cached"
+
+
+def test_arrays_one_behind_the_other_are_all_read() -> None:
+    """Pages that were fetched one by one into a file are each an array; the second must not be lost."""
+    done, lines = imported("litellm", json.dumps([LITELLM]), json.dumps([dict(LITELLM, request_id="r2")]))
+    assert (done.new, len(lines)) == (2, 2)
+
+
+def test_what_comes_behind_an_array_and_is_none_refuses_the_file() -> None:
+    """Whatever it is, it may have been calls."""
+    with pytest.raises(ForeignFormatError, match="Row 2 is damaged"):
+        imported("litellm", json.dumps([LITELLM]) + "\n" + json.dumps(dict(LITELLM, request_id="r2")))
+
+
+def test_a_cost_with_millions_of_zeros_is_no_cost() -> None:
+    """Written out, ten characters would fill the memory."""
+    _, (line,) = imported("litellm", dict(LITELLM, spend="1e-99999999"))
+    assert "imported_cost_usd" not in line.metadata
