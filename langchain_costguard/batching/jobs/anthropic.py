@@ -147,6 +147,6 @@ def _answer(line: bytes) -> Answer | bytes:
         error = (result.get("error") or {}).get("error") or {}
         cause = _CAUSES.get(kind, "failed")
         message = str(error.get("message") or f"the request was {kind}")
-        return Answer(custom_id, None, BatchItemError(cause, message, error.get("type") or kind))  # type: ignore[arg-type] # of `_CAUSES`
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return Answer(custom_id, None, BatchItemError(cause, message, str(error.get("type") or kind)))  # type: ignore[arg-type] # of `_CAUSES`
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return line

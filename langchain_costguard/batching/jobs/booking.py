@@ -25,6 +25,7 @@ from langchain_costguard.callbacks.results import read_answer
 from langchain_costguard.cost import nano_half_even
 from langchain_costguard.exceptions import UnknownPriceError
 from langchain_costguard.recorder import Outcome
+from langchain_costguard.stores.rows import LARGEST_INTEGER
 from langchain_costguard.usage import TokenUsage
 
 if TYPE_CHECKING:
@@ -159,10 +160,9 @@ class _Booking:
         """The values of `BOOK`."""
         item, entry = booked.item, booked.entry
         usage = entry.usage or TokenUsage()
-        return (
-            int(is_booked), entry.billed_nano, self._synchronous_nano(entry), usage.input_tokens, usage.output_tokens,
-            item.job, item.step, item.position, item.attempt,
-        )  # fmt: skip
+        figures = (entry.billed_nano, self._synchronous_nano(entry), usage.input_tokens, usage.output_tokens)
+        kept = [None if one is None else min(one, LARGEST_INTEGER) for one in figures]  # a database has 64 bits
+        return (int(is_booked), *kept, item.job, item.step, item.position, item.attempt)
 
     def _synchronous_nano(self, entry: LedgerEntry) -> int | None:
         """What the same answer would have cost without the Batch API; `None` if it is not known."""

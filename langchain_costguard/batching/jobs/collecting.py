@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from langchain_costguard.batching.jobs.preparing import cannot_write
 from langchain_costguard.batching.jobs.state_schema import ANSWER, END_REST
 from langchain_costguard.batching.jobs.transport import patiently
+from langchain_costguard.stores.rows import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _LINES_AT_ONCE: Final = 500
 _CUSTOM_ID: Final = re.compile(rb'"custom_id"\s*:\s*"([0-9a-zA-Z_-]{1,64})"')
+_NUMBER: Final = re.compile(r"[0-9]{1,18}")
+"""A number as this package writes it, and as a database can hold it."""
 _MISSING: Final = "the provider's files do not have it, and whether it was billed is not known"
 _MESSAGES: Final = {
     "missing": _MISSING,
@@ -40,7 +43,7 @@ class Place(NamedTuple):
 def place_of(custom_id: str, nonce: str) -> Place | None:
     """What a custom id of ours says; `None` for anybody else's."""
     found = custom_id.split("-")
-    if len(found) != _PARTS or found[0] != nonce or not all(one.isdigit() for one in found[1:4]):
+    if len(found) != _PARTS or found[0] != nonce or not all(_NUMBER.fullmatch(one) for one in found[1:4]):
         return None
     return Place(int(found[1]), int(found[2]), int(found[3]))
 
@@ -121,17 +124,19 @@ def _told(answer: Answer) -> tuple[object, ...]:
     if answer.error is None:
         return ("ok", packed(answer.body or {}), None, None, None, None)
     error = answer.error
-    return ("error", None, error.cause, error.message, error.code, error.http_status)
+    code = None if error.code is None else clean_text(error.code)
+    return ("error", None, error.cause, clean_text(error.message), code, error.http_status)
 
 
 def packed(body: Mapping[str, Any]) -> bytes:
     """A response body, as it is kept."""
-    return zlib.compress(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(), level=1)
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return zlib.compress(text.encode("utf-8", "surrogatepass"), level=1)
 
 
 def unpacked(answer: bytes) -> dict[str, Any]:
     """A response body that was kept."""
-    body: dict[str, Any] = json.loads(zlib.decompress(answer))
+    body: dict[str, Any] = json.loads(zlib.decompress(answer).decode("utf-8", "surrogatepass"))
     return body
 
 

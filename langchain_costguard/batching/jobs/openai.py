@@ -29,6 +29,8 @@ _QUEUE_FULL: Final = "token_limit_exceeded"
 _CAUSES: Final = {"batch_expired": "expired", "batch_cancelled": "cancelled"}
 _PAGE: Final = 100
 _ERROR_STATUS: Final = 400
+_NO_STATUS: Final = 1000
+"""HTTP's statuses end below it."""
 
 
 class OpenAIBatches:
@@ -139,12 +141,13 @@ def _answer(line: bytes) -> Answer | bytes:
         told = json.loads(line)
         custom_id = told["custom_id"]
         response, error = told.get("response"), told.get("error")
-        status = None if response is None else response.get("status_code")
+        told_status = None if response is None else response.get("status_code")
         body = None if response is None else response.get("body")
         if not isinstance(custom_id, str):
             return line
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return line
+    status = told_status if type(told_status) is int and 0 < told_status < _NO_STATUS else None
     if error is None and status and status < _ERROR_STATUS and isinstance(body, dict) and not body.get("error"):
         return Answer(custom_id, body)
     said = error or (body.get("error") if isinstance(body, dict) else None) or {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -79,7 +80,7 @@ def save_stream(response: Any, path: Path, expected_bytes: int | None) -> None: 
         BatchProviderError: it broke off.
     """
     part = path.with_suffix(".part")
-    with part.open("wb") as file:
+    with open(part, "wb", opener=_for_its_user) as file:  # noqa: PTH123 - `Path.open` takes no opener
         for chunk in response.iter_bytes():
             file.write(chunk)
     length = part.stat().st_size
@@ -92,6 +93,11 @@ def save_stream(response: Any, path: Path, expected_bytes: int | None) -> None: 
     part.replace(path)
 
 
+def _for_its_user(path: str, flags: int) -> int:
+    """Open a file that nobody else may read."""
+    return os.open(path, flags, 0o600)
+
+
 def _ends_well(path: Path) -> bool:
     """Whether a file of JSON lines ends with a whole line."""
     size = path.stat().st_size
@@ -102,7 +108,7 @@ def _ends_well(path: Path) -> bool:
         return True
     try:
         json.loads(end.rpartition(b"\n")[2])
-    except ValueError:
+    except (ValueError, RecursionError):  # the second where it is nested deeper than Python reads
         return False
     return True
 

@@ -180,7 +180,7 @@ class CheckpointFile:
         try:
             item = json.loads(line)
             is_whole = isinstance(item, dict) and (number == 1 or ("output" in item and isinstance(item["key"], str)))
-        except (ValueError, KeyError):
+        except (ValueError, KeyError, RecursionError):  # the last where it is nested deeper than Python reads
             is_whole = False
         if not is_whole:
             msg = (
@@ -243,6 +243,7 @@ def _line(item: dict[str, Any]) -> bytes:
 
 def _decimal(text: object) -> Decimal | None:
     try:
-        return None if text is None else Decimal(str(text))
-    except InvalidOperation:
+        amount = None if text is None else Decimal(str(text))
+    except (InvalidOperation, ValueError):  # the second for a whole number of thousands of digits
         return None
+    return amount if amount is not None and amount.is_finite() and amount >= 0 else None

@@ -26,7 +26,7 @@ from langchain_core.messages import (
 )
 from langchain_core.outputs import ChatGeneration, Generation
 from langchain_core.prompt_values import ChatPromptValue, StringPromptValue
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -117,18 +117,25 @@ class Values:
         Raises:
             UnkeptValueError: it was not written so, or its class is not allowed.
         """
+        try:
+            return self._loaded(data)
+        except RecursionError as error:
+            msg = "a value nested deeper than Python reads"
+            raise UnkeptValueError(msg) from error
+
+    def _loaded(self, data: Any) -> Any:  # noqa: ANN401 - whatever a chain gave
         if isinstance(data, list):
-            return [self.load(part) for part in data]
+            return [self._loaded(part) for part in data]
         if not isinstance(data, dict):
             return data
         if _MARK not in data:
-            return {name: self.load(part) for name, part in data.items()}
+            return {name: self._loaded(part) for name, part in data.items()}
         try:
             return self._load_marked(data[_MARK], data)
         except UnkeptValueError:
             raise
-        except (KeyError, TypeError, ValueError, ValidationError) as error:
-            msg = f"a {data[_MARK]!s} that cannot be read back ({type(error).__name__})"
+        except Exception as error:  # what was tampered with fails in as many ways as there are validators
+            msg = f"a {data[_MARK]!s:.60} that cannot be read back ({type(error).__name__})"
             raise UnkeptValueError(msg) from error
 
     def _dump_dict(self, value: dict[Any, Any]) -> dict[str, Any]:
@@ -165,6 +172,8 @@ class Values:
             return self._class(data["class"]).model_validate(value)
         if mark == "langchain":
             found = load(value, allowed_objects=list(ALLOWED_CLASSES), secrets_from_env=False)
+            if type(found) not in ALLOWED_CLASSES:
+                raise KeyError(mark)
             if "apart" in data:
                 found.additional_kwargs.update(self.load(data["apart"]))
             return found
