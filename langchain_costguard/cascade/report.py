@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields, replace
 from html import escape
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -150,11 +151,15 @@ class CalibrationReport:
             if version == FORMAT_VERSION:
                 kept["target"] = target_from_dict(kept["target"])
                 kept["curve"] = Curve(**{name: _from_json(value, np) for name, value in kept["curve"].items()})
-                kept["threshold"] = float(kept["threshold"])
-                kept["expected_cut_interval"] = tuple(kept["expected_cut_interval"])
+                numbers = ("threshold", "expected_cut", "quality", "escalated", "break_even")
+                kept |= {name: float(kept[name]) for name in numbers}
+                kept |= {"rows": int(kept["rows"]), "guarantee": str(kept["guarantee"])}
+                _check_threshold(kept["threshold"])
+                low, high = kept["expected_cut_interval"]
+                kept["expected_cut_interval"] = (float(low), float(high))
                 kept["_steps"] = tuple([float(value) for value in side] for side in kept["_steps"])
                 return cls(**{field.name: kept[field.name] for field in fields(cls)})
-        except (AttributeError, KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
             msg = f"{path} holds no calibration ({type(error).__name__}: {error}): write one with `report.save(path)`."
             raise ValueError(msg) from error
         msg = f"{path} has version {version}, this release reads {FORMAT_VERSION}: calibrate again and `save` it."
@@ -197,6 +202,12 @@ class CalibrationReport:
             ("Quality", f"{self.quality:.1%} of the full model's"),
             ("Escalated", f"{self.escalated:.1%} of answers; break-even at {self.break_even:.1%}"),
         ]
+
+
+def _check_threshold(threshold: float) -> None:
+    if isnan(threshold):
+        msg = "the threshold is no number"
+        raise ValueError(msg)
 
 
 def _as_json(value: Any) -> Any:  # noqa: ANN401 - a number, an array or a list of numbers

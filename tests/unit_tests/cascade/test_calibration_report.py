@@ -218,3 +218,18 @@ def test_naming_the_parts_of_a_cascade_loads_no_numpy() -> None:
         "sys.exit('numpy' in sys.modules or 'matplotlib' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"threshold": "nan"}, {"threshold": [1]}, {"rows": "many"}, {"curve": {"threshold": [[1], 2]}}, {"quality": "x"}],
+)
+def test_a_report_whose_figures_are_none_is_refused(
+    report: CalibrationReport, change: dict[str, object], tmp_path: Path
+) -> None:
+    """With a threshold that is no number every answer would be escalated, or an error come up in the first run."""
+    path = tmp_path / "report.json"
+    report.save(path)
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | change), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"report\.json holds no calibration"):
+        CalibrationReport.load(path)
