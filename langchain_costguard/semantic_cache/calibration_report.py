@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from os import PathLike
 
     from matplotlib.figure import Figure
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from langchain_costguard.semantic_cache.pairs import ScoredPairs
 
 FORMAT_VERSION: Final = 1
+_LARGEST_THRESHOLD: Final = 2.0
+"""Beyond every similarity: a threshold above 1 serves nothing, which is meant where no pair may be served."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,9 +182,10 @@ class CacheCalibration:
                     same=kept["curve"]["same"],
                     pairs=kept["curve"]["pairs"],
                 )
+                kept |= _figures(kept)
                 kept["guards"] = None if kept["guards"] is None else tuple(kept["guards"])
                 return cls(**{field.name: kept[field.name] for field in fields(cls)})
-        except (KeyError, TypeError, AttributeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
             msg = f"{path} holds no calibration ({type(error).__name__}: {error}): write one with `report.save(path)`."
             raise ValueError(msg) from error
         msg = (
@@ -208,3 +212,17 @@ class CacheCalibration:
             ("Served", f"{self.hit_rate:.1%} of {self.same} repeated questions"),
             ("False hits", f"{self.wrong} of {counted}, at most {self.upper_bound:.1%} at this confidence"),
         ]
+
+
+def _figures(kept: Mapping[str, Any]) -> dict[str, float]:
+    """The figures of a report that was read.
+
+    Raises:
+        ValueError: they are none that a calibration gives.
+    """
+    found = {name: float(kept[name]) for name in ("threshold", "max_false_hit", "confidence", "upper_bound")}
+    counts = {name: int(kept[name]) for name in ("pairs", "same", "different", "served", "wrong")}
+    if not 0 <= found["threshold"] <= _LARGEST_THRESHOLD or counts["same"] < 1:
+        msg = "the threshold is no similarity, or no pair is the same question"
+        raise ValueError(msg)
+    return found | counts

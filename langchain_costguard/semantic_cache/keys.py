@@ -99,7 +99,7 @@ def read_chat_prompt(prompt: str) -> ChatPrompt | None:
         return None
     try:
         messages = json.loads(prompt)
-    except ValueError:
+    except (ValueError, RecursionError):  # the second where it is nested deeper than Python reads
         return None
     if not all(_is_message(message) for message in messages):
         return None

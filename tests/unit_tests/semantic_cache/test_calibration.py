@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -138,3 +139,13 @@ def test_pairs_are_proposed_from_real_questions_and_judged(monkeypatch: pytest.M
 def test_a_judges_answer_is_read() -> None:
     """Models decorate a yes; what is neither yes nor no is no label."""
     assert [read_yes_no(said) for said in ("Yes.", "**no**", "It depends")] == [True, False, None]
+
+
+@pytest.mark.parametrize("change", [{"threshold": "nan"}, {"threshold": -1}, {"threshold": "a"}, {"same": 0}])
+def test_a_saved_calibration_whose_figures_are_none_is_refused(change: dict[str, object], tmp_path: Path) -> None:
+    """A threshold below zero would serve any answer to any question."""
+    path = tmp_path / "calibration.json"
+    calibrate_scores(*_world(3)).save(path)
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | change), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"calibration\.json holds no calibration"):
+        CacheCalibration.load(path)

@@ -247,3 +247,8 @@ def test_what_has_no_json_still_has_a_digest() -> None:
     }
 
     assert len(seen) == 4
+
+
+def test_a_prompt_nested_too_deep_is_compared_by_its_words() -> None:
+    """A lookup that raises would stop a chain for a cache."""
+    assert read_chat_prompt('[{"a":' + "[" * 100_000) is None
