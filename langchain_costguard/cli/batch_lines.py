@@ -37,7 +37,7 @@ def open_inputs(file: str) -> Iterator[Iterator[Any]]:
     is_table = file.lower().endswith(".csv")
     with ExitStack() as stack:
         try:
-            stream = stack.enter_context(Path(file).open(encoding="utf-8", newline="" if is_table else None))
+            stream = stack.enter_context(Path(file).open(encoding="utf-8-sig", newline="" if is_table else None))
         except OSError as error:
             fail(f"{file} cannot be read ({error.strerror}): give the path of a file, or - for standard input")
         try:
@@ -53,17 +53,20 @@ def json_lines(stream: Iterable[str], file: str) -> Iterator[Any]:
             continue
         try:
             yield json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):  # the second where it is nested deeper than Python reads
             fail(f'line {number} of {file} is no JSON: write each input as JSON, a text as "text"')
 
 
 def csv_rows(stream: Iterable[str], file: str) -> Iterator[dict[str, str]]:
     """The rows of a table by the words of its first row."""
     rows = csv.DictReader(stream)
-    for row in rows:
-        if None in row or None in row.values():
-            fail(f"line {rows.line_num} of {file} has not as many cells as the first row: mend the table")
-        yield row
+    try:
+        for row in rows:
+            if None in row or None in row.values():
+                fail(f"line {rows.line_num} of {file} has not as many cells as the first row: mend the table")
+            yield row
+    except csv.Error as error:
+        fail(f"line {rows.line_num + 1} of {file} cannot be read ({error}): mend it, or write the inputs as JSON lines")
 
 
 def output_lines(results: BatchResults) -> Iterator[str]:
