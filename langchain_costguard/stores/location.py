@@ -98,6 +98,10 @@ def _parse_url(url: str) -> Location:
             _refuse(f"{scheme}:// takes no options after '?'")
         return _file(rest[1:])
     if scheme in _POSTGRESQL_SCHEMES:
+        try:
+            urlsplit(f"postgresql://{rest}")
+        except ValueError:  # its own message would quote the password
+            _refuse(f"{scheme}:// has a host in brackets that do not match, or a sign no host has")
         return Location(url=f"postgresql://{rest}")
     return _refuse(f"{scheme}:// is not a kind of store")
 
@@ -105,7 +109,12 @@ def _parse_url(url: str) -> Location:
 def _file(text: str) -> Location:
     if text.strip() in {"", ":memory:"}:
         return _refuse("no file is named")
-    return Location(path=Path(os.path.realpath(Path(text).expanduser())))
+    try:
+        return Location(path=Path(os.path.realpath(Path(text).expanduser())))
+    except RuntimeError:
+        return _refuse("nobody here has the name behind '~'")
+    except ValueError:
+        return _refuse("a path holds no null character")
 
 
 def _refuse(why: str) -> Location:

@@ -97,3 +97,18 @@ def test_the_default_is_announced_once(caplog: pytest.LogCaptureFixture, monkeyp
     assert [record.getMessage() for record in caplog.records] == [
         "Costs are kept in place one (set COSTGUARD_STORE or store= to keep them elsewhere)"
     ]
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        ("postgresql://u:s3cr3t@[::1/db", "a host in brackets that do not match"),
+        ("~nobody-of-this-name/costs.db", "nobody here has the name"),
+        ("a\x00b.db", "no null character"),
+    ],
+)
+def test_a_place_that_cannot_be_is_refused_without_its_password(spec: str, why: str) -> None:
+    """Python's own error came up where the place was first shown, and quoted the password."""
+    with pytest.raises(StoreError, match=why) as raised:
+        parse_location(spec)
+    assert "s3cr3t" not in str(raised.value)
