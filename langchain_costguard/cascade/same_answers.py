@@ -18,7 +18,7 @@ _HASHES: Final = re.compile(r"^####\s*(.+)$", re.MULTILINE)
 _ANNOUNCED: Final = re.compile(r"(?:\banswer\s*(?:is|:)|答案\s*(?:是|为|:))[\s:*]*([^\n]+)", re.IGNORECASE)
 _LEAD: Final = re.compile(r"^(?:it is|it's|that is|that's|there are|there is|they are)\s+", re.IGNORECASE)
 _NUMBER: Final = re.compile(
-    r"^([$€£¥])?\s*([+-]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?:e[+-]?\d+)?)\s*(%)?$", re.IGNORECASE
+    r"^([$€£¥])?\s*+([+-]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?:e[+-]?\d+)?)\s*+(%)?$", re.IGNORECASE
 )
 _CHOICE: Final = re.compile(
     r"^(?:option|choice)?\s*\(?([a-z])(?:\)|[.:]|\)[.:])?(?:\s+(.*))?$", re.IGNORECASE | re.DOTALL

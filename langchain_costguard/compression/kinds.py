@@ -31,15 +31,15 @@ _ASKS: Final = (
 
 _DATE: Final = re.compile(
     r"\b(?:1\d{3}|20\d{2})s?\b|\b(?:January|February|March|April|May|June|July|August|September|October|November|"
-    r"December|century|centuries|today|yesterday)\b|\d+\s*[年月日]"
+    r"December|century|centuries|today|yesterday)\b|\d\s*[年月日]"
 )
 _NUMBER: Final = re.compile(
     r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|hundred|thousand|million|billion|percent|"
-    r"half|once|twice)\b|[一二三四五六七八九十百千万亿]+[个名年天次人元]",
+    r"half|once|twice)\b|[一二三四五六七八九十百千万亿][个名年天次人元]",
     re.IGNORECASE,
 )
 _PLACE: Final = re.compile(r"\b(?:in|at|near|from|of|on|to) (?:the )?[A-Z]\w+|在|位于")
-_PERSON: Final = re.compile(r"\b[A-Z][\w'.\u2019-]+ (?:(?:de|von|van|of|the|and|[A-Z]\.) )*[A-Z][\w\u2019-]+")
+_PERSON: Final = re.compile(r"\b[A-Z][\w'.\u2019-]+ (?:(?:de|von|van|of|the|and|[A-Z]\.) ){0,8}[A-Z][\w\u2019-]+")
 _NAME: Final = re.compile(r"(?<![.!?] )(?<!^)\b[A-Z][\w\u2019-]+")
 
 

@@ -32,7 +32,7 @@ _CLAUSE: Final = re.compile(r"[,;:](?=\s)|[，；：、]|\s+")  # noqa: RUF001 -
 _SPLIT: Final = re.compile(r"[0-9a-zA-Z]\w|\d[.,:/'’%-]|[.,:/'’$€£¥-]\d")  # noqa: RUF001 - how apostrophes are printed
 """Two signs between which no text is cut: within a word or a number."""
 _FENCE: Final = re.compile(
-    r"^[ \t]*(?P<mark>`{3,}|~{3,})[^`\n]*\n.*?(?:^[ \t]*(?P=mark)[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL
+    r"^[ \t]*(?P<mark>`{3,}+|~{3,}+)[^`\n]*+\n.*?(?:^[ \t]*(?P=mark)[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL
 )
 """Code ends at a fence as long as the one it begins with; within a list both are indented."""
 

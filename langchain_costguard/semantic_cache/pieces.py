@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from uuid import UUID
 
-_WORD: Final = re.compile(r"\s*\S+\s*")
+_WORD: Final = re.compile(r"(?:\A\s+)?\S+\s*")
 
 
 class PieceHandler(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
