@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import zlib
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -94,6 +95,8 @@ class PostgreSQLDatabase(Backend):
         self._arguments = _arguments(location, timeout_seconds)
         self._server_ahead_ns: int = 0
         self._clock_read_ns: int = 0
+        self._is_broken_off: bool = False
+        self._breaks = count()
         self._settings = [
             f"SET lock_timeout = {int(timeout_seconds * _MS_PER_SECOND)}",
             f"SET idle_in_transaction_session_timeout = {_ABANDONED_MS}",
@@ -180,13 +183,21 @@ class PostgreSQLDatabase(Backend):
             return [answer.rowcount for answer in answers]
 
     def roll_back(self, connection: RawConnection) -> None:
-        """End the transaction that has begun, if it has, and change nothing."""
+        """End the transaction that has begun, if it has, and change nothing.
+
+        Statements behind the one that failed were not prepared, though the driver believes it: it forgets what it has
+        prepared when it sees a rollback that it has not seen before.
+        """
         with answering_within(connection, self._timeout_seconds):
-            connection.execute("ROLLBACK")
+            is_broken_off, self._is_broken_off = self._is_broken_off, False
+            connection.execute(f"ROLLBACK /* {next(self._breaks)} */" if is_broken_off else "ROLLBACK")
 
     def _pipelined(self, connection: Any, statements: Sequence[Statement]) -> list[RawCursor]:  # noqa: ANN401 - psycopg's own
+        self._is_broken_off = True
         with connection.pipeline():
-            return [connection.execute(sql, row) for sql, row in statements]
+            answers = [connection.execute(sql, row) for sql, row in statements]
+        self._is_broken_off = False
+        return answers
 
     def _read_clock(self, connection: Any) -> None:  # noqa: ANN401 - psycopg's own connection
         """Note how far the server's clock is ahead of this machine's monotonic one; it never goes back here."""
@@ -309,6 +320,7 @@ _MEANINGS: Final = tuple(
         "`CREATE SCHEMA {schema} AUTHORIZATION <user>`",
         "55P03": "The {holds} in {name} was locked for more than {seconds:g} seconds: end what holds it, or wait "
         "longer with {store}(..., timeout_seconds=)",
+        "40": "In {name} others changed the same counters again and again ({state}): make fewer calls at once",
         "53100": "PostgreSQL at {name} has no room left on its disk ({state}): free some",
         "53": "PostgreSQL at {name} has no resources left ({state}): raise max_connections, or close other clients",
         "42": "The tables of the {holds} in {name} are not as they were made ({state}): give another database, or "

@@ -2,93 +2,29 @@
 
 from __future__ import annotations
 
-import socket
-from contextlib import contextmanager, suppress
-from threading import Event, Thread
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from langchain_costguard.exceptions import StoreError
 from langchain_costguard.stores import SQLStore
 from langchain_costguard.testing.claims import admit, ask, held, make_claim, make_reservation, settlement
 from langchain_costguard.testing.stores import make_entry
+from tests.faults.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.required
 
-_COMMIT = b"COMMIT\x00"
-_IDLE = b"Z\x00\x00\x00\x05I"
-"""How the server says that a transaction has ended."""
-
-
-class Wire:
-    """The way to a server, which can be interrupted.
-
-    Attributes:
-        is_mute: whether answers are swallowed while everything else goes on.
-        is_cut: whether nobody gets through any more.
-        cuts_at_commit: whether the way is cut when the next commit has been answered, and the answer lost.
-    """
-
-    def __init__(self, url: str) -> None:
-        """Listen, and lead to the server of this URL."""
-        self.is_mute = Event()
-        self.is_cut = Event()
-        self.cuts_at_commit = Event()
-        self._port = int(urlsplit(url).port or 0)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._sockets: list[socket.socket] = []
-        self._threads = [Thread(target=self._accept)]
-        self._threads[0].start()
-        self.url = url.replace(f":{self._port}", f":{self._listener.getsockname()[1]}")
-
-    def close(self) -> None:
-        """Hang up everything, and wait until everybody is gone."""
-        for each in (self._listener, *self._sockets):
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join()
-        for each in (self._listener, *self._sockets):
-            each.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                server = socket.create_connection(("127.0.0.1", self._port))
-                self._sockets += (client, server)
-                if self.is_cut.is_set():
-                    client.shutdown(socket.SHUT_RDWR)
-                lost = Event()
-                for target in (self._send, self._answer):
-                    thread = Thread(target=target, args=(client, server, lost))
-                    self._threads.append(thread)
-                    thread.start()
-
-    def _send(self, client: socket.socket, server: socket.socket, lost: Event) -> None:
-        with suppress(OSError):
-            while data := client.recv(65536):
-                if _COMMIT in data and self.cuts_at_commit.is_set():
-                    lost.set()
-                server.sendall(data)
-        with suppress(OSError):
-            server.shutdown(socket.SHUT_RDWR)
-
-    def _answer(self, client: socket.socket, server: socket.socket, lost: Event) -> None:
-        with suppress(OSError):
-            while data := server.recv(65536):
-                if lost.is_set() and data.endswith(_IDLE):
-                    self.is_cut.set()
-                    break
-                if not (self.is_mute.is_set() or lost.is_set()):
-                    client.sendall(data)
-        with suppress(OSError):
-            client.shutdown(socket.SHUT_RDWR)
+_REFUSING = (
+    """CREATE OR REPLACE FUNCTION costguard.refuse() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'deadlock detected' USING ERRCODE = '40P01'; END $$""",
+    "CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON costguard.counters EXECUTE FUNCTION costguard.refuse()",
+)
+"""Have every change of a counter end in a deadlock."""
 
 
 @pytest.fixture
@@ -172,3 +108,20 @@ def test_an_outage_before_the_end_of_a_step_leaves_nothing_to_release(wire: Wire
         with pytest.raises(StoreError, match="check host and port"):
             store.reserve(make_reservation(make_claim(60)))
         assert store._doubts == {}
+
+
+def test_a_step_that_broke_off_leaves_a_connection_that_goes_on(postgresql_url: str) -> None:
+    """What stood behind the failure was never prepared; a driver that thinks it was would ask for it for ever."""
+    with (
+        SQLStore(postgresql_url, timeout_seconds=1) as store,
+        psycopg.connect(postgresql_url, autocommit=True) as other,
+    ):
+        admit(store, make_claim(1))
+        for calls in range(2, 12):
+            for statement in _REFUSING:
+                other.execute(statement)
+            with pytest.raises(StoreError, match=r"others changed the same counters.*40P01.*make fewer calls at once"):
+                ask(store, make_claim(1))
+            other.execute("DROP TRIGGER refuse ON costguard.counters")
+            admit(store, make_claim(1))
+            assert held(store) == (0, calls)
