@@ -26,7 +26,7 @@ from langchain_costguard.middleware.agents import (
     PrivateStateAttr,
 )
 from langchain_costguard.middleware.keeping import merged
-from langchain_costguard.middleware.models import as_model
+from langchain_costguard.middleware.models import as_model, instead
 from langchain_costguard.middleware.request_runs import RequestRuns, is_deferred
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ class CascadeMiddleware(AgentMiddleware[EscalationState, Any, Any]):
         return bool((state.get("costguard_escalated") or {}).get(self.name))
 
     def _to_full(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
-        return request if self.full is None else request.override(model=self.full)
+        return request if self.full is None else request.override(model=instead(self.full))
 
 
 def answer_tools(response_format: Any) -> list[dict[str, Any]]:

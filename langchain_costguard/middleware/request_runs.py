@@ -13,7 +13,7 @@ from langchain_costguard.callbacks.scopes import current_views
 from langchain_costguard.cascade.legs import ANSWER, DRAFT, Leg, LegWatcher, recorder_of, views_of
 from langchain_costguard.cascade.runs import DRAFT_EVENT
 from langchain_costguard.middleware.agents import ModelRequest, ModelResponse, get_config
-from langchain_costguard.middleware.models import marked
+from langchain_costguard.middleware.models import instead, marked
 from langchain_costguard.middleware.watching import AGENTS, handlers_of, identities, running_below
 from langchain_costguard.tags import BASELINE_BOOKED
 
@@ -131,7 +131,7 @@ class RequestRuns:
         fields: dict[str, Any] = {"callbacks": _local(self._tiers[leg.tier], leg.watcher)}
         if leg.is_hidden:
             fields["disable_streaming"] = True
-        model = marked(self._tiers[leg.tier], metadata=self._metadata(leg), tags=leg.tags(), **fields)
+        model = marked(instead(self._tiers[leg.tier]), metadata=self._metadata(leg), tags=leg.tags(), **fields)
         system, messages = _split(given)
         settings = {**self._request.model_settings, **self._settings[leg.tier]}
         return self._request.override(model=model, system_message=system, messages=messages, model_settings=settings)

@@ -19,7 +19,7 @@ from langchain_costguard.middleware.agents import (
     ModelResponse,
     get_config,
 )
-from langchain_costguard.middleware.models import marked
+from langchain_costguard.middleware.models import instead, marked
 from langchain_costguard.routing.answers import stamped
 from langchain_costguard.routing.router import Router
 
@@ -124,7 +124,7 @@ class RoutingMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
     def _to(self, request: ModelRequest[Any], decision: RoutingDecision, config: RunnableConfig) -> ModelRequest[Any]:
         """The request to the route's model, still of its own class, whose run says why it was chosen."""
         model, metadata = self.router.model_for(decision, config)
-        return request.override(model=marked(model, metadata=metadata))
+        return request.override(model=marked(instead(model), metadata=metadata))
 
 
 def step_of(messages: Sequence[AnyMessage]) -> Step:

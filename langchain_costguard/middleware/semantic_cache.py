@@ -9,6 +9,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import ToolMessage
 
 from langchain_costguard.middleware.agents import AgentMiddleware, AgentState, ModelRequest, ModelResponse
+from langchain_costguard.middleware.models import answering_from
 from langchain_costguard.semantic_cache.flights import ticketed
 from langchain_costguard.semantic_cache.streaming import WAIT_SECONDS
 
@@ -65,7 +66,7 @@ class SemanticCacheMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         """Answer from the cache, or ask the model."""
         if not is_cacheable(request):
             return handler(request)
-        with ticketed(self.wait_seconds):
+        with ticketed(self.wait_seconds), answering_from(self.cache):
             return handler(self._cached(request))
 
     async def awrap_model_call(
@@ -74,7 +75,7 @@ class SemanticCacheMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         """The same as `wrap_model_call`."""
         if not is_cacheable(request):
             return await handler(request)
-        with ticketed(self.wait_seconds):
+        with ticketed(self.wait_seconds), answering_from(self.cache):
             return await handler(self._cached(request))
 
     def _cached(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
