@@ -11,6 +11,7 @@ from langchain_core.runnables import Runnable, RunnableParallel, RunnableSequenc
 
 from langchain_costguard.callbacks.output_caps import capped, own_cap
 from langchain_costguard.callbacks.room import chat_model_of, room_for, unwrapped
+from langchain_costguard.callbacks.wrapping import closed_with
 from langchain_costguard.exceptions import BudgetExceededError
 
 if TYPE_CHECKING:
@@ -156,17 +157,17 @@ class GuardedModel(Runnable[Any, Any]):
             await asyncio.sleep(pause)  # nothing yet in the first turn; then longer each time
             if settings is None:
                 continue
-            chunks = self.model.astream(input, config, **settings)
-            try:
-                first = await anext(chunks, None)
-            except BudgetExceededError as error:
-                _raise_if_vain(error, refusals, is_last=is_last)
-                continue
-            if first is not None:
-                yield first
-            async for chunk in chunks:
-                yield chunk
-            return
+            async with closed_with(self.model.astream(input, config, **settings)) as chunks:
+                try:
+                    first = await anext(chunks, None)
+                except BudgetExceededError as error:
+                    _raise_if_vain(error, refusals, is_last=is_last)
+                    continue
+                if first is not None:
+                    yield first
+                async for chunk in chunks:
+                    yield chunk
+                return
 
     def bind(self, **kwargs: Any) -> Runnable[Any, Any]:  # noqa: ANN401 - LangChain's signature
         """The model with more settings, still guarded."""

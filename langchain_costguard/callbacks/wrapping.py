@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableParallel, RunnableSequence, RunnableWithFallbacks
@@ -15,7 +16,7 @@ from langchain_core.runnables.configurable import DynamicRunnable
 from langchain_costguard.tags import WRAPPER_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 
     from langchain_core.runnables import RunnableConfig
     from langchain_core.tools import BaseTool
@@ -62,6 +63,11 @@ class ModelWrapper(Runnable[Any, Any]):
         if name.startswith("__") or name == "model":  # not there yet while an instance is being copied
             raise AttributeError(name)
         return getattr(self.model, name)
+
+
+def closed_with(pieces: AsyncIterator[Any]) -> aclosing[AsyncGenerator[Any]]:
+    """A stream that is closed as soon as who reads it is, so that the call ends, and what it reserved is free."""
+    return aclosing(cast("AsyncGenerator[Any]", pieces))
 
 
 class InnerModel(NamedTuple):

@@ -11,7 +11,7 @@ from langchain_core.messages import HumanMessage
 from langchain_core.runnables.config import ensure_config
 
 from langchain_costguard import tags
-from langchain_costguard.callbacks.wrapping import ModelWrapper
+from langchain_costguard.callbacks.wrapping import ModelWrapper, closed_with
 from langchain_costguard.compression.abstracting import TECHNIQUE
 from langchain_costguard.compression.inputs import opened
 
@@ -51,8 +51,9 @@ class CompressingModel(ModelWrapper):
 
     async def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
         """The same as `stream`."""
-        async for piece in self.model.astream(*await self._ashortened(input, config), **kwargs):
-            yield piece
+        async with closed_with(self.model.astream(*await self._ashortened(input, config), **kwargs)) as pieces:
+            async for piece in pieces:
+                yield piece
 
     def _around(self, model: Runnable[Any, Any]) -> CompressingModel:
         return CompressingModel(self.compressor, model, self.cached_prefix_tokens)

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.runnables.config import ensure_config
 
-from langchain_costguard.callbacks.wrapping import ModelWrapper, inner_models, is_model, where_else, with_models
+from langchain_costguard.callbacks.wrapping import (
+    ModelWrapper,
+    closed_with,
+    inner_models,
+    is_model,
+    where_else,
+    with_models,
+)
 from langchain_costguard.prompt_audit.lossless import Edit, slim_text
 from langchain_costguard.prompt_audit.reading import messages_of
 from langchain_costguard.tags import with_technique
@@ -117,8 +124,9 @@ class SlimmingModel(ModelWrapper):
 
     async def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
         """Slim the prompt and stream the model's answer."""
-        async for chunk in self.model.astream(*self._slimmed(input, config, kwargs), **kwargs):
-            yield chunk
+        async with closed_with(self.model.astream(*self._slimmed(input, config, kwargs), **kwargs)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     def _around(self, model: Runnable[Any, Any]) -> SlimmingModel:
         return SlimmingModel(model, keep_repeats=self.keep_repeats)

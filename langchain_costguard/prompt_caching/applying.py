@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from langchain_core.runnables.config import ensure_config
 
 from langchain_costguard import tags
-from langchain_costguard.callbacks.wrapping import ModelWrapper, inner_models, where_else
+from langchain_costguard.callbacks.wrapping import ModelWrapper, closed_with, inner_models, where_else
 from langchain_costguard.prompt_caching.asked import asked_model
 from langchain_costguard.prompt_caching.marking import BREAKPOINT, CACHE_CONTROL, Wanted, mark_request, matches
 from langchain_costguard.prompt_caching.rules import rules_for
@@ -91,8 +91,9 @@ class PlannedModel(ModelWrapper):
     ) -> AsyncIterator[Any]:
         """The same as `stream`."""
         call = self.prepared(input, config, kwargs)
-        async for chunk in self.model.astream(call.given, call.config, **call.settings):
-            yield chunk
+        async with closed_with(self.model.astream(call.given, call.config, **call.settings)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     def prepared(self, given: LanguageModelInput, config: RunnableConfig | None, kwargs: Mapping[str, Any]) -> Prepared:
         """The call as it will be made; what was given is not changed."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from langchain_core.messages import BaseMessage
 
 from langchain_costguard import tags
+from langchain_costguard.callbacks.wrapping import closed_with
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -69,7 +70,8 @@ def stamped_once(pieces: Iterator[Any], decision: RoutingDecision) -> Iterator[A
 async def astamped_once(pieces: AsyncIterator[Any], decision: RoutingDecision) -> AsyncIterator[Any]:
     """The same for an asynchronous stream."""
     is_said = False
-    async for piece in pieces:
-        shown = piece if is_said else stamped(piece, decision)
-        is_said = is_said or shown is not piece
-        yield shown
+    async with closed_with(pieces) as open_pieces:
+        async for piece in open_pieces:
+            shown = piece if is_said else stamped(piece, decision)
+            is_said = is_said or shown is not piece
+            yield shown
