@@ -19,12 +19,18 @@ if TYPE_CHECKING:
     from mkdocs.structure.pages import Page
 
 ROOT: Final = Path(__file__).parents[1]
-PAGES: Final = {"README.md": "overview.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
+PAGES: Final = {
+    "README.md": "overview.md",
+    "README.zh-CN.md": "overview-zh-cn.md",
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "security.md",
+}
 """Pages of the repository that stand elsewhere on the site."""
 OTHERS: Final = "repository"
 """Where the site keeps the other files that its pages link to."""
 
-_LINK: Final = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)\s#]+)")
+_LINK: Final = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)\s#]+)(?=[)#])")
 _FENCED: Final = re.compile(r"^(```.*?^```$)", flags=re.MULTILINE | re.DOTALL)
 
 
@@ -82,15 +88,18 @@ def page_of_notebook(notebook: Mapping[str, Any]) -> str:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add what stands outside docs/."""
-    texts = {path: _markdown(path) for path in (*PAGES, *_notebooks())}
-    for path, text in texts.items():
-        files.append(File.generated(config, site_path(path), content=relinked(text, path)))
-    texts |= {
-        f"docs/{file.src_uri}": file.content_string for file in files.documentation_pages() if not file.generated_by
-    }
-    for path in sorted({target for page, text in texts.items() for target in linked(text, page)}):
-        if files.get_file_from_path(site_path(path)) is None and (ROOT / path).is_file():
+    """Add what stands outside docs/: pages with their links mended, and what they link to as it is."""
+    texts = {f"docs/{file.src_uri}": file.content_string for file in files.documentation_pages()}
+    wanted = {*filter(_is_there, PAGES), *_notebooks(), *_outside(texts)}
+    while wanted:
+        path = wanted.pop()
+        if _is_page(path):
+            texts[path] = _markdown(path)
+            files.append(File.generated(config, site_path(path), content=relinked(texts[path], path)))
+            wanted |= {
+                found for found in _outside({path: texts[path]}) if files.get_file_from_path(site_path(found)) is None
+            }
+        else:
             files.append(File.generated(config, site_path(path), abs_src_path=str(ROOT / path)))
     return files
 
@@ -103,6 +112,20 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
 
 def _target(page: str, link: str) -> str:
     return posixpath.normpath(posixpath.join(posixpath.dirname(page), link))
+
+
+def _outside(texts: Mapping[str, str]) -> set[str]:
+    """The files outside docs/ that pages link to; a link that leads nowhere is left for the build to find."""
+    found = {target for page, text in texts.items() for target in linked(text, page)}
+    return {path for path in found if not path.startswith("docs/") and _is_there(path)}
+
+
+def _is_there(path: str) -> bool:
+    return (ROOT / path).is_file()
+
+
+def _is_page(path: str) -> bool:
+    return path.endswith((".md", ".ipynb"))
 
 
 def _notebooks() -> list[str]:

@@ -48,7 +48,8 @@ class Budget:
         on_missing: what becomes of a call without that key, or with a blank value: `"refuse"`, or `"shared"`, one
             counter for all of them.
         mode: `"hard"` refuses what does not fit, `"soft"` only alerts, `"observe"` counts what would be refused.
-        alerts_at: the shares of the limit at which spending is reported, in any order; `()` for none.
+        alerts_at: the shares of the limit at which spending is reported, in any order: half, four fifths and all of it
+            if not given; `()` for none.
         tz: the IANA time zone of calendar windows.
         name: what it is called and kept under, instead of a key made of the other arguments; two budgets with the same
             window and scope need one.
