@@ -186,10 +186,11 @@ def semantic_cache_trust(found: dict[str, Any]) -> Section:
             at_least(f"{name}: promises of 90 % kept", 0.9, kept["kept"] / (kept["splits"] - kept["infeasible"]), "")
         )
     times = found["guard_time"]
+    guards = f"{times['guards']} of the guards" if "guards" in times else "Guards"
     return Section(
         "Traps are pairs that look alike and need different answers; a cache should serve the repeats and none of the "
         "traps. GPTCache, langchain-redis and RedisVL are their documented thresholds on the same vectors, not "
-        f"the packages. Guards take {number(times['p50_us'])} us a pair (p95 {number(times['p95_us'])}). Streams of "
+        f"the packages. {guards} take {number(times['p50_us'])} us a pair (p95 {number(times['p95_us'])}). Streams of "
         "QQP, Banking77 and CLINC150 are in the JSON.",
         tables,
         bars,
