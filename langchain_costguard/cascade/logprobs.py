@@ -108,7 +108,7 @@ def logprobs_of(answer: AIMessage) -> list[float]:
     rows = _rows(answer)
     if isinstance(rows, dict):
         return [token.logprob for token in _parallel(rows)]
-    return [_number(row.get("logprob")) for row in rows or () if isinstance(row, dict)]
+    return [_number(row.get("logprob")) for row in _list(rows) if isinstance(row, dict)]
 
 
 def tokens_of(answer: AIMessage) -> list[Token]:
@@ -120,7 +120,7 @@ def tokens_of(answer: AIMessage) -> list[Token]:
     rows = _rows(answer)
     if isinstance(rows, dict):
         return _parallel(rows)
-    return [_token(row) for row in rows or () if isinstance(row, dict)]
+    return [_token(row) for row in _list(rows) if isinstance(row, dict)]
 
 
 def _rows(answer: AIMessage) -> Any:  # noqa: ANN401 - a list, parallel lists, or what a provider sent by mistake
@@ -129,20 +129,24 @@ def _rows(answer: AIMessage) -> Any:  # noqa: ANN401 - a list, parallel lists, o
 
 
 def _parallel(told: Mapping[str, Any]) -> list[Token]:
-    texts = told.get("tokens") or ()
-    logprobs = told.get("token_logprobs") or ()
-    likeliest = told.get("top_logprobs") or [None] * len(texts)
+    texts, logprobs = _list(told.get("tokens")), _list(told.get("token_logprobs"))
+    likeliest = _list(told.get("top_logprobs")) or [None] * len(texts)
     if not len(texts) == len(logprobs) == len(likeliest):
         return []
     return [
-        Token(str(text), _number(logprob), _sorted((other or {}).items()))
+        Token(str(text), _number(logprob), _sorted(other.items() if isinstance(other, dict) else ()))
         for text, logprob, other in zip(texts, logprobs, likeliest, strict=True)
     ]
 
 
 def _token(row: Mapping[str, Any]) -> Token:
-    others = [(other.get("token"), other.get("logprob")) for other in row.get("top_logprobs") or ()]
+    told = (other for other in _list(row.get("top_logprobs")) if isinstance(other, dict))
+    others = [(other.get("token"), other.get("logprob")) for other in told]
     return Token(str(row.get("token", "")), _number(row.get("logprob")), _sorted(others))
+
+
+def _list(told: Any) -> list[Any]:  # noqa: ANN401 - whatever the provider sent
+    return told if isinstance(told, list) else []
 
 
 def _sorted(others: Any) -> list[tuple[str, float]]:  # noqa: ANN401 - pairs of whatever the provider sent
@@ -152,9 +156,9 @@ def _sorted(others: Any) -> list[tuple[str, float]]:  # noqa: ANN401 - pairs of 
 
 def _number(value: object) -> float:
     """A log-probability: not above 0, not below what counts as impossible, NaN for anything that is no number."""
-    if not isinstance(value, (int, float)) or math.isnan(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:  # noqa: PLR0124 - NaN, also beside whole numbers no float holds
         return math.nan
-    return min(0.0, max(_LEAST, value))
+    return float(min(0.0, max(_LEAST, value)))
 
 
 def _has_model(step: object) -> bool:

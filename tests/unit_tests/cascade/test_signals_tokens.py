@@ -14,6 +14,7 @@ from langchain_core.runnables import RunnableLambda
 from langchain_openai import AzureChatOpenAI, ChatOpenAI
 
 from langchain_costguard.cascade import NotUncertain, TokenConfidence
+from langchain_costguard.cascade.logprobs import logprobs_of, tokens_of
 from langchain_costguard.exceptions import UncalibratedSignalError
 from langchain_costguard.testing import LoopbackProvider, Reply, ScriptedChatModel
 
@@ -214,3 +215,22 @@ def test_it_shows_and_compares_as_it_is_written() -> None:
     assert repr(TokenConfidence(0.8)) == "TokenConfidence(threshold=0.8)"
     assert repr(TokenConfidence(None, "quantile", 0.2)) == "TokenConfidence(how='quantile', quantile=0.2)"
     assert len({TokenConfidence(0.8), TokenConfidence(0.8), TokenConfidence(0.8, "min")}) == 2
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        True,
+        "none",
+        {"content": 5},
+        {"content": [{"token": "a", "logprob": True}]},
+        {"content": [{"token": "a", "logprob": -(10**400), "top_logprobs": [[], "a"]}]},
+        {"tokens": ["a"], "token_logprobs": [-0.1], "top_logprobs": ["a"]},
+        {"tokens": 5, "token_logprobs": 5},
+    ],
+)
+def test_probabilities_in_no_known_form_are_none_and_end_no_cascade(told: Any) -> None:
+    """Servers report them as they like; `true` was taken for a certainty, and a list of lists ended the run."""
+    answer = AIMessage("a", response_metadata={"logprobs": told})
+    assert all(math.isnan(token.logprob) or token.logprob < 0 for token in tokens_of(answer))
+    assert all(math.isnan(logprob) or logprob < 0 for logprob in logprobs_of(answer))
