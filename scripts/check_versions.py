@@ -18,6 +18,12 @@ ROOT = Path(__file__).resolve().parent.parent
 TESTS = ("tests/unit_tests", "tests/integration_tests", "tests/migrations", "tests/standard_tests")
 """What is run: every behaviour, and neither the long statistics of tests/properties nor the documentation."""
 
+QUIET = ("ignore::DeprecationWarning", "ignore:Unrecognized keys in model profile:UserWarning")
+"""Of old releases: what newer ones below them have deprecated, and that newer ones beside them know more."""
+
+TOGETHER = {"opentelemetry-api": "opentelemetry-sdk"}
+"""A tool of the tests that is released, and pinned, together with a requirement."""
+
 UV = (sys.executable, "-m", "uv", "--quiet")
 Ends = Literal["minimum", "newest"]
 _REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)(?P<extras>\[[\w,-]+\])?>=(?P<version>[\w.]+)")
@@ -32,8 +38,7 @@ def main() -> None:
             python = _environment(project, end, Path(folder), asked.python)
             print(f"{end}: {', '.join(_versions(project, python))}", flush=True)
             tests = TESTS if asked.tests is None else asked.tests.split()
-            # old releases use what newer ones below them have deprecated; only what is newest has to be free of it
-            quiet = ("-W", "ignore::DeprecationWarning") if end == "minimum" else ()
+            quiet = [word for rule in QUIET for word in ("-W", rule)] if end == "minimum" else []
             _run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *quiet, *tests)
 
 
@@ -53,7 +58,9 @@ def _environment(project: dict[str, object], end: Ends, folder: Path, interprete
     pins = folder / "minimum.txt"
     if end == "minimum":
         # an override also stands where a tool of the tests would ask for something newer than the package does
-        pins.write_text("\n".join(f"{name}=={version}" for name, version in minimums(project)), encoding="utf-8")
+        oldest = dict(minimums(project))
+        oldest |= {TOGETHER[name]: version for name, version in oldest.items() if name in TOGETHER}
+        pins.write_text("\n".join(f"{name}=={version}" for name, version in oldest.items()), encoding="utf-8")
     overrides = ("--overrides", pins) if end == "minimum" else ()
     _run(*UV, "pip", "install", "--python", python, "--editable", f"{ROOT}[dev]", *overrides)
     return python
