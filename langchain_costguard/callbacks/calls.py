@@ -240,6 +240,13 @@ class OpenCalls:
         self._chains.pop(run_id, None)
         RUNS.end(run_id)
 
+    def cancel(self, run_id: UUID) -> None:
+        """Close a call that was cancelled after pieces had arrived, and those below it: nobody reports their end."""
+        call = self._open.get(run_id.int)
+        if call is not None:
+            self.give_up(call, _CANCELLED)
+        self.cancel_below(run_id)
+
     def cancel_below(self, run_id: UUID) -> None:
         """Close the calls under a run that was cancelled: LangChain does not report their end."""
         for call in list(self._open.values()):

@@ -35,7 +35,7 @@ class PieceHandler(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         super().__init__()
         self._put = put
         self._ends_call = ends_call
-        self._run_id: UUID | None = None
+        self.run_id: UUID | None = None
         self.has_pieces: bool = False
         self._is_closed = False
 
@@ -45,15 +45,15 @@ class PieceHandler(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
 
     def on_chat_model_start(self, serialized: Any, messages: Any, *, run_id: UUID, **kwargs: Any) -> None:  # noqa: ANN401, ARG002 - LangChain's
         """A model is asked; only the outermost one is passed on, not those that it may ask."""
-        if self._run_id is None:
-            self._run_id = run_id
+        if self.run_id is None:
+            self.run_id = run_id
 
     def on_llm_new_token(self, token: Any, *, chunk: Any = None, run_id: UUID, **kwargs: Any) -> None:  # noqa: ANN401, ARG002 - LangChain's
         """A piece has arrived."""
         if self._is_closed and self._ends_call:
             raise GeneratorExit
         message = getattr(chunk, "message", None)
-        if run_id == self._run_id and message is not None:
+        if run_id == self.run_id and message is not None:
             self.has_pieces = True
             self._put(message)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableBinding, ensure_config
 
+from langchain_costguard.callbacks.calls import CALLS
 from langchain_costguard.callbacks.wrapping import ModelWrapper, where_else
 from langchain_costguard.semantic_cache.flights import ticketed
 from langchain_costguard.semantic_cache.pieces import PieceHandler, pieces_of
@@ -154,6 +155,8 @@ class CachedChatModel(ModelWrapper):
                 task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+            if task.cancelled() and handler.run_id is not None:
+                CALLS.cancel(handler.run_id)
 
     def _around(self, model: Runnable[Any, Any]) -> CachedChatModel:
         return CachedChatModel(model, self.wait_seconds)
