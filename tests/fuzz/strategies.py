@@ -99,7 +99,7 @@ HOSTILE_NUMBERS: Final = (
 )
 
 
-def deep(depth: int, *, as_dict: bool = False) -> Any:  # noqa: ANN401 - nested lists or dicts
+def deep(depth: int, *, as_dict: bool = False) -> Any:
     """A value nested so deep."""
     value: Any = 1
     for _ in range(depth):
@@ -125,7 +125,7 @@ values: Final = st.recursive(
 
 
 @st.composite
-def mutated(draw: st.DrawFn, valid: Any, most: int = 3) -> Any:  # noqa: ANN401 - whatever is mutated
+def mutated(draw: st.DrawFn, valid: Any, most: int = 3) -> Any:
     """A copy of valid data with up to `most` changes: other types, keys that are gone or new, nesting, repetition."""
     changed = deepcopy(valid)
     for _ in range(draw(st.integers(0, most))):
@@ -133,7 +133,7 @@ def mutated(draw: st.DrawFn, valid: Any, most: int = 3) -> Any:  # noqa: ANN401 
     return changed
 
 
-def _changed(draw: st.DrawFn, whole: Any) -> Any:  # noqa: ANN401 - whatever is mutated
+def _changed(draw: st.DrawFn, whole: Any) -> Any:
     places = _places(whole)
     if not places:
         return draw(values)
@@ -154,7 +154,7 @@ def _changed(draw: st.DrawFn, whole: Any) -> Any:  # noqa: ANN401 - whatever is 
     return whole
 
 
-def _places(value: Any) -> Sequence[tuple[Any, Any]]:  # noqa: ANN401 - whatever is mutated
+def _places(value: Any) -> Sequence[tuple[Any, Any]]:
     """Every place in nested data, as its container and its key."""
     if isinstance(value, dict):
         found: list[tuple[Any, Any]] = [(value, key) for key in value]
@@ -219,13 +219,13 @@ def mutated_bytes(draw: st.DrawFn, valid: bytes, most: int = 3) -> bytes:
     return File(data)
 
 
-def as_json(value: Any) -> str:  # noqa: ANN401 - whatever is written
+def as_json(value: Any) -> str:
     """A value as a careless program writes it: with `NaN`, with halves of surrogate pairs, and with large numbers."""
     return json.dumps(value, default=str)
 
 
 @st.composite
-def json_files(draw: st.DrawFn, valid: Any, *, indent: int | None = None) -> bytes:  # noqa: ANN401 - whatever is written
+def json_files(draw: st.DrawFn, valid: Any, *, indent: int | None = None) -> bytes:
     """A JSON file: mutated as data, or as bytes, or nested far too deep somewhere."""
     kind = draw(st.sampled_from(["data", "data", "bytes", "deep"]))
     if kind == "bytes":

@@ -1,5 +1,7 @@
 """What was saved and is read again: calibrations, checkpoints, answers of caches; never code, never half."""
 
+# ruff: noqa: PT017 - mutated data may be refused or taken; what a refusal says is checked where it comes up
+
 from __future__ import annotations
 
 import json
