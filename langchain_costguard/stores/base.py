@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from langchain_costguard.ledger import GroupKey, LedgerEntry, LedgerTotals
 
 EVERYTHING = LedgerQuery()
+"""Asks for every line: the default of `entries` and `totals`."""
 
 
 class LedgerStore(ABC):

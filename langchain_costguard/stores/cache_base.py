@@ -357,5 +357,10 @@ class VectorSearch(ABC):
 
 
 def is_entry_alive(expires_us: int | None, now_us: int) -> bool:
-    """Whether an entry may still be served."""
+    """Whether an entry may still be served.
+
+    Args:
+        expires_us: when it ends, in microseconds since 1970-01-01 UTC; `None` for never.
+        now_us: the time, in the same unit. An entry is not served at the moment it ends.
+    """
     return expires_us is None or now_us < expires_us
