@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 import sys
 import tomllib
@@ -129,3 +130,20 @@ def test_the_pins_of_core_and_metadata_agree() -> None:
 def test_types_are_shipped() -> None:
     """Without the marker file a type checker treats every name as `Any`."""
     assert (Path(langchain_costguard.__file__).parent / "py.typed").exists()
+
+
+def test_the_changelog_opens_with_what_is_to_come_and_this_version() -> None:
+    """Whoever reads a version off their installation looks it up there; what is new goes above it."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    coming, newest, *_ = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert coming == "[Unreleased]"
+    assert re.fullmatch(rf"\[{re.escape(langchain_costguard.__version__)}\] - \d{{4}}-\d\d-\d\d", newest), newest
+
+
+def test_every_requirement_has_a_minimum() -> None:
+    """`make versions` runs the tests with it; a requirement without one promises what nobody has tried."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    named = [*project["dependencies"], *(line for lines in extras.values() for line in lines)]
+    own = "langchain-costguard["
+    assert [line for line in named if not line.startswith(own) and not re.match(r"[\w.\[\]-]+>=\d", line)] == []
