@@ -10,7 +10,7 @@ from langchain_costguard.exceptions import PriceFormatError
 from langchain_costguard.pricing.compiling import Span, Tiered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import date, time
 
     from genai_prices.types import ConditionalPrice, ModelInfo, ModelPrice, PriceVariant, Provider
@@ -60,13 +60,26 @@ def parse(raw: object, *, path: str) -> tuple[Provider, ...]:
     from genai_prices import types
 
     try:
-        return tuple(types._providers_from_raw(raw))  # noqa: SLF001 - there is no public way; its contract is tested
+        providers = tuple(types._providers_from_raw(raw))  # noqa: SLF001 - there is no public way; its contract is tested
+        _check_prices(providers)
     except Exception as error:  # any fault of a foreign parser means one thing here: not a list it knows
         msg = (
             f"{path} is not a price list that the installed genai-prices understands: "
             'give its data.json, or a list with \'"schema": "costguard-prices/1"\''
         )
         raise PriceFormatError(msg, path=path) from error
+    return providers
+
+
+def _check_prices(providers: Iterable[Provider]) -> None:
+    """Refuse models without prices, and prices that are no amounts from zero, which genai-prices lets pass."""
+    for info in (info for provider in providers for info in provider.models):
+        entries = [entry.prices for entry in info.prices] if isinstance(info.prices, list) else [info.prices]
+        found = [tiered for entry in entries for tiered in _tiered(entry).values()]
+        amounts = [amount for tiered in found for amount in (tiered.base, *(price for _, price in tiered.steps))]
+        if not entries or not all(amount.is_finite() and amount >= 0 for amount in amounts):
+            msg = f"{info.id} has no prices, or one below zero"
+            raise ValueError(msg)
 
 
 def listed(info: ModelInfo, *, own: bool, tier: str | None, batch: bool, moment: float) -> Listed | Unlisted:

@@ -72,3 +72,12 @@ def test_a_list_nested_too_deep_is_refused(tmp_path: Path) -> None:
     """No error but ours leaves a reader of files."""
     with pytest.raises(PriceFormatError, match="is not JSON"):
         catalog_of(tmp_path / "prices.json", "[" * 100_000)
+
+
+@pytest.mark.parametrize("prices", [[], [{"prices": {"input_mtok": -2}}], {"input_mtok": "-2"}])
+def test_a_list_of_genai_prices_without_prices_or_below_zero_is_refused(prices: Any, tmp_path: Path) -> None:
+    """It was taken, and ended in an error, or in money back, at the first call."""
+    model = {"id": "own", "match": {"equals": "own"}, "prices": prices}
+    provider = {"id": "openai", "name": "OpenAI", "api_pattern": "openai", "models": [model]}
+    with pytest.raises(PriceFormatError, match="is not a price list"):
+        catalog_of(tmp_path / "prices.json", json.dumps([provider]))
