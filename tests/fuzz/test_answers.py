@@ -114,7 +114,7 @@ def one_line(costs: CostCallbackHandler) -> LedgerEntry:
     return line
 
 
-@fuzz(150)
+@fuzz(100)
 @given(answer=answers, llm_output=st.none() | mutated(LLM_OUTPUT).filter(lambda found: isinstance(found, dict)))
 def test_each_answer_is_one_line(answer: AIMessage, llm_output: dict[str, Any] | None) -> None:
     """A call that was paid for and is not in the ledger is money nobody finds again."""
@@ -230,7 +230,7 @@ def test_each_failure_is_one_line(usage: Any, status_code: Any, body: Any, model
     assert one_line(costs).status == "error"
 
 
-@fuzz(15)
+@fuzz(8)
 @given(answer=answers, metadata=mutated(RUN, most=5).filter(lambda found: isinstance(found, dict)))
 def test_each_line_gets_into_a_database(answer: AIMessage, metadata: dict[str, Any], tmp_path: Path) -> None:
     """One line that a database refuses would hold up all others behind it."""

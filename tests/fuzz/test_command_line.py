@@ -37,21 +37,21 @@ def run(*arguments: str) -> None:
     assert "Traceback" not in done.output
 
 
-@fuzz(40)
+@fuzz(12)
 @given(since=MOMENTS, until=MOMENTS, tz=ZONES | WORDS)
 def test_any_period_is_reported_or_refused(since: str, until: str, tz: str, tmp_path: Path) -> None:
     """Days are typed by hand."""
     run("report", "--store", str(tmp_path / "a.db"), "--since", since, "--until", until, "--tz", tz)
 
 
-@fuzz(40)
+@fuzz(12)
 @given(key=WORDS, limit=WORDS, unit=st.sampled_from([[], ["--tokens"], ["--calls"]]))
 def test_any_limit_is_set_or_refused(key: str, limit: str, unit: list[str], tmp_path: Path) -> None:
     """A limit that was mistyped must not become one of another size."""
     run("budgets", "set", key, limit, *unit, "--new", "--store", str(tmp_path / "a.db"))
 
 
-@fuzz(30)
+@fuzz(8)
 @given(model=WORDS, count=WORDS, at=MOMENTS)
 def test_any_call_is_calculated_or_refused(model: str, count: str, at: str) -> None:
     """The same of a model, a day, hours, calls and their prices."""
@@ -60,7 +60,7 @@ def test_any_call_is_calculated_or_refused(model: str, count: str, at: str) -> N
     run("calc", "--calls", count, "--call-price", count, "--json")
 
 
-@fuzz(20)
+@fuzz(15)
 @given(data=json_files({"question": "a"}) | mutated_bytes(b'question,more\r\nhello,1\r\n"a\nb",2\r\n'))
 def test_any_file_of_inputs_is_read_or_refused(data: bytes, tmp_path: Path) -> None:
     """A file of 100,000 inputs with one bad line is refused with that line."""

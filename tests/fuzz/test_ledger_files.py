@@ -8,7 +8,7 @@ import io
 import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from hypothesis import given
@@ -17,13 +17,15 @@ from hypothesis import strategies as st
 from langchain_costguard.exceptions import LedgerFormatError
 from langchain_costguard.exports import import_entries, read_jsonl, write_jsonl
 from langchain_costguard.exports.lines import write_line
-from langchain_costguard.ledger import LedgerEntry
 from langchain_costguard.stores import InMemoryStore, SQLStore
 from langchain_costguard.stores.rows import from_row, to_row
 from langchain_costguard.testing.lines import full_entry, random_lines
 from langchain_costguard.testing.stores import make_entry
 from langchain_costguard.usage import TokenUsage
 from tests.fuzz.strategies import File, fuzz, json_files, mutated_bytes, texts
+
+if TYPE_CHECKING:
+    from langchain_costguard.ledger import LedgerEntry
 
 LINE: Final[dict[str, Any]] = json.loads(write_line(full_entry(), with_digests=True))
 FILE: Final = "".join(write_line(line, with_digests=True) for line in random_lines(3)).encode()
