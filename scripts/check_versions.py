@@ -22,7 +22,7 @@ QUIET = ("ignore::DeprecationWarning", "ignore:Unrecognized keys in model profil
 """Of old releases: what newer ones below them have deprecated, and that newer ones beside them know more."""
 
 NEWER_WORDS = "tests/unit_tests/exports/test_telemetry.py::test_the_current_span_says_what_the_call_was_and_cost"
-"""It compares with words of OpenTelemetry's conventions that its older packages do not have: a matter of the test alone."""
+"""It compares with words that older packages of OpenTelemetry do not have yet: a matter of the test alone."""
 
 TOGETHER = {"opentelemetry-api": "opentelemetry-sdk"}
 """A tool of the tests that is released, and pinned, together with a requirement."""
