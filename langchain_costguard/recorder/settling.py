@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from langchain_costguard.budgets.claims import Settlement
 from langchain_costguard.exceptions import StoreError
 from langchain_costguard.guard.holds import Ending
+from langchain_costguard.stores.foreign_errors import foreign_errors_explained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,12 +41,13 @@ class Due(NamedTuple):
         Raises:
             StoreError: the store does not answer; nothing was changed, or repeating it changes nothing more.
         """
-        if not isinstance(self.step, Settlement):
-            return self.hold.store.charge(self.step)
-        crossings = self.hold.store.settle(self.step).crossings
-        if self.outbox is not None:
-            self.outbox.settled(self.step.reservation_id)
-        return crossings
+        with foreign_errors_explained(self.hold.store):
+            if not isinstance(self.step, Settlement):
+                return self.hold.store.charge(self.step)
+            crossings = self.hold.store.settle(self.step).crossings
+            if self.outbox is not None:
+                self.outbox.settled(self.step.reservation_id)
+            return crossings
 
 
 class Settler:

@@ -21,6 +21,7 @@ from langchain_costguard.pricing.rates import GpuHourCard
 from langchain_costguard.recorder.lines import MEMORY_KEY, LineMaker
 from langchain_costguard.recorder.settling import Due, Settler, deliver_pending, dues_of
 from langchain_costguard.stores.budget_base import JointStore, OutboxStore
+from langchain_costguard.stores.foreign_errors import foreign_errors_explained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -162,7 +163,7 @@ class Recorder:
         if self.store.may_block:
             self._send(partial(self._append, entry))
         else:
-            self.store.append(entry)
+            self._append(entry)
 
     def settle_now(self, dues: Sequence[Due]) -> None:
         """Carry out what is due in budget stores, without waiting for one on an event loop."""
@@ -257,7 +258,7 @@ class Recorder:
         elif self.store is not None and self.store.may_block:
             self._send(partial(self._append, entry, with_line))
         else:
-            self._save(entry, with_line)
+            self._append(entry, with_line)
         self.settle_now([due for due in dues if due is not with_line])
 
     def _goes_with_the_line(self, due: Due) -> bool:
@@ -281,7 +282,8 @@ class Recorder:
         if self._is_down():
             return
         try:
-            self.store.open_call(entry)
+            with foreign_errors_explained(self.store):
+                self.store.open_call(entry)
         except StoreError as error:
             self._note_down(error)
 
@@ -315,19 +317,31 @@ class Recorder:
             return
         with self._unsaved_lock:
             while self._unsaved:
-                self._save(*self._unsaved[0])
+                try:
+                    self._save(*self._unsaved[0])
+                except StoreError:
+                    self._unsaved.rotate(-1)  # a line that no store takes must not keep the others waiting
+                    raise
                 self._unsaved.popleft()
             self._down_until = 0.0
             self._failures = 0
             self._warned = False
 
     def _save(self, entry: LedgerEntry, due: Due | None) -> None:
-        """Write a line, and settle in the same step what is due in the same store, or keep it for another one."""
+        """Write a line, and settle in the same step what is due in the same store, or keep it for another one.
+
+        Raises:
+            StoreError: the store did not take it, whatever it raised.
+        """
         assert self.store is not None  # noqa: S101 - those who call this asked
+        with foreign_errors_explained(self.store):
+            self._save_in(self.store, entry, due)
+
+    def _save_in(self, store: LedgerStore, entry: LedgerEntry, due: Due | None) -> None:
         if due is None or not isinstance(due.step, Settlement):
-            self.store.append(entry)
-        elif isinstance(self.store, JointStore) and due.hold.store is self.store:
-            due.hold.guard.tell(self.store.append_settled(entry, due.step).crossings)
+            store.append(entry)
+        elif isinstance(store, JointStore) and due.hold.store is store:
+            due.hold.guard.tell(store.append_settled(entry, due.step).crossings)
         elif self._outbox is not None:
             self._outbox.append_with_outbox(entry, due.step, due.hold.store.location)
             self._settler.carry_out(due._replace(outbox=self._outbox))
