@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_costguard._worker import WORKER
 from langchain_costguard.budgets.facts import CallFacts
+from langchain_costguard.budgets.identity import MissingIdentityError
 from langchain_costguard.callbacks.calls import CALLS
 from langchain_costguard.callbacks.runs import RUNS
+from langchain_costguard.exceptions import BudgetExceededError, BudgetStoreError
 from langchain_costguard.guard.admission import Candidate, admit
 from langchain_costguard.guard.requests import CallRequest
 from langchain_costguard.stores.budget_base import JointStore
@@ -52,10 +55,29 @@ def reserve_for(
     root = candidate.facts.root_run_id
     if root is not None:
         RUNS.see(root, guards)
-    holds = admit(candidate, guards, call.holds)
+    try:
+        holds = admit(candidate, guards, call.holds)
+    except (BudgetExceededError, BudgetStoreError):
+        if root is not None:
+            _note_refused(call, guards, candidate.facts)
+        raise
     if root is not None:
         RUNS.note(call.root_run_id or call.run_id, holds)
     return holds
+
+
+def _note_refused(call: StartedCall, guards: Sequence[BudgetGuard], facts: CallFacts) -> None:
+    """Note the counters of its run that a refused call may have made, so that they end with the run.
+
+    A call that is a run by itself has ended with its refusal: nobody reports its end.
+    """
+    counters: set[str] = set()
+    for budget in (budget for guard in guards for budget in guard.budgets if not budget.outlives_process):
+        with suppress(MissingIdentityError):  # then there is no counter
+            counters.update(claim.counter for claim in budget.claims(facts, 0, 0))
+    RUNS.note_counters(call.root_run_id or call.run_id, counters)
+    if call.parent_run_id is None:
+        RUNS.end(call.run_id)
 
 
 def candidate_of(

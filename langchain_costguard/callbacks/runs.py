@@ -35,8 +35,12 @@ class RunCounters:
 
     def note(self, run_id: UUID, holds: Iterable[Hold]) -> None:
         """Note what a call under a run holds of the run's own counters."""
+        self.note_counters(run_id, (claim.counter for hold in holds for claim in hold.claims))
+
+    def note_counters(self, run_id: UUID, names: Iterable[str]) -> None:
+        """Note those of these counters that belong to a run."""
         mark = f"|run={run_id}"
-        counters = {claim.counter for hold in holds for claim in hold.claims if mark in claim.counter}
+        counters = {name for name in names if mark in name}
         if not counters:
             return
         with self._lock:
