@@ -202,7 +202,7 @@ def semantic_cache_wrong(found: dict[str, Any]) -> Section:
     first, second = found["wrong_answers"], found["crossings"]
     rows = [
         ["this package", first["wrong"], share(first["exact_repeats_served"]), share(first["paraphrases_served"])],
-        ["langchain-redis 0.2.6 (quoted, not run here)", first["incumbent_wrong"], "-", "-"],
+        *([f"{who} (quoted, not run here)", wrong, "-", "-"] for who, wrong in found["quoted_not_run_here"].items()),
     ]
     beside = f"beside {second['entries']:,} entries"
     return Section(
