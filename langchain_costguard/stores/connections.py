@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from langchain_costguard.stores.versions import Migrate
 
 _T = TypeVar("_T")
+_logger: Final = logging.getLogger("langchain_costguard")
 
 _DIGEST_KEY: Final = "digest_key"
 _DIGEST_KEY_BYTES: Final = 32
@@ -242,6 +244,11 @@ class Connections:
         if self._writer is not None:
             if self._backend.is_current():
                 return self._writer
+            _logger.error(
+                "the ledger %s was deleted or replaced while it was in use: it begins anew, and so does what its "
+                "budgets have spent: put the file back while nothing uses it, or set new limits with `budgets set`",
+                self._place,
+            )
             self._close()
         writer = self._backend.connect()
         try:
