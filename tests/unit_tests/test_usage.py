@@ -314,3 +314,30 @@ def test_a_count_of_true_is_flagged() -> None:
 def test_a_key_that_is_no_text_names_no_tier() -> None:
     """Details built by hand may have any key; the call must still be booked."""
     assert service_tier_of({"input_token_details": {7: 1}}) is None
+
+
+@pytest.mark.parametrize(
+    ("usage", "tier"),
+    [
+        ({"input_token_details": {"flex_cache_read": 1}}, "flex"),
+        ({"input_token_details": {"cache_read": 1, "priority": 5}}, "priority"),
+        ({"input_token_details": {}, "output_token_details": {"priority_reasoning": 1}}, "priority"),
+        ({"output_token_details": {"flex": 9}}, "flex"),
+        ({"input_token_details": {"cache_read": 1}, "output_token_details": {"flex": 9}}, None),
+        ({"input_token_details": {"cache_read": 1}}, None),
+        ({"input_token_details": ["flex"]}, None),
+        ({}, None),
+    ],
+)
+def test_the_tier_is_read_from_the_details_that_are_there(usage: dict[str, Any], tier: str | None) -> None:
+    """Flex is half of the price and priority double; an answer without cached input names it in its output alone."""
+    assert service_tier_of(usage) == tier
+    told = {"input_tokens": 5, "output_tokens": 9, "total_tokens": 14, **usage}
+    assert read_usage(told)[1] == tier
+
+
+@pytest.mark.parametrize(("cost", "replayed"), [(0, True), (0.0, True), (None, False), (0.1, False)])
+def test_only_a_cost_of_nothing_marks_a_replayed_answer(cost: float | None, *, replayed: bool) -> None:
+    """A cost that is there is owed; without one the call is like any other."""
+    assert is_replayed({"total_cost": cost}) is replayed
+    assert is_replayed({}) is False
