@@ -27,7 +27,7 @@ THREADS = 4
 TENANTS = ("ann", "bob", "cleo")
 TASKS = ("lookup", "lookup", "chat", "code")
 KINDS = ("easy", "easy", "easy", "hard", "hard", "broken")
-REPEATS = 9
+REPEATS = 19
 WAYS = ("invoke", "stream", "batch", "ainvoke", "astream", "abatch")
 
 
@@ -44,7 +44,7 @@ def questions(draw: Random, many: int) -> list[Asked]:
     asked: list[Asked] = []
     for number in range(many):
         if number % (REPEATS + 1) and known:
-            text = draw.choice(list(known)[-100:])
+            text = draw.choice(list(known)[-60:])
         else:
             task = draw.choice(TASKS)
             text = f"What is {draw.choice(KINDS) if task == 'lookup' else 'easy'} about room {number} in {task}?"
