@@ -190,7 +190,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--requests", type=int, default=100_000, help="0: only the crashes")
     add_rivals(parser, "batch")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="only these systems' crashes")
-    return parsed(parser, "batch_jobs", {"requests": 500, "only": ["costguard", "by_hand"]})
+    return parsed(parser, "batch_jobs", {"requests": 500, "only": ["costguard"]})
 
 
 def _start(python: str, *arguments: str) -> subprocess.Popen[str]:

@@ -28,7 +28,14 @@ def budgets(found: dict[str, Any]) -> Section:
     """Budgets beside each other."""
     tables = [_races(found["race"])] if found.get("race") else []
     if found.get("sub_cent"):
-        tables.append(nested(found["sub_cent"], "30,000 calls of $0.00004 on $1.00: 25,000 may run", "budget", _plain))
+        tables.append(
+            nested(
+                found["sub_cent"],
+                "30,000 calls of $0.00004 on $1.00: 25,000 may run; rivals are stopped after a while",
+                "budget",
+                _plain,
+            )
+        )
     if found.get("speed_alone_us"):
         rows = {
             f"{name}: {step}": row for name, steps in found["speed_alone_us"].items() for step, row in steps.items()
@@ -60,7 +67,8 @@ def budgets(found: dict[str, Any]) -> Section:
 def _when(name: str, at: dict[str, Any]) -> str:
     """When a section was measured, and beside how many other processes."""
     load = f", load {at['load'][0]}" if at["load"] else ""
-    return f"{name} {at['date'][:10]}{load}"
+    without = f", without {at['without']}" if "without" in at else ""
+    return f"{name} {at['date'][:10]}{load}{without}"
 
 
 def _races(found: dict[str, list[dict[str, Any]]]) -> Table:
