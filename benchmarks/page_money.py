@@ -67,8 +67,8 @@ def budgets(found: dict[str, Any]) -> Section:
 def _when(name: str, at: dict[str, Any]) -> str:
     """When a section was measured, and beside how many other processes."""
     load = f", load {at['load'][0]}" if at["load"] else ""
-    without = f", without {at['without']}" if "without" in at else ""
-    return f"{name} {at['date'][:10]}{load}{without}"
+    note = f" ({at['note']})" if "note" in at else ""
+    return f"{name} {at['date'][:10]}{load}{note}"
 
 
 def _races(found: dict[str, list[dict[str, Any]]]) -> Table:
