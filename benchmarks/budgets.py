@@ -248,7 +248,7 @@ def measured(options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
             "sub_cent": lambda: sub_cents(places, python, options.rival_seconds, is_quick=is_quick),
             "speed_alone_us": lambda: speeds(places, folder, *((100, 2) if is_quick else (200, 8))),
             "contention": lambda: contentions(places, 0.5 if is_quick else 3.0),
-            "guarded_added_us": lambda: guarded(4 if is_quick else 15),
+            "guarded_added_us": lambda: guarded(2 if is_quick else 15),
         }
         for section in options.only:
             yield section, work[section]()

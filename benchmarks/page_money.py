@@ -117,6 +117,9 @@ def prompt_caching(found: dict[str, Any]) -> Section:
     return Section(f"{found['about']}. Left alone, a call to Claude caches nothing.", tables, bars)
 
 
+_CRASHED = {"paid_again": "paid again", "lost": "lost"}
+
+
 def batch_jobs(found: dict[str, Any]) -> Section:
     """Jobs that are killed."""
     rows = []
@@ -126,11 +129,8 @@ def batch_jobs(found: dict[str, Any]) -> Section:
         else:
             rows.append([name, one.get("not_run") or one.get("undisturbed"), "-", "-", "-"])
     tables = [Table("", ["by", "kills", "ended with each item paid once", "items paid again", "items lost"], rows)]
-    scale, ours = found.get("scale"), found["crashes"]["costguard"]
-    bars = [
-        at_most("items of ours paid again", 0, ours["paid_again"], ""),
-        at_most("items of ours lost", 0, ours["lost"], ""),
-    ]
+    scale, ours = found.get("scale"), found["crashes"].get("costguard", {})
+    bars = [at_most(f"items of ours {what}", 0, ours[name], "") for name, what in _CRASHED.items() if name in ours]
     if scale:
         seconds = ", ".join(f"{name} {scale[f'{name}_s']} s" for name in ("submit", "wait", "collect"))
         said = [
