@@ -131,7 +131,7 @@ def gpu_hour(usd_per_gpu_hour: Dollars, *, gpus: int = 1, usd_per_call: Dollars 
     """
     if gpus < 1:
         msg = f"gpus={gpus} serve nothing: give the number of GPUs of the machine, 1 or more"
-        raise PriceFormatError(msg)
+        raise PriceFormatError(msg, path="gpus")
     hourly = dollars(usd_per_gpu_hour, "usd_per_gpu_hour") * gpus
     return GpuHourCard(
         pico_usd_per_hour=_pico(hourly, "usd_per_gpu_hour"),

@@ -251,8 +251,8 @@ def card_of(
 
 
 def _places(price: Decimal) -> int:
-    exponent = price.as_tuple().exponent
-    return -exponent if isinstance(exponent, int) and exponent < 0 else 0
+    """Its decimal places; below zero where it ends in zeros before the point."""
+    return -int(price.as_tuple().exponent)
 
 
 def _scaled(usd_per_mtok: tuple[Decimal | None, ...], scale: int) -> Rates:

@@ -218,3 +218,54 @@ def test_digests_are_made_with_the_key_of_the_store_which_is_asked_for_once() ->
     maker = LineMaker(PriceBook(), digest_key=key)
     assert [finished(maker=maker).prompt_digest for _ in range(2)] == [digest(b"a prompt", b"k" * 32)] * 2
     assert len(asked) == 1
+
+
+# -- prices ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_discount_lowers_what_is_owed_and_leaves_the_list_price_beside_it() -> None:
+    """Without the list price nobody sees what the agreement is worth."""
+    entry = finished(maker=LineMaker(PriceBook(discount="0.25")))
+    assert (entry.billed_nano, entry.list_nano) == (5_625_000, 7_500_000)
+
+
+def test_a_cost_reported_for_a_cached_answer_is_not_owed() -> None:
+    """A replayed answer repeats what the provider said of the first one."""
+    entry = finished(Outcome("cached", USAGE, reported_usd=Decimal(1)))
+    assert (entry.billed_nano, entry.reported_nano, entry.avoided_nano) == (0, None, 7_500_000)
+
+
+def test_a_call_that_was_only_made_for_a_technique_costs_that_technique() -> None:
+    """A judge's call is the cascade's; a technique nobody knows has no step to be booked under."""
+    own = {tags.BASELINE_MODEL: ""}
+    cascade = finished(metadata={**own, tags.TECHNIQUE: ["mine", "cascade"]}).savings
+    assert cascade is not None
+    assert (cascade.cascade, cascade.total) == (-7_500_000, -7_500_000)
+    assert finished(metadata={**own, tags.TECHNIQUE: "mine"}).savings is None
+
+
+def test_what_earlier_legs_have_booked_is_left_out_of_the_baseline() -> None:
+    """Two legs of a cascade answer once, and are compared once."""
+    entry = finished(metadata={tags.BASELINE_MODEL: "gpt-4o-mini", tags.BASELINE_BOOKED: 400_000})
+    assert (entry.baseline_nano, entry.baseline_model) == (50_000, None)
+    cached = finished(Outcome("cached", USAGE), metadata={tags.BASELINE_BOOKED: 400_000})
+    assert cached.baseline_nano == -400_000
+
+
+def test_prices_are_those_of_the_region_and_of_the_moment_of_the_call() -> None:
+    """Asked at another moment, a repricing would find a difference where there is none."""
+    asked: list[dict[str, Any]] = []
+
+    class Asking(PriceBook):
+        """Notes what it is asked."""
+
+        def price(self, usage: Any, **question: Any) -> Any:
+            asked.append(question)
+            return super().price(usage, **question)
+
+    maker = LineMaker(Asking(), baseline_model="gpt-4o-mini")
+    finished(maker=maker, region="eu", metadata={tags.BATCH: True})
+    assert {question["at"] for question in asked} == {5.0}
+    own = [question for question in asked if question["model"] == "gpt-4o"]
+    assert {question["region"] for question in own} == {"eu"}
+    assert {question["provider"] for question in own} == {"openai"}
