@@ -58,9 +58,9 @@ def test_the_rule_of_flatness_finds_every_kind_of_leak() -> None:
         "rss_mib": [100 + 4 * number for number in range(8)],
         "objects": [100_000 + 1000 * number for number in range(8)],
         "traced_mib": list(range(8)),
-        "threads": [3 + number for number in range(8)],
-        "files": [20 + number for number in range(8)],
-        "connections": [2 + number for number in range(8)],
+        "threads": [3 + 2 * number for number in range(8)],
+        "files": [20 + 2 * number for number in range(8)],
+        "connections": [2 + 2 * number for number in range(8)],
     }
     for leaking, values in leaks.items():
         measures = [still(**made, **{leaking: value}) for made, value in zip(calls_made, values, strict=True)]
