@@ -20,13 +20,19 @@ def overhead(found: dict[str, Any]) -> Section:
     rows = {who: {case: cases[case][who]["cpu_us"] for case in cases} for who in cases["invoke"]}
     ours, core = rows[f"{OURS}, memory"], rows[CORE]
     hooks = found["configure_hooks"]
+    measured = f" ({found['import']['date'][:10]})" if "date" in found["import"] else ""
     return Section(
         "Microseconds of CPU per call that a callback adds to a chat model that answers at once, with usage; the first "
         "row is the call itself. A stream has 51 chunks.",
         [nested(rows, "", "callback")],
         [
             *(at_most(f"{case}, no more than LangChain's own handler", core[case], ours[case], "us") for case in ours),
-            at_most("importing the main names, over langchain_core", IMPORT_BAR_MS, found["import"]["added_ms"], "ms"),
+            at_most(
+                f"importing the main names, over langchain_core{measured}",
+                IMPORT_BAR_MS,
+                found["import"]["added_ms"],
+                "ms",
+            ),
             at_most(
                 f"hooks that {hooks['uses']:,} uses leave behind", 0, hooks["hooks_after"] - hooks["hooks_before"], ""
             ),
