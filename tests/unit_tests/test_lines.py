@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from langchain_costguard import PriceBook, TokenUsage, tags
+from langchain_costguard import PriceBook, TokenUsage, per_call, tags
 from langchain_costguard.recorder import Outcome, StartedCall
 from langchain_costguard.recorder.lines import MAX_PREFIX_DIGESTS, MEMORY_KEY, PREFIX_BLOCK_BYTES, LineMaker
 
@@ -264,8 +264,25 @@ def test_prices_are_those_of_the_region_and_of_the_moment_of_the_call() -> None:
             return super().price(usage, **question)
 
     maker = LineMaker(Asking(), baseline_model="gpt-4o-mini")
-    finished(maker=maker, region="eu", metadata={tags.BATCH: True})
+    finished(Outcome("ok", USAGE._replace(cache_read=10)), maker=maker, region="eu", metadata={tags.BATCH: True})
     assert {question["at"] for question in asked} == {5.0}
     own = [question for question in asked if question["model"] == "gpt-4o"]
     assert {question["region"] for question in own} == {"eu"}
     assert {question["provider"] for question in own} == {"openai"}
+
+
+def test_a_cached_answer_without_usage_avoided_what_nobody_knows_even_at_a_price_per_call() -> None:
+    """A provider's own cache may charge a call; how many a replay stands for is not known."""
+    entry = finished(Outcome("cached"), maker=LineMaker(PriceBook({"gpt-4o": per_call("0.01")})))
+    assert (entry.billed_nano, entry.avoided_nano, entry.savings) == (0, None, None)
+
+
+@pytest.mark.parametrize(
+    ("bucket", "nano"), [("cache_read", 2_700_000), ("cache_write_5m", -750_000), ("cache_write_1h", -3_000_000)]
+)
+def test_caching_a_prompt_saves_its_discount_and_costs_its_fee(bucket: str, nano: int) -> None:
+    """By hand, for a thousand tokens at 3 dollars a million: read at a tenth, written at five quarters or double."""
+    outcome = Outcome("ok", TokenUsage(**{bucket: 1000}))
+    entry = finished(outcome, provider="anthropic", request_model="claude-sonnet-4-5")
+    assert entry.savings is not None
+    assert (entry.savings.prompt_caching, entry.savings.total) == (nano, nano)

@@ -341,3 +341,39 @@ def test_only_a_cost_of_nothing_marks_a_replayed_answer(cost: float | None, *, r
     """A cost that is there is owed; without one the call is like any other."""
     assert is_replayed({"total_cost": cost}) is replayed
     assert is_replayed({}) is False
+
+
+@pytest.mark.parametrize(
+    ("usage", "buckets"),
+    [
+        (langchain(5, 3, output={"reasoning": 1}), (5, 0, 0, 0, 0, 2, 1, 0)),
+        (langchain(5, 3, input={"cache_read": 2}), (3, 2, 0, 0, 0, 3, 0, 0)),
+        (langchain(9, 3, input={"cache_creation": 4, "ephemeral_1h_input_tokens": 1}), (5, 0, 3, 1, 0, 3, 0, 0)),
+        (langchain(5, 3), (5, 0, 0, 0, 0, 3, 0, 0)),
+        ({"input_tokens": 5, "output_tokens": 3}, None),
+        (langchain(5, 3, output={"reasoning": 4}), None),
+        (langchain(5, 3, input={"cache_read": 6}), None),
+        (langchain(5, 3, input={"cache_read": -1}), None),
+        (langchain(5, 3, input={"new": 1}), None),
+        (langchain(5, 3, input={"new": 0}), (5, 0, 0, 0, 0, 3, 0, 0)),
+        (langchain(5, 3, 10, output={"reasoning": 2}), None),
+    ],
+)
+def test_the_short_way_reads_only_what_is_as_documented(usage: dict[str, Any], buckets: tuple[int, ...] | None) -> None:
+    """Every call takes it: what it does not know goes the long way, where it is flagged."""
+    assert clean_counts(usage) == buckets
+
+
+def test_thinking_beside_the_output_is_found_under_a_tiers_name_as_well() -> None:
+    """The total tells: ten and five and three are eighteen."""
+    usage = TokenUsage.from_langchain(langchain(10, 5, 18, output={"flex_reasoning": 3}))
+    assert usage is not None
+    assert (usage.output_text, usage.reasoning) == (5, 3)
+
+
+def test_what_geminis_tools_brought_is_input() -> None:
+    """It is reported beside the prompt, and billed with it."""
+    told = {"prompt_token_count": 10, "tool_use_prompt_token_count": 4, "candidates_token_count": 2}
+    usage = TokenUsage.from_provider(told)
+    assert usage is not None
+    assert (usage.input_tokens, usage.output_tokens) == (14, 2)

@@ -140,3 +140,17 @@ def test_an_error_met_while_another_was_handled_says_nothing_of_that_one() -> No
     error.__context__ = failure("2")
     assert retries_taken(error) is None
     assert retries_taken(httpx.ReadTimeout("no request was noted")) is None
+
+
+@pytest.mark.parametrize(
+    ("timeout", "seconds"), [((1.0, 2.0, 3.0, 4.0), 2.0), ((7.0,), 7.0), ([], math.inf), ({"lc": 1}, 0.0), (0, 0.0)]
+)
+def test_of_several_timeouts_the_one_for_reading_counts(timeout: Any, seconds: float) -> None:
+    """The clients take them in the order of connecting, reading, writing, waiting."""
+    assert attempts_of({"timeout": timeout}, {"id": ["ChatOpenAI"], "kwargs": {}}) == (3, seconds)
+
+
+def test_a_client_without_a_path_is_known_by_its_name() -> None:
+    """Some integrations show only that."""
+    assert attempts_of({}, {"name": "ChatOpenAI"}) == (3, 600.0)
+    assert attempts_of({}, {"id": [], "name": None}) == (1, None)

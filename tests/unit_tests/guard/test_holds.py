@@ -96,3 +96,19 @@ def test_a_cost_of_nothing_is_believed_only_of_what_has_a_price_of_nothing() -> 
     most = BOUND.answered(20)
     assert most is not None
     assert charged(entry=denied, **unknown) == most[0]
+
+
+def test_a_budget_of_calls_counts_those_that_are_billed() -> None:
+    """A refused request is no call."""
+    calls = Budget(calls=9)
+    bound = BOUND._replace(tokens=1)
+    assert charged(bound, calls, entry={"calls": 2}) == 2
+    assert charged(bound, calls, entry={"calls": 2}, is_unbilled=True) == 0
+
+
+def test_an_estimate_of_what_nobody_counted_is_nothing() -> None:
+    """A budget that estimates charges what the line says, and the line says nothing."""
+    assert charged(budget=Budget(tokens=10**6, on_unknown="estimate")) == 0
+    assert charged(budget=Budget(1, on_unknown="estimate")) == 0
+    known = {"usage": TokenUsage(uncached_input=5, output_text=10)}
+    assert charged(budget=Budget(tokens=10**6, on_unknown="estimate"), entry=known) == 15

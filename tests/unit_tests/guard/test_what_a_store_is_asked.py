@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
+from langchain_core.messages import HumanMessage
 
 from langchain_costguard import Budget, BudgetExceededError, InMemoryStore, PriceBook
 from langchain_costguard.budgets.facts import CallFacts
 from langchain_costguard.exceptions import BudgetStoreError, StoreError
+from langchain_costguard.guard import admission
 from langchain_costguard.guard.admission import Candidate, admit, release
 from langchain_costguard.guard.bound import CallRequest, bound_call
 from langchain_costguard.guard.guard import BudgetGuard
@@ -185,3 +188,32 @@ def test_thinking_that_no_limit_covers_is_left_out_of_the_limit_that_fits() -> N
     assert limited.nano_usd is not None
     assert longer.nano_usd is not None
     assert limited.nano_usd <= bound.nano_usd // 2 < longer.nano_usd
+
+
+def test_all_the_money_there_is_needs_no_shorter_answer() -> None:
+    """A limit that equals the one in force is no advice."""
+    bound = bound_call(REQUEST, PRICES)
+    assert bound.nano_usd is not None
+    assert bound.output_that_fits(bound.nano_usd) is None
+    assert bound.output_that_fits(bound.nano_usd - 2_000) == 999
+    assert bound.output_that_fits(0) is None
+
+
+def test_two_stores_on_one_file_are_one_place_and_two_in_memory_are_two() -> None:
+    """Two handlers that opened the same file share its budgets."""
+    first, second = (SimpleNamespace(location="costs.db", is_durable=True) for _ in range(2))
+    assert admission._place(first) == admission._place(second)  # type: ignore[arg-type]  # what it asks is there
+    assert admission._place(Noting()) != admission._place(Noting())
+
+
+def test_a_prompt_is_tokenized_where_its_bytes_do_not_fit() -> None:
+    """A byte for a token is safe and three times too much."""
+    request = CallRequest("chat", [HumanMessage("hello " * 1000)], {"max_tokens": 10}, None, "gpt-4o", "openai")
+    wide, tight = (bound_call(request, PRICES, tight=tight).tokens for tight in (False, True))
+    assert wide is not None
+    assert tight is not None
+    assert tight < wide
+    (hold,) = ask(guard(Noting(), Budget(tokens=tight)), request=request)
+    assert [claim.amount for claim in hold.claims] == [tight]
+    with pytest.raises(BudgetExceededError):
+        ask(guard(Noting(), Budget(tokens=tight - 1)), request=request)

@@ -69,3 +69,13 @@ def test_prices_finer_and_coarser_than_a_million_tokens_are_exact() -> None:
     fine = card_of((Decimal("0.00000001"),) * 8, source=SOURCE)
     assert (fine.scale, fine.rates[0]) == (14, 1)
     assert card_of((Decimal(1),) * 8, source=SOURCE, usd_per_call=Decimal("1E-13")).scale == 13
+
+
+def test_calls_alone_are_charged_in_pico_dollars_whatever_the_scale() -> None:
+    """Thirty calls at a tenth of a pico-dollar are three; where tokens cost, unknown tokens have no cost."""
+    card = card_of((Decimal(0),) * 8, source=SOURCE, usd_per_call=Decimal("1E-13"))
+    cost = card.cost(None, calls=30)
+    assert cost is not None
+    assert cost.pico_usd == 3
+    assert card_of((Decimal(1),) * 8, source=SOURCE, usd_per_call=Decimal(1)).cost(None) is None
+    assert card_of((None, *[Decimal(0)] * 7), source=SOURCE, usd_per_call=Decimal(1)).cost(None) is None

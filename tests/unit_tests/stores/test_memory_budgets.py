@@ -217,3 +217,22 @@ def test_a_child_begins_with_what_was_spent_and_without_its_parents_reservations
     assert os.waitstatus_to_exitcode(status) == 0
     assert held(store) == (30, 60)
     assert store.settle(Settlement(open_call.id, (Charge(open_call.claims[0], 60),))).is_applied
+
+
+def test_a_counter_that_is_of_no_run_can_be_forgotten_as_well() -> None:
+    """Whoever asks need not know what kind of counter it is."""
+    store = InMemoryStore()
+    spend(store, make_claim(5))
+    assert store.forget("usd/day") is True
+    assert store.counters() == []
+
+
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="this system has no clock that runs while it sleeps")
+def test_the_clock_goes_on_while_the_machine_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A window that ended in the night has ended."""
+    boot = {"ns": 5_000_000_000}
+    monkeypatch.setattr(time, "clock_gettime_ns", lambda _: boot["ns"])
+    clock = steady_clock()
+    before = clock()
+    boot["ns"] += 7_000_000_000
+    assert clock() - before == 7_000_000

@@ -8,7 +8,8 @@ import pytest
 
 from langchain_costguard.budgets.claims import OVERRUN_NOTE, Charge, Claim, Settlement
 from langchain_costguard.exceptions import StoreError
-from langchain_costguard.stores.sql_budgets_admission import Asked, admitting
+from langchain_costguard.stores.owners import Owner
+from langchain_costguard.stores.sql_budgets_admission import Asked, admitting, gone
 from langchain_costguard.stores.sql_budgets_counters import Counters
 from langchain_costguard.stores.sql_budgets_ends import charging, expiring, settling
 from langchain_costguard.stores.sql_budgets_statements import Statement, budget_statements_for
@@ -239,3 +240,32 @@ def test_the_largest_figure_that_a_database_holds_is_written() -> None:
     counters = Counters([make_claim()], SQL)
     counters.slot(make_claim()).add(spent=2**63 - 1)
     assert counters.writes()[0].row[4] == 2**63 - 1
+
+
+def test_figures_add_up_within_a_step() -> None:
+    """Two charges that each fit may not fit together."""
+    counters = Counters([make_claim()], SQL)
+    for _ in range(2):
+        counters.slot(make_claim()).add(overrun=2**62)
+    with pytest.raises(StoreError, match="give smaller amounts"):
+        counters.writes()
+
+
+def test_only_an_extension_asks_for_what_is_still_open() -> None:
+    """A reservation that is repeated finds the one that was settled since, and must not hold again."""
+    asked = (ask_for(make_claim()), ask_for(make_claim(), extends=True))
+    assert [(step.reads[0], step.is_repeatable) for step in asked] == [
+        (Statement(SQL.is_reserved, ("call",)), True),
+        (Statement(SQL.is_open, ("call",)), False),
+    ]
+    with pytest.raises(LookupError, match="reserve anew"):
+        decide(asked[1], [], [], [])
+    again = decide(ask_for(make_claim(), opening=(Statement("the opening"),)), [(1,)], [row(90)], [])
+    assert (again.result.is_admitted, list(again.writes)) == (True, [Statement("the opening")])
+
+
+def test_a_process_on_another_machine_is_gone_when_its_lease_is_over() -> None:
+    """Nobody here can see whether it lives; while its lease runs, what it holds is held."""
+    rows = [("another-machine", 1, "then", 500)]
+    assert gone(rows, 499) == []
+    assert gone(rows, 500) == [(Owner("another-machine", 1, "then"), 500)]
