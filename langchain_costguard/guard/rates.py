@@ -211,12 +211,11 @@ def _card_behind(cost: Cost | None) -> RateCard | None:
 
 
 def _dearest(cards: list[RateCard], billing: Billing, paid: tuple[int, int], now: float) -> DearestRates:
-    missing = {BUCKETS[position] for card in cards for position in (_UNCACHED,) if position in card.unpriced}
-    if missing:
-        problem = f"the price of {billing.model} says nothing about {' and '.join(sorted(missing))}"
+    if any(_UNCACHED in card.unpriced for card in cards):
+        problem = f"the price of {billing.model} says nothing about {BUCKETS[_UNCACHED]}"
         return DearestRates(now, _next_day(now), problem=problem)
     scale = max(card.scale for card in cards)
-    until = min((card.valid_until for card in cards), default=now)
+    until = min(card.valid_until for card in cards)
     standard = cards[0]
     up = 10 ** (scale - standard.scale)
     return DearestRates(
