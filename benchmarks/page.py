@@ -43,10 +43,15 @@ SECTIONS: Final[dict[str, tuple[str, Callable[[dict[str, Any]], Section]]]] = {
 TITLES: Final = {name: title for name, (title, _) in SECTIONS.items()}
 _HEAD: Final = """# Benchmarks
 
-`make bench` runs all of them and writes this page; `make bench ARGS=--quick` runs less of each, in minutes, and leaves
-this page alone. `python benchmarks/run.py --only NAME` runs one. Rivals run beside this package, in the same run, in an
-environment that `python benchmarks/rivals.py` makes; one that could not be run is said to be absent. All figures are
-from the files in `benchmarks/results`; a test holds the page against them.
+```bash
+make bench                              # all of them, in hours; writes this page
+make bench ARGS=--quick                 # less of each, in minutes; leaves this page alone
+python benchmarks/run.py --only store   # one
+python benchmarks/rivals.py             # the environment of the other packages
+```
+
+Rivals run beside this package, in the same run; one that could not be run is said to be absent. All figures are from the
+files in `benchmarks/results`; a test holds the page against them.
 
 The machines are shared and small: compare the rows of a table with each other, and treat absolute times as an order of
 magnitude. The load beside a machine is that of one, five and fifteen minutes when the figures were written.
