@@ -286,3 +286,20 @@ def test_caching_a_prompt_saves_its_discount_and_costs_its_fee(bucket: str, nano
     entry = finished(outcome, provider="anthropic", request_model="claude-sonnet-4-5")
     assert entry.savings is not None
     assert (entry.savings.prompt_caching, entry.savings.total) == (nano, nano)
+
+
+def test_what_drafts_claimed_is_taken_back_where_they_claimed_it() -> None:
+    """A draft from a cache booked its saving; the escalation that threw it away must not leave it standing."""
+    metadata = {tags.TECHNIQUE: "cascade", tags.BASELINE_MODEL: "gpt-4o-mini"}
+    plain = finished(metadata=metadata).savings
+    served = finished(metadata={**metadata, tags.BASELINE_SERVED: {"semantic_cache": 30}}).savings
+    assert plain is not None
+    assert served == plain._replace(semantic_cache=-30, cascade=plain.cascade + 30)
+
+
+def test_a_cached_answer_saved_its_price_less_what_its_drafts_have_booked() -> None:
+    """The baseline of the answer was booked once already."""
+    metadata = {tags.TECHNIQUE: "cascade", tags.BASELINE_BOOKED: 400_000}
+    savings = finished(Outcome("cached", USAGE), metadata=metadata).savings
+    assert savings is not None
+    assert (savings.exact_cache, savings.cascade, savings.total) == (7_500_000, -400_000, 7_100_000)

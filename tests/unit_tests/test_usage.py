@@ -377,3 +377,31 @@ def test_what_geminis_tools_brought_is_input() -> None:
     usage = TokenUsage.from_provider(told)
     assert usage is not None
     assert (usage.input_tokens, usage.output_tokens) == (14, 2)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"input_tokens": 10, "output_tokens": 1, "input_tokens_details": {}},
+        {"prompt_tokens": 10, "completion_tokens": 1, "prompt_tokens_details": {}},
+    ],
+)
+def test_both_of_openais_interfaces_say_what_was_read_written_and_heard(told: dict[str, Any]) -> None:
+    """Left out, a write to the cache would be billed at the price of plain input."""
+    (details,) = (key for key in told if key.endswith("details"))
+    parts = {"cached_tokens": 2, "cache_write_tokens": 3, "audio_tokens": 1}
+    usage = TokenUsage.from_provider({**told, details: parts})
+    assert usage is not None
+    assert usage.counts == (4, 2, 3, 0, 1, 1, 0, 0)
+
+
+def test_langchains_details_are_believed_before_the_providers_own() -> None:
+    """A mapping that has both has its totals from LangChain: the cache is in them."""
+    told = {"input_tokens": 9, "output_tokens": 1, "cache_read_input_tokens": 4}
+    for details in ({"input_token_details": {"cache_read": 4}}, {"output_token_details": {"reasoning": 0}}):
+        usage = TokenUsage.from_provider({**told, **details})
+        assert usage is not None
+        assert usage.input_tokens == 9
+    bare = TokenUsage.from_provider(told)
+    assert bare is not None
+    assert bare.input_tokens == 13

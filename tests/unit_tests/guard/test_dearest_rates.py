@@ -202,3 +202,37 @@ def test_a_discount_lowers_the_rates_by_its_share() -> None:
     plain, less = (found(asked(), PriceBook(discount=discount)) for discount in (None, Decimal("0.1")))
     assert (plain.paid, less.paid) == ((1, 1), (9, 10))
     assert less.nano_usd(1000, 1000) * 10 == plain.nano_usd(1000, 1000) * 9
+
+
+def test_amounts_are_whole_however_large() -> None:
+    """A float would lose the last digits of them, and a reservation would be below the bill."""
+    third = DearestRates(0, 1, steps=(Step(-1, 1_000, 0),), paid=(1, 3))
+    assert third.nano_usd(3 * 10**20 + 1, 0) == 10**20 + 1
+    card = GpuHourCard(pico_usd_per_hour=3_600 * (10**20 + 1), source=PriceSource("s", "1", "p", "m"))
+    assert DearestRates(0, 1, hourly=card).hours_nano_usd(1000) == 10**20 + 1
+
+
+def test_every_question_names_the_tier_the_region_and_the_moment() -> None:
+    """Asked about another, the bound would be that of another call."""
+    asked_of: list[tuple[str, Any, Any, Any]] = []
+
+    class Asking(PriceBook):
+        """Notes what it is asked."""
+
+        def resolve(self, model: str, provider: str | None = None, **how: Any) -> Any:
+            asked_of.append(("resolve", how["service_tier"], how["region"], how["at"]))
+            return super().resolve(model, provider, **how)
+
+        def price(self, usage: Any, **how: Any) -> Any:
+            asked_of.append(("price", how["service_tier"], how["region"], how["at"]))
+            return super().price(usage, **how)
+
+        def why_unpriced(self, model: str, provider: str | None = None, **how: Any) -> str:
+            asked_of.append((f"why {model} {provider}", how["service_tier"], how["region"], how["at"]))
+            return super().why_unpriced(model, provider, **how)
+
+    found(asked("gpt-5", tiers=("priority",), region="eu"), Asking())
+    assert asked_of == [(verb, tier, "eu", NOON) for tier in (None, "priority") for verb in ("resolve", "price")]
+    asked_of.clear()
+    found(asked("nobody", "openai", region="eu"), Asking())
+    assert asked_of[-1] == ("why nobody openai", None, "eu", NOON)

@@ -195,3 +195,34 @@ def test_what_cannot_be_compared_by_content_is_read_anew_each_time() -> None:
     before = bound_beside(sent, "gpt-4o").tokens
     function["description"] = "a" * 1001
     assert bound_beside(sent, "gpt-4o").tokens == before + 1000
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        HumanMessage("hello"),
+        HumanMessage([{"type": "text", "text": "hello"}]),
+        SystemMessage("hello", name="ada"),
+        ToolMessage("hello", tool_call_id="call_1"),
+        answer("hello"),
+        answer("", tool_calls=[call(), call(call_id=None)]),
+        answer([{"type": "tool_use", "id": "call_1"}], tool_calls=[call()]),
+        answer("hello", additional_kwargs={"tool_calls": [{"id": "call_1"}]}, tool_calls=[call()]),
+    ],
+)
+def test_what_most_messages_are_takes_the_short_way_to_the_same_bound(message: Any) -> None:
+    """The long way reads every block and takes ten times as long; an agent has a hundred messages."""
+    short = prompts._bound_plainly([message], "gpt-4o")
+    assert short is not None
+    assert short >= AROUND + EACH
+    if not isinstance(message.content, list) or message.type == "human":
+        assert short == prompts._bound_contents([message], "gpt-4o", tight=False).tokens
+
+
+def test_a_picture_is_bounded_or_named() -> None:
+    """Its tokens do not stand in its address."""
+    url = {"type": "image_url", "image_url": {"url": "https://example.org/a.png", "detail": "low"}}
+    found = asked(HumanMessage([{"type": "text", "text": "abc"}, url]))
+    assert found.tokens > AROUND + EACH + 3 or found.named
+    unknown = bound_prompt(CallRequest("chat", [HumanMessage([url])], model="nobody-knows"), tight=False)
+    assert unknown.tokens > AROUND or unknown.named

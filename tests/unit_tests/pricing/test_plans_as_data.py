@@ -172,3 +172,9 @@ def test_usage_without_a_cost_counts_its_calls_as_unpriced() -> None:
     """A record of no calls is still one thing whose cost nobody knows."""
     bill = PayAsYouGo().bill([on(1, None, calls=3), on(2, None, calls=0), on(3)])
     assert bill.unpriced_calls == 4
+
+
+def test_usage_without_a_cost_is_covered_by_an_allowance_and_adds_nothing_to_the_list() -> None:
+    """Its calls are counted; what they would have cost is not known, and not a dollar."""
+    bill = Subscription(20, allowance=100, unit="calls").bill([on(1, None, calls=5), on(2, "1.5", calls=5)])
+    assert (bill.list_cost, bill.billed_cost, bill.unpriced_calls) == (Decimal("1.5"), Decimal(20), 0)

@@ -236,3 +236,9 @@ def test_the_clock_goes_on_while_the_machine_sleeps(monkeypatch: pytest.MonkeyPa
     before = clock()
     boot["ns"] += 7_000_000_000
     assert clock() - before == 7_000_000
+
+
+@pytest.mark.parametrize(("spent", "limit", "share"), [(2**62 - 1, 2**62, 999_999), (1, 3, 333_333), (5, 0, 1_000_000)])
+def test_a_share_is_rounded_down_exactly(spent: int, limit: int, share: int) -> None:
+    """A budget that is not quite used up is not used up."""
+    assert counters.spent_share(spent, limit) == share
