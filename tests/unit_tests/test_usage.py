@@ -350,6 +350,7 @@ def test_only_a_cost_of_nothing_marks_a_replayed_answer(cost: float | None, *, r
         (langchain(5, 3, input={"cache_read": 2}), (3, 2, 0, 0, 0, 3, 0, 0)),
         (langchain(9, 3, input={"cache_creation": 4, "ephemeral_1h_input_tokens": 1}), (5, 0, 3, 1, 0, 3, 0, 0)),
         (langchain(5, 3), (5, 0, 0, 0, 0, 3, 0, 0)),
+        (langchain(5, 3, input={"cache_read": 5}, output={"audio": 3}), (0, 5, 0, 0, 0, 0, 0, 3)),
         ({"input_tokens": 5, "output_tokens": 3}, None),
         (langchain(5, 3, output={"reasoning": 4}), None),
         (langchain(5, 3, input={"cache_read": 6}), None),

@@ -47,6 +47,7 @@ def test_a_budget_shows_the_shortest_call_that_makes_it(shown: str) -> None:
         (lambda: Budget(2, each=" "), "each=' ' is blank: give a metadata key, such as each='user'"),
         (lambda: Scope.provider(3), "provider"),  # type: ignore[arg-type]  # wrong on purpose
         (lambda: Scope.tag(3), "tag"),  # type: ignore[arg-type]  # wrong on purpose
+        (lambda: Budget(2, each="user", shares={"ada": "much"}), "shares='much' is no number"),
         (lambda: Budget(2, mode="firm"), "mode='firm' is not known: give mode='hard' or 'soft'"),  # type: ignore[arg-type]  # wrong
     ],
 )
@@ -86,3 +87,11 @@ def test_a_budget_that_no_call_can_meet_twice_has_a_counter_for_each_run() -> No
     facts: Any = CallFacts(root_run_id="r1", metadata={"user": "ada"})
     (claim,) = Budget(1, per="run", each="user").claims(facts, 5, NOON)
     assert claim.counter == f"{claim.budget}|user=ada|run=r1"
+
+
+@pytest.mark.parametrize("per", ["minute", "hour", "day", "week", "month"])
+def test_a_window_of_the_calendar_bears_its_time_zone(per: str) -> None:
+    """Days of two cities are two windows, and share no counter."""
+    assert Budget(1, per=per, tz="Europe/Zurich").key == f"usd/{per}@Europe/Zurich"
+    assert Budget(1, per=per).key == f"usd/{per}"
+    assert Budget(1, per="24h", tz="Europe/Zurich").key == "usd/24h"

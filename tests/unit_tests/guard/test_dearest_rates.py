@@ -13,7 +13,7 @@ from langchain_costguard.cost import Cost, PriceSource
 from langchain_costguard.guard import rates as module
 from langchain_costguard.guard.rates import Billing, DearestRates, Step, dearest_rates
 from langchain_costguard.pricing import gpu_hour, per_call, per_token
-from langchain_costguard.pricing.rates import GpuHourCard
+from langchain_costguard.pricing.rates import GpuHourCard, RateCard
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp()
 MIDNIGHT = datetime(2026, 11, 21, tzinfo=UTC).timestamp()
@@ -236,3 +236,17 @@ def test_every_question_names_the_tier_the_region_and_the_moment() -> None:
     asked_of.clear()
     found(asked("nobody", "openai", region="eu"), Asking())
     assert asked_of[-1] == ("why nobody openai", None, "eu", NOON)
+
+
+def test_steps_of_cards_with_different_scales_are_compared_in_one() -> None:
+    """Ten units of the finer card are one of the coarser."""
+    source = PriceSource("s", "1", "p", "m")
+    coarse = RateCard(rates=(7,) * 8, source=source, scale=12)  # type: ignore[arg-type]  # eight of them
+    fine = RateCard(rates=(69,) * 8, source=source, scale=13)  # type: ignore[arg-type]  # eight of them
+    assert module._dearest([coarse, fine], asked(), (1, 1), NOON).steps == (Step(-1, 70, 70),)
+    assert module._dearest([fine, coarse], asked(), (1, 1), NOON).standard == (69, 69)
+
+
+def test_what_costs_nothing_at_all_pays_for_no_output() -> None:
+    """With everything off there is no price to divide by."""
+    assert DearestRates(0, 1, steps=(Step(-1, 0, 1),), paid=(0, 1)).output_for(5, 0) == 0

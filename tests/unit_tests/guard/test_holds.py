@@ -112,3 +112,9 @@ def test_an_estimate_of_what_nobody_counted_is_nothing() -> None:
     assert charged(budget=Budget(1, on_unknown="estimate")) == 0
     known = {"usage": TokenUsage(uncached_input=5, output_text=10)}
     assert charged(budget=Budget(tokens=10**6, on_unknown="estimate"), entry=known) == 15
+
+
+def test_a_free_model_whose_usage_was_not_reported_is_still_free() -> None:
+    """A cost of nothing at a price of nothing is no denial."""
+    free = {**ANSWER, "billed_nano": 0, "reported_nano": 0, "list_nano": 0}
+    assert charged(entry=free, **{**ANSWERED, "is_reported": False, "output_bytes": 20}) == 0

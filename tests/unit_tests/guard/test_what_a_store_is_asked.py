@@ -217,3 +217,34 @@ def test_a_prompt_is_tokenized_where_its_bytes_do_not_fit() -> None:
     assert [claim.amount for claim in hold.claims] == [tight]
     with pytest.raises(BudgetExceededError):
         ask(guard(Noting(), Budget(tokens=tight - 1)), request=request)
+
+
+def test_soft_budgets_that_contradict_are_counted_each_time() -> None:
+    """Only the first one watches, and somebody should know how often."""
+    store = Noting()
+    first = guard(store, Budget(1, mode="soft", name="b"))
+    other = guard(store, Budget(tokens=5, mode="soft", name="b"))
+    for _ in range(2):
+        (hold,) = ask(first, other)
+        assert [claim.unit for claim in hold.claims] == ["usd"]
+    assert (first.unchecked, other.unchecked) == (0, 2)
+
+
+def test_an_answer_shows_what_is_billed_only_where_one_is_made_and_nothing_is_thought() -> None:
+    """By its length an answer is charged whose usage nobody reported."""
+    base = CallRequest("chat", [], {"max_tokens": 100}, None, "gpt-4o", "openai")
+    assert bound_call(base, PRICES).answered(10) is not None
+    assert bound_call(base._replace(params={"max_tokens": 100, "n": 2}), PRICES).answered(10) is None
+    assert bound_call(base._replace(params={"max_tokens": 100, "audio": {"voice": "a"}}), PRICES).answered(10) is None
+    assert bound_call(base._replace(model="gpt-5"), PRICES).answered(10) is None
+    embedded = CallRequest("embedding", "abc", {}, None, "text-embedding-3-small", "openai")
+    assert bound_call(embedded, PRICES).answered(0) is not None
+
+
+def test_only_a_model_that_speaks_is_bounded_at_the_rate_of_speech() -> None:
+    """A token of speech costs several of text."""
+    dear = per_token(1, 2, audio_output_usd_per_mtok=9)
+    book = PriceBook({"mine": dear, "mine-audio": dear})
+    text, speech = (bound_call(REQUEST._replace(model=model), book) for model in ("mine", "mine-audio"))
+    assert text.nano_usd is not None
+    assert speech.nano_usd == text.nano_usd + 1000 * 7_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from langchain_costguard.cost import CostLine, PriceSource
+from langchain_costguard.pricing import per_token
 from langchain_costguard.pricing.compiling import Span, Tiered, compile_card
 from langchain_costguard.pricing.rates import card_of
 from langchain_costguard.usage import TokenUsage
@@ -79,3 +80,19 @@ def test_calls_alone_are_charged_in_pico_dollars_whatever_the_scale() -> None:
     assert cost.pico_usd == 3
     assert card_of((Decimal(1),) * 8, source=SOURCE, usd_per_call=Decimal(1)).cost(None) is None
     assert card_of((None, *[Decimal(0)] * 7), source=SOURCE, usd_per_call=Decimal(1)).cost(None) is None
+
+
+def test_thinking_costs_as_much_as_output_unless_it_has_a_price_of_its_own() -> None:
+    """Most lists do not name it."""
+    assert per_token(1, 2).rates[6] == 2_000_000
+    assert per_token(1, 2, reasoning_usd_per_mtok=3).rates[6] == 3_000_000
+
+
+def test_the_breakdown_takes_the_step_that_the_cost_took() -> None:
+    """Output does not count towards a threshold of input."""
+    card = compile_card(STEPPED, source=SOURCE, span=Span())
+    for given in (100, 101):
+        cost = card.cost(TokenUsage(uncached_input=given, output_text=50))
+        assert cost is not None
+        assert cost.total == sum(line.amount for line in cost.breakdown)
+        assert cost.breakdown[0].usd_per_unit == Decimal("0.000001") * (given - 99)

@@ -269,3 +269,17 @@ def test_a_process_on_another_machine_is_gone_when_its_lease_is_over() -> None:
     rows = [("another-machine", 1, "then", 500)]
     assert gone(rows, 499) == []
     assert gone(rows, 500) == [(Owner("another-machine", 1, "then"), 500)]
+
+
+def test_what_was_told_is_written_only_where_something_was() -> None:
+    """Written each time, two steps at once would forget what the other had told."""
+    plain, told = (decide(ask_for(make_claim(amount)), [], [row(50)], []) for amount in (10, 90))
+    assert [outcome.writes[0].sql for outcome in (plain, told)] == [SQL.add, SQL.add_told]
+
+
+def test_every_step_names_the_counters_that_it_locks_in_their_order() -> None:
+    """A counter that is not locked is one that two processes spend at once."""
+    claims = (make_claim(1, "b"), make_claim(1, "a"))
+    charges = tuple(Charge(claim, 1) for claim in claims)
+    steps = (ask_for(*claims), settling(Settlement("call", charges), SQL), charging(charges, SQL))
+    assert [step.locks for step in (*steps, expiring(claims, QUESTION, SQL))] == [["a", "b"]] * 4
