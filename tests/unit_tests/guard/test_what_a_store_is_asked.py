@@ -203,7 +203,8 @@ def test_two_stores_on_one_file_are_one_place_and_two_in_memory_are_two() -> Non
     """Two handlers that opened the same file share its budgets."""
     first, second = (SimpleNamespace(location="costs.db", is_durable=True) for _ in range(2))
     assert admission._place(first) == admission._place(second)  # type: ignore[arg-type]  # what it asks is there
-    assert admission._place(Noting()) != admission._place(Noting())
+    one, other = Noting(), Noting()
+    assert admission._place(one) != admission._place(other)
 
 
 def test_a_prompt_is_tokenized_where_its_bytes_do_not_fit() -> None:
