@@ -18,9 +18,7 @@ import fnmatch
 import hashlib
 import json
 import os
-import random
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -35,7 +33,7 @@ ROOT: Final = Path(__file__).parents[2]
 HERE: Final = Path(__file__).parent
 EQUIVALENT: Final = "equivalent"
 _COPIED: Final = ("langchain_costguard", "tests", "scripts", "demo", "docs", "pyproject.toml", "README.md")
-_IGNORED: Final = shutil.ignore_patterns("__pycache__", ".hypothesis")
+_IGNORED: Final = {"__pycache__", ".hypothesis"}
 _ENTRY: Final = re.compile(r"^### `(?P<file>[^`]+)` `(?P<function>[^`]+)`$|^\+(?P<line>.*)$", re.MULTILINE)
 _Z_95: Final = 1.96
 
@@ -69,6 +67,10 @@ class Mutant:
         lines = difflib.unified_diff(self.original.splitlines(), self.mutated.splitlines(), n=0, lineterm="")
         return [line for line in lines if line[:3] not in {"---", "+++"} and not line.startswith("@@")]
 
+    def draw(self, seed: int) -> str:
+        """Its place in a random order, which stays as it is when other functions change."""
+        return hashlib.sha256(f"{seed} {self.name}".encode()).hexdigest()
+
     @property
     def place(self) -> tuple[str, str, str]:
         """Where `equivalent.md` lists it: its file, its function and its changed lines."""
@@ -79,14 +81,14 @@ def main() -> int:
     """Make, try and count the mutants."""
     arguments = _arguments()
     work: Path = arguments.work
-    mutants = _make(work)
+    mutants = _make(work, is_read_only=arguments.report)
     chosen = [
         mutant
         for mutant in mutants
         if not arguments.names or any(fnmatch.fnmatch(mutant.name, pattern) for pattern in arguments.names)
     ]
     if arguments.sample and arguments.sample < len(chosen):
-        chosen = random.Random(arguments.seed).sample(chosen, arguments.sample)
+        chosen = sorted(chosen, key=lambda mutant: mutant.draw(arguments.seed))[: arguments.sample]
     _try(work, chosen, arguments)
     status = _statuses(work, chosen)
     if arguments.show:
@@ -112,31 +114,39 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _make(work: Path) -> list[Mutant]:
+def _make(work: Path, *, is_read_only: bool) -> list[Mutant]:
     """A copy of the tree whose functions are mutated; files that did not change are not mutated again."""
     made = work / "made.json"
     known = json.loads(made.read_text()) if made.exists() else {}
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mutmut"]
-    tree = work / "tree"
     mutated: dict[str, tuple[str, str]] = {}
     for pattern in settings["only_mutate"]:
         for path in sorted(ROOT.glob(pattern)):
             name = path.relative_to(ROOT).as_posix()
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             mutated[name] = known[name] if known.get(name, [""])[0] == digest else (digest, _mutate(path))
-    if tree.exists():
-        shutil.rmtree(tree)
-    tree.mkdir(parents=True)
-    for name in _COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, tree / name, ignore=_IGNORED)
-        elif source.exists():
-            shutil.copy(source, tree / name)
-    for name, (_, code) in mutated.items():
-        (tree / name).write_text(code)
-    made.write_text(json.dumps(mutated))
+    if not is_read_only:
+        _copy(work / "tree", {name: code for name, (_, code) in mutated.items()})
+        made.write_text(json.dumps(mutated))
     return [mutant for name, (_, code) in mutated.items() for mutant in _read(name, code)]
+
+
+def _copy(tree: Path, mutated: dict[str, str]) -> None:
+    """Bring the copy up to date; what is the same stays, so that it stays compiled."""
+    wanted: set[Path] = set()
+    for place in _COPIED:
+        for path in (ROOT / place).rglob("*") if (ROOT / place).is_dir() else [ROOT / place]:
+            if path.is_file() and not _IGNORED & set(path.parts):
+                name = path.relative_to(ROOT)
+                content = mutated[name.as_posix()].encode() if name.as_posix() in mutated else path.read_bytes()
+                copy = tree / name
+                wanted.add(copy)
+                if not copy.exists() or copy.read_bytes() != content:
+                    copy.parent.mkdir(parents=True, exist_ok=True)
+                    copy.write_bytes(content)
+    for copy in tree.rglob("*"):
+        if copy.is_file() and copy not in wanted and "__pycache__" not in copy.parts:
+            copy.unlink()
 
 
 def _mutate(path: Path) -> str:
@@ -182,7 +192,8 @@ def _try(work: Path, mutants: list[Mutant], arguments: argparse.Namespace) -> No
     }
     (work / "plan.json").write_text(json.dumps(plan))
     print(f"trying {len(left)} mutants with {arguments.workers} processes ...", flush=True)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "forked", "-p", "no:cacheprovider", "--capture=sys"]
+    quick = ["-q", "-p", "no:cacheprovider", "--capture=sys", "--assert=plain", "--tb=native"]
+    command = [sys.executable, "-m", "pytest", "-p", "forked", *quick]
     selection = [*settings["pytest_add_cli_args_test_selection"], *settings["pytest_add_cli_args"]]
     environment = {**os.environ, "MUTATION_PLAN": str(work / "plan.json"), "PYTHONPATH": str(HERE)}
     run = subprocess.run([*command, *selection], cwd=work / "tree", env=environment, check=False)
