@@ -238,6 +238,7 @@ def test_a_cost_reported_for_a_cached_answer_is_not_owed() -> None:
 def test_a_call_that_was_only_made_for_a_technique_costs_that_technique() -> None:
     """A judge's call is the cascade's; a technique nobody knows has no step to be booked under."""
     own = {tags.BASELINE_MODEL: ""}
+    assert (finished(metadata=own).baseline_nano, finished(metadata=own).baseline_model) == (0, "")
     cascade = finished(metadata={**own, tags.TECHNIQUE: ["mine", "cascade"]}).savings
     assert cascade is not None
     assert (cascade.cascade, cascade.total) == (-7_500_000, -7_500_000)

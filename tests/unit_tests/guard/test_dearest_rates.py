@@ -245,6 +245,9 @@ def test_steps_of_cards_with_different_scales_are_compared_in_one() -> None:
     fine = RateCard(rates=(69,) * 8, source=source, scale=13)  # type: ignore[arg-type]  # eight of them
     assert module._dearest([coarse, fine], asked(), (1, 1), NOON).steps == (Step(-1, 70, 70),)
     assert module._dearest([fine, coarse], asked(), (1, 1), NOON).standard == (69, 69)
+    assert module._dearest([coarse, fine], asked(), (1, 1), NOON).standard == (70, 70)
+    dear = coarse.dearer(range(8), scale=14, per_call=3, source=source)
+    assert (dear.rates, dear.scale, dear.per_call, dear.source) == (tuple(range(8)), 14, 3, source)
 
 
 def test_what_costs_nothing_at_all_pays_for_no_output() -> None:

@@ -171,6 +171,8 @@ def test_tools_that_the_provider_runs_are_counted_and_their_uses_noted() -> None
     found = bound_beside((("tools", [TOOL, SEARCH]),), "claude-sonnet-4-5")
     assert (found.uses.turns, found.uses.nano_usd, found.uses.unbounded) == (3, 30_000_000, ())
     assert found.tokens > bound_beside((("tools", [TOOL]),), "claude-sonnet-4-5").tokens
+    both = bound_beside((("tools", [SEARCH, {**SEARCH, "max_uses": 2}]),), "claude-sonnet-4-5")
+    assert (both.uses.turns, both.uses.nano_usd) == (5, 50_000_000)
     kept = {**SEARCH, "cache_control": {"type": "ephemeral", "ttl": "1h"}}
     assert "1h" in bound_beside((("tools", [kept]),), "claude-sonnet-4-5").caching
     hour = {**TOOL, "cache_control": {"type": "ephemeral", "ttl": "1h"}}

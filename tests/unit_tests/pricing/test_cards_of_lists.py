@@ -77,14 +77,14 @@ def test_calls_alone_are_charged_in_pico_dollars_whatever_the_scale() -> None:
     card = card_of((Decimal(0),) * 8, source=SOURCE, usd_per_call=Decimal("1E-13"))
     cost = card.cost(None, calls=30)
     assert cost is not None
-    assert cost.pico_usd == 3
+    assert (cost.pico_usd, cost.source) == (3, SOURCE)
     assert card_of((Decimal(1),) * 8, source=SOURCE, usd_per_call=Decimal(1)).cost(None) is None
     assert card_of((None, *[Decimal(0)] * 7), source=SOURCE, usd_per_call=Decimal(1)).cost(None) is None
 
 
 def test_thinking_costs_as_much_as_output_unless_it_has_a_price_of_its_own() -> None:
     """Most lists do not name it."""
-    assert per_token(1, 2).rates[6] == 2_000_000
+    assert per_token(1, 2).rates[4:] == (1_000_000, 2_000_000, 2_000_000, 2_000_000)
     assert per_token(1, 2, reasoning_usd_per_mtok=3).rates[6] == 3_000_000
 
 

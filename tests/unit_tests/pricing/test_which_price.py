@@ -112,3 +112,5 @@ def test_a_discount_is_taken_off_the_list_and_never_off_a_users_own_price() -> N
     cost = book.price(MILLION, model="gpt-4o", provider="openai")
     assert cost is not None
     assert cost.list_total == Decimal("2.5")
+    assert cost.source is not None
+    assert cost.source.model == "gpt-4o"
