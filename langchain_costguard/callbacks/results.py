@@ -130,8 +130,8 @@ def _carried_usage(error: BaseException) -> Outcome | None:
     tokens = TokenUsage.from_provider(usage) if isinstance(usage, dict) else None
     if tokens is None:
         return None
-    told = (name_of(getattr(completion, name, None)) for name in ("model", "service_tier"))
-    return Outcome("error", tokens, *told)
+    model, tier = (name_of(getattr(completion, name, None)) for name in ("model", "service_tier"))
+    return Outcome("error", tokens, model, tier)
 
 
 def name_of(told: object) -> str | None:

@@ -80,9 +80,8 @@ def save_stream(response: Any, path: Path, expected_bytes: int | None) -> None: 
         BatchProviderError: it broke off.
     """
     part = path.with_suffix(".part")
-    with open(part, "wb", opener=_for_its_user) as file:  # noqa: PTH123 - `Path.open` takes no opener
-        for chunk in response.iter_bytes():
-            file.write(chunk)
+    with open(part, "wb", opener=_for_its_user) as file:
+        file.writelines(response.iter_bytes())
     length = part.stat().st_size
     if expected_bytes is not None and length < expected_bytes:
         msg = f"the download broke off after {length:,} of {expected_bytes:,} bytes: collect() again"
