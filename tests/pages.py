@@ -28,7 +28,7 @@ def examples_in(page: Path) -> list[Example]:
     text = page.read_text(encoding="utf-8")
     blocks = list(FENCE.finditer(text))
     found = []
-    for block, following in zip(blocks, [*blocks[1:], None], strict=True):
+    for block, following in zip(blocks, [*blocks, None][1:], strict=True):
         if block[1] != "python":
             continue
         is_output = following and following[1] == "text" and not text[block.end() : following.start()].strip()
