@@ -10,7 +10,7 @@ PIP    := $(RUN) pip --disable-pip-version-check --quiet
 SOURCES := langchain_costguard tests scripts benchmarks notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types imports unit notebooks packages versions bench soak mutation docs site clean
+.PHONY: help setup demo test check format lint types imports unit notebooks packages versions bench soak mutation docs readme site clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ mutation: setup ## which mutants of the code that decides about money the tests 
 
 docs: setup ## run every example of README.md and docs/
 	$(RUN) pytest tests/test_docs.py $(ARGS)
+
+readme: setup ## do what README.md says in an empty environment, and compare what it prints
+	$(BIN)/python scripts/check_readme.py
 
 site: setup ## build the documentation with its reference into build/site; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

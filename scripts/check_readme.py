@@ -37,7 +37,7 @@ def main() -> None:
             (work / page).write_text((ROOT / page).read_text(encoding="utf-8"), encoding="utf-8")
         subprocess.run([sys.executable, "-m", "venv", work / "environment"], check=True)
         installing, *others = commands(work / "README.md")
-        run(installing.replace("langchain-costguard", shlex.quote(str(ROOT))), work)
+        run(installing.replace("langchain-costguard", str(ROOT)), work)
         for command in others:
             run_with_server(command, work)
         runner = work / "pages.py"
