@@ -196,4 +196,5 @@ def test_killed_again_and_again_at_random_a_job_ends_well(tmp_path: Path, nurser
                 killed += nursery.run(provider.base_url, folder, kind, killer) == _KILLED
             assert nursery.run(provider.base_url, folder, kind) == 0, told(folder)
             check(provider, folder)
-    assert killed >= RANDOM_RUNS, "hardly any process was killed"
+    # a job that was nearly done makes fewer requests than were drawn from, and a fast one is over before the kill
+    assert killed >= RANDOM_RUNS // 3, "hardly any process was killed"
