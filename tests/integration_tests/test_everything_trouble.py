@@ -150,7 +150,7 @@ def test_a_cancelled_question_leaves_nothing_reserved(provider: Provider, cache:
     async def cancelled() -> None:
         task = asyncio.ensure_future(chain.ainvoke(HARD.given, {**HARD.config, "callbacks": [costs]}))
         while len(provider.requests) < 2:  # noqa: ASYNC110 - the provider serves on threads of its own
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # until the escalation has reached the provider
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -240,7 +240,7 @@ def test_runs_that_are_no_calls_go_as_they_are() -> None:
 
 def test_files_add_up_to_what_the_provider_billed(provider: LoopbackProvider, tmp_path: Path) -> None:
     """The figure that finance gets is the one on the invoice."""
-    pandas = pytest.importorskip("pandas")
+    pandas = pytest.importorskip("pandas", reason="frames need the extra notebook")
     with track_costs() as costs:
         for name in ("gpt-4o", "gpt-4o-mini"):
             provider.chat_model(model=name).batch(["one", "two", "three"], config={"tags": ["=HYPERLINK(1)"]})

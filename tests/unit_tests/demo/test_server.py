@@ -114,9 +114,8 @@ def test_a_damaged_model_is_said_with_the_server_s_last_words(tmp_path: Path) ->
 def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Waiting has an end, and while it lasts the user is told."""
     monkeypatch.setattr(server, "START_SECONDS", 0.3)
-    monkeypatch.setattr(
-        server, "_command", lambda *_: [sys.executable, "-c", "import time; time.sleep(60)"]
-    )  # never ready
+    sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]  # a process that lives and is never ready
+    monkeypatch.setattr(server, "_command", lambda *_: sleeper)
     waited: list[float] = []
     with pytest.raises(DemoError, match=r"was not ready after 0\.3 s"):
         serve(tmp_path / "model.gguf", on_wait=waited.append).__enter__()

@@ -48,7 +48,7 @@ def make_vector_store(kind: str) -> VectorStore:
     if kind == "inverted":
         return Inverted(Table())
     if kind == "faiss":
-        faiss = pytest.importorskip("faiss")
+        faiss = pytest.importorskip("faiss", reason="FAISS is one of the stores tried, and not needed by the others")
         from langchain_community.docstore.in_memory import InMemoryDocstore
         from langchain_community.vectorstores import FAISS
 
