@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from langchain_costguard.callbacks.handler import CostCallbackHandler
-from langchain_costguard.callbacks.scopes import INSTALLED, enter_scope, leave_scope, register_hooks
+from langchain_costguard.callbacks.scopes import INSTALLED, enter_scope, leave_scope
 from langchain_costguard.stores import default_location
 
 if TYPE_CHECKING:
@@ -72,7 +72,6 @@ def track_costs(
         baseline_model=baseline_model,
         max_entries=max_entries,
     )
-    register_hooks()
     enter_scope(view)
     if all_threads:
         INSTALLED.add(view)
@@ -104,7 +103,6 @@ def install(handler: CostCallbackHandler | None = None) -> CostCallbackHandler:
     """
     installed = CostCallbackHandler(default_location()) if handler is None else handler
     installed.is_closed = False
-    register_hooks()
     INSTALLED.add(installed)
     return installed
 

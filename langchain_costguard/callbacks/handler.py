@@ -12,7 +12,7 @@ from langchain_costguard.budgets.contradictions import check_together
 from langchain_costguard.callbacks.afterwards import charge_unreserved
 from langchain_costguard.callbacks.calls import CALLS
 from langchain_costguard.callbacks.manual import adjustment, record_call
-from langchain_costguard.callbacks.scopes import current_views, note_askers
+from langchain_costguard.callbacks.scopes import current_views, register_hooks
 from langchain_costguard.callbacks.seen import SeenCalls
 from langchain_costguard.exceptions import StoreError
 from langchain_costguard.guard.guard import BudgetGuard
@@ -107,10 +107,9 @@ class CostCallbackHandler(SeenCalls):
             self.guard: BudgetGuard | None = guard
             if kept_in is not None:
                 self._recorder.deliver(kept_in)
-            self.run_inline: bool = not guard.is_remote
-            if guard.is_remote:
-                note_askers()
+            self.is_inline: bool = not guard.is_remote
         if not self.is_disabled:
+            register_hooks()  # one of them notes whose task each call is
             self.prices.warm()
         self.is_closed: bool = False
         """Whether this handler no longer takes note of calls that begin (its `with` block has ended)."""

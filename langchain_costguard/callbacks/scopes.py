@@ -36,7 +36,7 @@ class Scope(CallWatcher):
         """Watch for these."""
         super().__init__()
         self._views = views
-        self.run_inline: bool = may_run_inline(views)
+        self.is_inline: bool = may_run_inline(views)
 
     @property
     def views(self) -> Sequence[CallView]:
@@ -52,11 +52,9 @@ class Installed(CallWatcher):
         super().__init__()
         self._views: tuple[CallView, ...] = ()
         self._lock = threading.Lock()
-        self.run_inline: bool = True
+        self.is_inline: bool = True
         self.is_registered: bool = False
         """Whether LangChain knows of the hooks."""
-        self.notes_askers: bool = False
-        """Whether some watcher's hooks are called in other threads than the calls are made in."""
 
     @property
     def views(self) -> Sequence[CallView]:
@@ -65,8 +63,7 @@ class Installed(CallWatcher):
 
     def get(self) -> Installed | None:
         """What LangChain's configure loop asks for, where the run is configured; shaped like `ContextVar.get`."""
-        if self.notes_askers:
-            note_asker()
+        note_asker()
         if not self._views:
             return None
         scope = SCOPE.get()
@@ -77,14 +74,14 @@ class Installed(CallWatcher):
         with self._lock:
             if view not in self._views:
                 self._views = (*self._views, view)
-                self.run_inline = may_run_inline(self._views)
+                self.is_inline = may_run_inline(self._views)
 
     def remove(self, view: CallView) -> bool:
         """Remove a view; whether it was installed."""
         with self._lock:
             known = view in self._views
             self._views = tuple(other for other in self._views if other is not view)
-            self.run_inline = may_run_inline(self._views)
+            self.is_inline = may_run_inline(self._views)
             return known
 
 
@@ -107,12 +104,6 @@ def register_hooks() -> None:
         register_configure_hook(SCOPE, inheritable=True)
         register_configure_hook(cast("ContextVar[Any]", INSTALLED), inheritable=True)
         INSTALLED.is_registered = True
-
-
-def note_askers() -> None:
-    """From here on, have noted for each run which task asks for it: somebody watches from other threads."""
-    INSTALLED.notes_askers = True
-    register_hooks()
 
 
 def enter_scope(view: CallView) -> None:

@@ -17,6 +17,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 
 from langchain_costguard.callbacks.calls import CALLS, close_call
 from langchain_costguard.callbacks.gate import begin_call
+from langchain_costguard.callbacks.inline import would_be_passed_over
 from langchain_costguard.callbacks.prompts import ChatPrompt, chat_text, chat_tokens, plain_text
 from langchain_costguard.callbacks.results import name_of, read_answer, read_failure
 from langchain_costguard.callbacks.shortened import SHORTENED
@@ -62,12 +63,17 @@ class CallWatcher(BaseCallbackHandler):
 
     raise_error = True
 
-    run_inline = True
+    is_inline: bool = True
     """Whether the hooks may run on an event loop; an instance says no where a budget's store is across a network."""
 
     def __init__(self) -> None:
         """Watch for nobody yet; `views` says for whom."""
         super().__init__()
+
+    @property
+    def run_inline(self) -> bool:  # type: ignore[override] # LangChain reads it, and nobody sets it on ours
+        """What LangChain is told of `is_inline`."""
+        return self.is_inline or would_be_passed_over(self)
 
     @property
     def views(self) -> Sequence[CallView]:
@@ -113,7 +119,7 @@ class CallWatcher(BaseCallbackHandler):
                 describe_call(call, serialized, params, parent_run_id, tags, metadata)
                 if kwargs.get("batch_size", 1) > 1:
                     call.batch_group = params
-            begin_call(call, views, serialized, is_new=is_new, is_inline=self.run_inline)
+            begin_call(call, views, serialized, is_new=is_new, is_inline=self.is_inline)
         except (BudgetExceededError, BudgetStoreError):
             raise
         except Exception as error:  # noqa: BLE001 - tracking never breaks the chain
@@ -145,7 +151,7 @@ class CallWatcher(BaseCallbackHandler):
                 describe_call(call, serialized, params, parent_run_id, tags, metadata)
                 if kwargs.get("batch_size", 1) > 1:
                     call.batch_group = params
-            begin_call(call, views, serialized, is_new=is_new, is_inline=self.run_inline)
+            begin_call(call, views, serialized, is_new=is_new, is_inline=self.is_inline)
         except (BudgetExceededError, BudgetStoreError):
             raise
         except Exception as error:  # noqa: BLE001 - tracking never breaks the chain

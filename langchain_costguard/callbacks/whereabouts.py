@@ -25,6 +25,7 @@ _START_HOOKS: Final = frozenset({"on_chat_model_start", "on_llm_start"})
 _HOOKS_MODULE: Final = "langchain_core.callbacks.manager"
 _PASSING_ON: Final = frozenset({"invoke", "ainvoke", "batch", "abatch", "generate_prompt", "agenerate_prompt"})
 """Methods that only hand a call on, to one that a subclass may have put its own in front of."""
+_TEXT_START: Final = "AsyncCallbackManager.on_llm_start"
 _MODEL_MODULES: Final = ("langchain_core.language_models", "langchain_costguard.callbacks.embeddings")
 
 
@@ -77,14 +78,22 @@ def locate(call: StartedCall, *, is_inline: bool) -> None:
 
     Args:
         call: the call, which begins.
-        is_inline: whether the running code is where it is made; else `note_asker` was called there.
+        is_inline: whether the running code is where it is made. It is not in a thread, nor in a task that LangChain
+            made to announce the call: there goes what was noted when the run was configured.
     """
-    if asyncio._get_running_loop() is not None or is_inline:  # noqa: SLF001 - the same
+    if (asyncio._get_running_loop() is not None or is_inline) and not _is_in_start_task():  # noqa: SLF001 - the same
         note_asker()
     call.task = _ASKER.get()
     if call.task is None and asyncio._get_running_loop() is None:  # noqa: SLF001 - the same
         call.thread = threading.get_ident()
         call.worker = weakref.ref(threading.current_thread())
+
+
+def _is_in_start_task() -> bool:
+    """Whether the running task is one that LangChain made to announce a text run, which ends before the run does."""
+    loop = asyncio._get_running_loop()  # noqa: SLF001 - the same
+    task = None if loop is None else asyncio.current_task(loop)
+    return task is not None and getattr(task.get_coro(), "__qualname__", "") == _TEXT_START
 
 
 def here() -> tuple[object, int]:

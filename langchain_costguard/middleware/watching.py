@@ -82,7 +82,7 @@ class AgentWatcher(CallWatcher):
     def __init__(self) -> None:
         """Know of no agent yet."""
         super().__init__()
-        self.run_inline: bool = True
+        self.is_inline: bool = True
         self._handlers: WeakSet[CostCallbackHandler] = WeakSet()
         self._runs: OrderedDict[UUID, list[AgentRun]] = OrderedDict()
         self._tools: dict[UUID, str] = {}
@@ -98,7 +98,7 @@ class AgentWatcher(CallWatcher):
         with self._lock:
             if costs is not None:
                 self._handlers.add(costs)
-                self.run_inline = may_run_inline(list(self._handlers))
+                self.is_inline = may_run_inline(list(self._handlers))
             if self._is_registered:
                 return
             from langchain_core.tracers.context import register_configure_hook
@@ -300,7 +300,7 @@ class AgentWatcher(CallWatcher):
         if not views:
             return None
         watcher = Scope(tuple(dict.fromkeys(views)))
-        watcher.run_inline = self.run_inline
+        watcher.is_inline = self.is_inline
         return watcher
 
 

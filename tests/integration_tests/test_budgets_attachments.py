@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -49,6 +50,30 @@ class Neighbour(BaseCallbackHandler):
     def on_chat_model_start(self, *args: Any, **kwargs: Any) -> Any:
         msg = "the neighbour"
         raise ValueError(msg)
+
+
+class Inline(BaseCallbackHandler):
+    """Somebody else's handler that runs on the event loop, as LangSmith's tracer does."""
+
+    run_inline = True
+
+
+class Remote(InMemoryStore):
+    """Counters as across a network: not to be asked on an event loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked_on_loop: list[bool] = []
+
+    @property
+    def is_remote(self) -> bool:
+        """As across a network."""
+        return True
+
+    def reserve(self, *args: Any, **kwargs: Any) -> Any:
+        """Reserve, and note whether a loop was held up."""
+        self.asked_on_loop.append(asyncio._get_running_loop() is not None)
+        return super().reserve(*args, **kwargs)
 
 
 class Tracer(BaseTracer):
@@ -244,3 +269,68 @@ def test_what_is_recorded_by_hand_is_charged_once(provider: LoopbackProvider) ->
             )
         costs.record(cost="2.5")
         assert {row.unit: row.spent for row in costs.budgets()} == {"usd": Decimal("3.5"), "calls": 2}
+
+
+def await_request(provider: LoopbackProvider) -> None:
+    """Wait until a call is under way."""
+    while not provider.requests:
+        time.sleep(0.01)  # asked again soon
+
+
+async def _stream(model: Any, config: Any) -> None:
+    async for _ in model.astream("hello", config):
+        pass
+
+
+ASKED = {
+    "ainvoke": lambda model, config: model.ainvoke("hello", config),
+    "agenerate": lambda model, config: model.agenerate(["hello"], **config),
+    "astream": _stream,
+}
+
+
+@pytest.mark.parametrize("how", ASKED)
+@pytest.mark.parametrize("beside", ["handler", "installed", "attached"])
+def test_a_remote_budget_holds_async_text_models_beside_handlers_that_are_inline(
+    provider: LoopbackProvider, how: str, beside: str
+) -> None:
+    """LangChain tells handlers that are not inline of no async text call if any other is (langchain#39633)."""
+    model = provider.text_model(max_tokens=50, max_retries=0)
+    store = Remote()
+    installed = install(CostCallbackHandler()) if beside == "installed" else None
+    config: Any = {"callbacks": [Inline()]} if beside == "handler" else {"callbacks": [CostCallbackHandler()]}
+    try:
+        with track_costs(budgets=[Budget(calls=1)], budget_store=store) as costs:
+            asyncio.run(ASKED[how](model, config))
+            with pytest.raises(BudgetExceededError):
+                asyncio.run(ASKED[how](model, config))
+    finally:
+        if installed is not None:
+            uninstall(installed)
+    assert costs.calls == len(provider.requests) == 1
+    if how != "astream":  # the stream of a text model reports no usage: its cost is estimated
+        assert costs.total_cost == provider.billed
+    assert store.asked_on_loop
+    assert not any(store.asked_on_loop)
+
+
+@pytest.mark.parametrize("store", [InMemoryStore, Remote])
+def test_figures_read_while_an_async_text_call_runs_do_not_call_it_cancelled(
+    provider: LoopbackProvider, store: type[InMemoryStore]
+) -> None:
+    """LangChain announces it in a task of its own, which has ended long before the call."""
+    model = provider.text_model(max_tokens=50, max_retries=0)
+
+    async def run() -> None:
+        provider.next(latency_seconds=0.5)
+        asked = asyncio.create_task(model.agenerate(["hello", "world"]))
+        await asyncio.to_thread(await_request, provider)
+        assert costs.entries() == []
+        assert costs.budgets()[0].spent == 0
+        assert costs.budgets()[0].reserved > 0
+        await asked
+
+    with track_costs(budgets=[Budget("1.00")], budget_store=store()) as costs:
+        asyncio.run(run())
+        assert standing(costs) == (provider.billed, 0)
+        assert [entry.status for entry in costs.entries()] == ["ok", "ok"]

@@ -9,7 +9,7 @@ from langchain_core.callbacks import BaseCallbackManager
 from langchain_costguard.budgets import Budget
 from langchain_costguard.callbacks.calls import CALLS
 from langchain_costguard.callbacks.handler import CostCallbackHandler
-from langchain_costguard.callbacks.scopes import current_views, register_hooks
+from langchain_costguard.callbacks.scopes import current_views
 from langchain_costguard.callbacks.watcher import CallWatcher
 from langchain_costguard.cost import NANO_PER_USD, to_usd
 
@@ -131,7 +131,6 @@ def open_watch(
         store: where lines and counters are kept, as `track_costs` takes it.
         config: the run's config, whose callbacks may watch too.
     """
-    register_hooks()
     limits = (budgets,) if isinstance(budgets, Budget) else tuple(budgets)
     around = current_views(*_views_in(config))
     if around and not limits and store is None:
