@@ -14,8 +14,11 @@ from langgraph.checkpoint.memory import InMemorySaver
 from pydantic import BaseModel
 
 from langchain_costguard import Budget, BudgetExceededError, track_costs
+from langchain_costguard.budgets import Scope
+from langchain_costguard.budgets.claims import BudgetChange
 from langchain_costguard.cascade import JudgedBy, TokenConfidence
 from langchain_costguard.middleware import BudgetMiddleware, CascadeMiddleware
+from langchain_costguard.stores import InMemoryStore
 from tests.integration_tests.middleware_agents import WAYS, agent, ask, calls, is_valid, pieces
 
 if TYPE_CHECKING:
@@ -166,6 +169,48 @@ def test_a_refused_escalation_leaves_the_small_models_answer(provider: LoopbackP
     with pytest.raises(BudgetExceededError):
         ask(agent(full(provider), (), middleware=[raising, strict]), way)
     assert asked(provider) == [MINI] * 3
+
+
+class Relief(AgentMiddleware[Any, Any, Any]):
+    """An operator who lifts the limit as soon as something is refused."""
+
+    def __init__(self, store: InMemoryStore, budget: Budget) -> None:
+        super().__init__()
+        self.lift = lambda: store.change(BudgetChange(budget.key, "set", 0, "ann", 1_000_000))
+
+    def wrap_model_call(self, request: Any, handler: Any) -> Any:
+        try:
+            return handler(request)
+        except BudgetExceededError:
+            self.lift()
+            raise
+
+    async def awrap_model_call(self, request: Any, handler: Any) -> Any:
+        try:
+            return await handler(request)
+        except BudgetExceededError:
+            self.lift()
+            raise
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_escalation_that_is_admitted_when_asked_again_books_no_second_baseline(
+    provider: LoopbackProvider, way: str
+) -> None:
+    """One answer is compared once: with what the draft would have cost of the full model."""
+    provider.script("Perhaps sunny.", "It is sunny.")
+    budget, store = Budget(tokens=1, scope=Scope.model(FULL), name="full"), InMemoryStore()
+    allowance = BudgetMiddleware(budget, budget_store=store, on_alert=lambda _: None)
+    middleware = [cascade(provider, None, lambda _: False, on_refused="raise"), Relief(store, budget), allowance]
+    with track_costs() as costs:
+        state = ask(agent(full(provider, max_tokens=100), (), middleware=middleware), way)
+    assert asked(provider) == [MINI, FULL]
+    assert state["messages"][-1].text == "It is sunny."
+    draft, answer = costs.entries()
+    assert (draft.baseline_nano or 0) > (draft.billed_nano or 0)
+    assert answer.baseline_nano == 0
+    assert answer.techniques == ("cascade",)
+    assert costs.total_cost == provider.billed
 
 
 @pytest.mark.parametrize("way", WAYS)
