@@ -193,10 +193,9 @@ class Recorder:
             Whether nothing waits any more; `False` when the store still cannot be written.
         """
         done = COUNTER.drain(timeout_seconds) and WORKER.drain(timeout_seconds)
-        try:
-            self._write_unsaved()
-        except StoreError as error:
-            self._note_down(error)
+        failure = self._write_unsaved()
+        if failure is not None:
+            self._note_down(failure)
         return self._settler.retry() and done and not self._unsaved
 
     def recover(self) -> list[LedgerEntry]:
@@ -291,14 +290,15 @@ class Recorder:
         assert self.store is not None  # noqa: S101 - `write` asked
         failure = None
         if not self._is_down():
-            try:
-                self._write_unsaved()
-                self._save(entry, due)
-            except StoreError as error:
-                failure = error
-            else:
-                self._failures = 0
-                return
+            failure = self._write_unsaved()
+            if failure is None:
+                try:
+                    self._save(entry, due)
+                except StoreError as error:
+                    failure = error
+                else:
+                    self._failures = 0
+                    return
         with self._unsaved_lock:
             self._unsaved.append((entry, due))
             if len(self._unsaved) > UNSAVED_LIMIT:
@@ -307,25 +307,33 @@ class Recorder:
         if failure is not None:
             self._note_down(failure)
 
-    def _write_unsaved(self) -> None:
-        """Write the lines that wait.
+    def _write_unsaved(self) -> StoreError | None:
+        """Write the lines that wait; one that the store refuses goes on waiting, and keeps no other from being written.
 
-        Raises:
-            StoreError: the store still cannot be written; the lines go on waiting.
+        Returns:
+            Why the store seems to be down: it refused two lines in a row; `None` where it does not.
         """
         if not self._unsaved or self.store is None:
-            return
+            return None
         with self._unsaved_lock:
-            while self._unsaved:
+            refused_before = False
+            for _ in range(len(self._unsaved)):
                 try:
                     self._save(*self._unsaved[0])
-                except StoreError:
-                    self._unsaved.rotate(-1)  # a line that no store takes must not keep the others waiting
-                    raise
-                self._unsaved.popleft()
+                except StoreError as error:
+                    self._unsaved.rotate(-1)
+                    if refused_before:
+                        return error
+                    refused_before = True
+                else:
+                    self._unsaved.popleft()
+                    refused_before = False
+            if self._unsaved:
+                return None
             self._down_until = 0.0
             self._failures = 0
             self._warned = False
+            return None
 
     def _save(self, entry: LedgerEntry, due: Due | None) -> None:
         """Write a line, and settle in the same step what is due in the same store, or keep it for another one.

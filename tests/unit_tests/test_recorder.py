@@ -252,6 +252,35 @@ def test_a_store_that_is_down_never_never_breaks_an_async_chain() -> None:
     assert handler.recorder.unsaved_lines == 1
 
 
+class Picky(InMemoryStore):
+    """A store that is up, and takes no line of one model."""
+
+    def append(self, entry: LedgerEntry) -> bool:
+        if entry.request_model == "unwanted":
+            msg = "the line is too long: shorten it"
+            raise StoreError(msg)
+        return super().append(entry)
+
+
+@pytest.mark.filterwarnings("ignore::langchain_costguard.exceptions.UntrackedStoreWarning")
+def test_a_line_that_the_store_refuses_keeps_no_other_from_being_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the last flush of a process, nobody asks again."""
+    store = Picky()
+    handler = CostCallbackHandler(store=store)
+    unwanted = ScriptedChatModel(responses=["no"], cycle=True, model_name="unwanted", provider="openai")
+    for asked in (unwanted, model(), model()):
+        asked.invoke("q", config={"callbacks": [handler]})
+    assert handler.recorder.unsaved_lines == 3, "after a refusal the store is left alone for a while"
+    assert handler.flush() is False
+    assert [entry.request_model for entry in store.entries()] == ["gpt-4o", "gpt-4o"]
+    assert handler.recorder.unsaved_lines == 1
+    monkeypatch.setattr("langchain_costguard.recorder.writer.RETRY_AFTER_SECONDS", 0)
+    handler.recorder._down_until = 0.0
+    model().invoke("q", config={"callbacks": [handler]})
+    assert len(list(store.entries())) == 3, "a new line is written though a refused one waits"
+    assert handler.recorder.unsaved_lines == 1
+
+
 # -- processes ---------------------------------------------------------------------------------------------------------
 
 CHILD = """
