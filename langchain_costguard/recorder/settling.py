@@ -45,9 +45,10 @@ class Due(NamedTuple):
             if not isinstance(self.step, Settlement):
                 return self.hold.store.charge(self.step)
             crossings = self.hold.store.settle(self.step).crossings
-            if self.outbox is not None:
+        if self.outbox is not None:
+            with foreign_errors_explained(self.outbox):
                 self.outbox.settled(self.step.reservation_id)
-            return crossings
+        return crossings
 
 
 class Settler:

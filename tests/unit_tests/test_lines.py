@@ -175,6 +175,8 @@ def test_the_makers_baseline_prices_the_same_tokens_unless_the_run_names_another
     assert (finished(maker=maker).baseline_model, finished(maker=maker).baseline_nano) == ("gpt-4o-mini", 450_000)
     named = finished(maker=maker, metadata={tags.BASELINE_MODEL: "gpt-4o"})
     assert (named.baseline_model, named.baseline_nano) == ("gpt-4o", 7_500_000)
+    empty = finished(maker=LineMaker(PriceBook(), baseline_model=""))
+    assert (empty.baseline_model, empty.baseline_nano) == (finished().baseline_model, finished().baseline_nano)
     unknown = finished(maker=LineMaker(PriceBook(), baseline_model="nobody/knows-it"))
     assert (unknown.baseline_nano, unknown.billed_nano) == (None, 7_500_000)
 

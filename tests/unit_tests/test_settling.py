@@ -87,6 +87,19 @@ def test_a_settlement_is_told_to_its_store_its_guard_and_then_its_outbox() -> No
     assert (store.told, outbox.done, one.hold.guard.told) == (["call"], ["call"], [CROSSING])
 
 
+def test_an_outbox_that_fails_is_named_and_not_the_budgets_store() -> None:
+    """Who reads the error looks where the fault is."""
+
+    class Broken(Outbox):
+        def settled(self, reservation_id: str) -> None:
+            raise KeyError(reservation_id)
+
+    store = Store()
+    with pytest.raises(StoreError, match=r"^Broken raised KeyError"):
+        due(store, outbox=Broken()).carry_out()
+    assert store.told == ["call"]
+
+
 def test_what_nobody_reserved_is_charged() -> None:
     """It has no reservation that could be settled."""
     store = Store()
