@@ -228,10 +228,11 @@ class Legs:
 def usage_in(answer: AIMessage) -> UsageMetadata | None:
     """What a tier's answer reports; where the tier is itself a cascade, what all of its legs did."""
     usage, inner = answer.usage_metadata, answer.response_metadata.get(METADATA_KEY)
-    if usage is None or not inner:
-        return usage
-    given = sum(leg.get("input_tokens", 0) for leg in inner["legs"])
-    answered = sum(leg.get("output_tokens", 0) for leg in inner["legs"])
+    legs = inner.get("legs") if isinstance(inner, dict) else None
+    if usage is None or not isinstance(legs, list) or not all(isinstance(leg, dict) for leg in legs):
+        return usage  # nothing, or something of the provider's own under this name
+    given = sum(leg.get("input_tokens", 0) for leg in legs)
+    answered = sum(leg.get("output_tokens", 0) for leg in legs)
     return {**usage, "input_tokens": given, "output_tokens": answered, "total_tokens": given + answered}
 
 
