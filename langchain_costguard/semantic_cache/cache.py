@@ -280,7 +280,8 @@ class SemanticCache(PlainUse, BaseCache):
             return None
         is_near = found.kind == "semantic"
         if not question.is_chat:
-            report_text_hit(prompt, found.generations, question.model, is_near=is_near)
+            with self._faults.booking():
+                report_text_hit(prompt, found.generations, question.model, is_near=is_near)
             return found.generations
         return marked_as_near(found.generations) if is_near else found.generations
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import Final
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _logger: Final = logging.getLogger("langchain_costguard")
 
@@ -25,6 +29,15 @@ class Faults:
         """
         self.count += 1
         self.say_once(f"the cache failed in {doing} ({type(error).__name__}): models are asked instead")
+
+    @contextmanager
+    def booking(self) -> Iterator[None]:
+        """Book a hit inside: a fault in that is counted and logged, and the answer is served all the same."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - a hit that cannot be booked must not cost a call
+            self.count += 1
+            self.say_once(f"a hit could not be booked ({type(error).__name__}): it is served, and on no line")
 
     def say_once(self, message: str) -> None:
         """Log something, if it was not said before."""

@@ -345,7 +345,8 @@ class PlainUse:
         self._note(question, found)
         if found.generations is None or self.shadow:
             return None
-        report_plain_hit(question.text or "", found.generations, is_near=found.kind == "semantic")
+        with self._faults.booking():
+            report_plain_hit(question.text or "", found.generations, is_near=found.kind == "semantic")
         first = found.generations[0]
         message = getattr(first, "message", None)
         return message if isinstance(message, AIMessage) else first.text

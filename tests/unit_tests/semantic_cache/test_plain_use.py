@@ -14,7 +14,7 @@ from langchain_core.runnables import RunnableLambda
 from langchain_core.vectorstores import InMemoryVectorStore
 
 from langchain_costguard import SemanticCache, track_costs
-from langchain_costguard.testing import ScriptedChatModel
+from langchain_costguard.testing import ScriptedChatModel, ScriptedLLM
 from tests.unit_tests.semantic_cache.word_embeddings import WordEmbeddings
 
 if TYPE_CHECKING:
@@ -369,3 +369,19 @@ def test_an_answer_that_was_set_by_hand_is_no_call() -> None:
     with track_costs() as costs:
         assert cache.get(SAME) == "Use the link."
     assert {line.kind for line in costs.entries()} == {"embedding"}
+
+
+def test_a_hit_that_cannot_be_booked_is_served_and_costs_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes wrong with a ledger is no reason to pay for the answer again."""
+    cache = near_cache()
+    model = ScriptedChatModel(responses=["one", "two"])
+    text_model = ScriptedLLM(responses=["one", "two"], cache=cache)
+    assert cache.query(RESET, model.invoke).text == text_model.invoke(RESET) == "one"
+
+    def broken(*args: object, **kwargs: object) -> None:
+        msg = "the ledger is broken"
+        raise RuntimeError(msg)
+
+    monkeypatch.setattr("langchain_costguard.semantic_cache.billing._report", broken)
+    assert cache.query(RESET, model.invoke).text == text_model.invoke(RESET) == "one"
+    assert cache.stats().failures == 2
