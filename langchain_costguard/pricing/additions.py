@@ -29,7 +29,7 @@ _KEYS: Final = {
 
 _PAIR: Final = 2
 _MOST_DIGITS: Final = 12
-"""Before or behind the point: no price has more, and one of millions of digits would never be computed."""
+"""Before the point, behind it, and twice as many in all: no price has more, and millions would never be computed."""
 
 
 class Rule(NamedTuple):
@@ -219,12 +219,16 @@ def _tiered(value: object, path: str) -> Tiered:
     return Tiered(_number(value.get("base"), path), tuple(sorted(steps)))
 
 
+def _is_short(amount: Decimal) -> bool:
+    return abs(amount.adjusted()) <= _MOST_DIGITS and len(amount.as_tuple().digits) <= 2 * _MOST_DIGITS
+
+
 def _number(value: object, path: str) -> Decimal:
     try:
         amount = Decimal(str(value))
     except (InvalidOperation, ValueError):  # the second for a whole number of thousands of digits
         amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0 or abs(amount.adjusted()) > _MOST_DIGITS:
+    if not amount.is_finite() or amount < 0 or not _is_short(amount):
         msg = f'{path}: {value!r:.60} is no price: give US dollars, zero or more, as a string such as "2.50"'
         raise PriceFormatError(msg, path=path)
     return amount

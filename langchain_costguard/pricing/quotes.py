@@ -17,6 +17,8 @@ Dollars = int | str | Decimal | float
 OVERRIDE: Final = PriceSource("override", "", "", "")
 _LOWEST_USD_PER_MTOK: Final = Decimal("0.0005")
 _HIGHEST_USD_PER_MTOK: Final = Decimal(10_000)
+_MOST_DIGITS: Final = 60
+"""Before the point, behind it, and in all: a quotient of decimals has 28, and millions would never be computed."""
 _PER_MILLION: Final = Decimal(1_000_000)
 
 _TOKEN_KEYS: Final = (
@@ -181,7 +183,7 @@ def dollars(value: Dollars, name: str) -> Decimal:
         name: the argument it was given for, for the error.
 
     Raises:
-        PriceFormatError: it is negative, infinite or no number.
+        PriceFormatError: it is negative, infinite, no number, or one of hundreds of digits.
     """
     if isinstance(value, bool) or not isinstance(value, int | str | Decimal | float):
         msg = f"{name}={value!r} is no amount: give US dollars as an int, a str or a Decimal, such as '2.50'"
@@ -193,6 +195,9 @@ def dollars(value: Dollars, name: str) -> Decimal:
         raise PriceFormatError(msg, path=name) from error
     if not amount.is_finite() or amount < 0:
         msg = f"{name}={value!r} is no price: give zero or more US dollars, or leave the model out for 'unknown'"
+        raise PriceFormatError(msg, path=name)
+    if amount and (abs(amount.adjusted()) > _MOST_DIGITS or len(amount.as_tuple().digits) > _MOST_DIGITS):
+        msg = f"{name}={value!r:.60} has more digits than money has: round it, such as to 12 decimal places"
         raise PriceFormatError(msg, path=name)
     return amount
 

@@ -48,6 +48,7 @@ def listed(path: Path, **changed: Any) -> Catalog:
         ({"prices": [{"usd_per_mtok": {"input": "1e400"}}]}, "'1e400' is no price"),
         ({"prices": [{"usd_per_mtok": {"input": "1e-99999999"}}]}, "'1e-99999999' is no price"),
         ({"prices": [{"usd_per_call": "1e999999"}]}, "'1e999999' is no price"),
+        ({"prices": [{"usd_per_call": "2." + "1" * 5000}]}, "'2.1111111111.* is no price"),
         ({"prices": [{"usd_per_mtok": {"input": {"base": "3", "above": 5}}}]}, "5 is no step"),
         ({"prices": [{"usd_per_mtok": {"input": {"base": "3", "above": [["a", "6"]]}}}]}, "is no step"),
         ({"prices": [{"usd_per_mtok": {"input": {"base": "3", "above": [[True, "6"]]}}}]}, "is no step"),
