@@ -39,7 +39,7 @@ class Fault:
     resets: bool = False
     """A connection that breaks is reset, not closed."""
     arriving_share: float = 1
-    """The share, 0 to 1, of the answer's bytes that arrive."""
+    """The share, 0 to 1, of the bytes that arrive of an answer that is not a stream."""
     ends_cleanly: bool = False
     """An answer cut short looks whole: its length is said to be what arrives. Otherwise the connection breaks."""
 
@@ -64,11 +64,11 @@ class Fault:
         spoilt = replace(delivery, latency_seconds=max(delivery.latency_seconds, self.latency_seconds))
         if self.answer_lost:
             return replace(spoilt, frames=None, drop_after_frames=0, resets=self.resets)
-        if self.arriving_share >= 1 or delivery.content is None:
+        if self.arriving_share >= 1 or delivery.frames is not None:
             return spoilt
-        arriving = int(len(delivery.content) * self.arriving_share)
+        arriving = int(len(delivery.whole) * self.arriving_share)
         if self.ends_cleanly:
-            return replace(spoilt, content=delivery.content[:arriving])
+            return replace(spoilt, content=delivery.whole[:arriving], content_type=delivery.kind)
         return replace(spoilt, cut_after_bytes=arriving, resets=self.resets)
 
 

@@ -71,6 +71,16 @@ class Delivery:
     resets: bool = False
     """Break the connection by a reset."""
 
+    @property
+    def whole(self) -> bytes:
+        """The bytes of an answer that is not a stream."""
+        return json.dumps(self.body).encode() if self.content is None else self.content
+
+    @property
+    def kind(self) -> str:
+        """What these bytes are said to be."""
+        return "application/json" if self.content is None else self.content_type or "application/octet-stream"
+
 
 class LoopbackServer:
     """Serves requests on a free port of 127.0.0.1 until it is closed.
@@ -192,21 +202,18 @@ class _Handler(BaseHTTPRequestHandler):
         return b"".join(parts)
 
     def _send_whole(self, delivery: Delivery) -> None:
-        is_file = delivery.content is not None
-        content = delivery.content if delivery.content is not None else json.dumps(delivery.body).encode()
-        kind = (delivery.content_type or "application/octet-stream") if is_file else "application/json"
+        content = delivery.whole
         self.close_connection = self.close_connection or delivery.cut_after_bytes is not None
-        head = f"{kind}\r\ncontent-length: {len(content)}"
+        head = f"{delivery.kind}\r\ncontent-length: {len(content)}"
         arriving = content[: delivery.cut_after_bytes]
-        if not delivery.chunk_seconds:
-            self._send_head(delivery, head, arriving)
-            return
-        self._send_head(delivery, head, b"")
+        self._send_head(delivery, head, b"" if delivery.chunk_seconds else arriving)
         size = -(-len(arriving) // _PIECES) or 1
-        for start in range(0, len(arriving), size):
+        for start in range(0, len(arriving) if delivery.chunk_seconds else 0, size):
             if not self._wait(delivery):
                 return
             self.wfile.write(arriving[start : start + size])
+        if delivery.cut_after_bytes is not None:
+            self._break(delivery)
 
     def _send_stream(self, delivery: Delivery) -> None:
         frames = delivery.frames or ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+import httpx
 import openai
 import pytest
 
@@ -126,3 +127,12 @@ def test_nothing_is_printed(
         provider.chat_model().invoke("CANARY")
     assert capfd.readouterr() == ("", "")
     assert "CANARY" not in "".join(record.getMessage() for record in caplog.records if record.name != "openai")
+
+
+@pytest.mark.parametrize(("resets", "seen"), [(True, httpx.ReadError), (False, httpx.RemoteProtocolError)])
+def test_an_answer_cut_short_ends_as_told(provider: LoopbackProvider, resets: bool, seen: type[Exception]) -> None:
+    """A connection that is reset is another error than one that is closed."""
+    provider.fault("POST *", arriving_share=0.5, resets=resets)
+    body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "q"}]}
+    with pytest.raises(seen):
+        httpx.post(f"{provider.base_url}/chat/completions", json=body, headers={"authorization": "Bearer x"})
