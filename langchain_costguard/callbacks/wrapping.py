@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableParallel, RunnableSequence, RunnableWithFallbacks
@@ -16,7 +16,7 @@ from langchain_core.runnables.configurable import DynamicRunnable
 from langchain_costguard.tags import WRAPPER_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from langchain_core.runnables import RunnableConfig
     from langchain_core.tools import BaseTool
@@ -65,9 +65,15 @@ class ModelWrapper(Runnable[Any, Any]):
         return getattr(self.model, name)
 
 
-def closed_with(pieces: AsyncIterator[Any]) -> aclosing[AsyncGenerator[Any]]:
+@asynccontextmanager
+async def closed_with(pieces: AsyncIterator[Any]) -> AsyncIterator[AsyncIterator[Any]]:
     """A stream that is closed as soon as who reads it is, so that the call ends, and what it reserved is free."""
-    return aclosing(cast("AsyncGenerator[Any]", pieces))
+    try:
+        yield pieces
+    finally:
+        close = getattr(pieces, "aclose", None)  # a generator has it; a Runnable may stream by any iterator
+        if close is not None:
+            await close()
 
 
 class InnerModel(NamedTuple):

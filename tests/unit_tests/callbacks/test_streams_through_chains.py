@@ -7,11 +7,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from langchain_core.messages import AIMessageChunk
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import RunnableLambda
 
 from langchain_costguard import PriceBook, gpu_hour, track_costs
 from langchain_costguard.callbacks.calls import CALLS
+from langchain_costguard.prompt_audit.slimming import SlimmingModel
 from langchain_costguard.testing import Reply, ScriptedChatModel
 
 if TYPE_CHECKING:
@@ -119,3 +122,34 @@ def test_a_block_inside_a_working_model_does_not_close_its_call(ask: str) -> Non
     (entry,) = costs.entries()
     assert entry.status == "ok"
     assert costs.total_cost >= Decimal("0.1")
+
+
+class PlainIterator:
+    """An async iterator that is no generator: there is nothing to close."""
+
+    def __init__(self) -> None:
+        self.left = ["a", "b"]
+
+    def __aiter__(self) -> PlainIterator:
+        return self
+
+    async def __anext__(self) -> AIMessageChunk:
+        if not self.left:
+            raise StopAsyncIteration
+        return AIMessageChunk(self.left.pop(0))
+
+
+class Iterating(RunnableLambda[Any, Any]):
+    """A Runnable of somebody else whose stream is such an iterator."""
+
+    def astream(self, *args: Any, **kwargs: Any) -> Any:
+        return PlainIterator()
+
+
+def test_a_stream_that_cannot_be_closed_is_passed_on_whole() -> None:
+    """LangChain asks of `astream` no more than that it can be iterated."""
+
+    async def run() -> list[str]:
+        return [piece.content async for piece in SlimmingModel(Iterating(str)).astream("hello")]
+
+    assert asyncio.run(run()) == ["a", "b"]
