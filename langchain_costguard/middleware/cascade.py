@@ -196,7 +196,7 @@ class CascadeMiddleware(AgentMiddleware[EscalationState, Any, Any]):
         if not runs.responses:
             return self._to_full(request)
         model = instead(self.full or request.model)
-        metadata = with_technique(model.metadata, TECHNIQUE, **{BASELINE_MODEL: ""})
+        metadata = {**with_technique(model.metadata, TECHNIQUE), BASELINE_MODEL: ""}
         return request.override(model=marked(model, metadata=metadata))
 
 
