@@ -69,7 +69,9 @@ class LineMaker:
     ) -> None:
         """Keep what lines are made with."""
         self.prices = prices
-        self.baseline_model = baseline_model or None  # empty stands for a call of our own, and only a tag says that
+        self.baseline_model: str | None = (
+            baseline_model or None
+        )  # empty stands for a call of our own, and only a tag says that
         self._digest_key = digest_key
         self._keyed: hashlib.blake2b | None = None
 
