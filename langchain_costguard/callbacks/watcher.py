@@ -13,11 +13,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
-from langchain_core.callbacks import BaseCallbackHandler
-
 from langchain_costguard.callbacks.calls import CALLS, close_call
 from langchain_costguard.callbacks.gate import begin_call
-from langchain_costguard.callbacks.inline import would_be_passed_over
+from langchain_costguard.callbacks.inline import PlacedHandler
 from langchain_costguard.callbacks.prompts import ChatPrompt, chat_text, chat_tokens, plain_text
 from langchain_costguard.callbacks.results import name_of, read_answer, read_failure
 from langchain_costguard.callbacks.shortened import SHORTENED
@@ -58,22 +56,14 @@ class CallView(View, Protocol):
         """See to it that every finished call is written and counted."""
 
 
-class CallWatcher(BaseCallbackHandler):
+class CallWatcher(PlacedHandler):
     """Watches runs on behalf of one or more views; every hook guards itself, so that tracking never breaks a chain."""
 
     raise_error = True
 
-    is_inline: bool = True
-    """Whether the hooks may run on an event loop; an instance says no where a budget's store is across a network."""
-
     def __init__(self) -> None:
         """Watch for nobody yet; `views` says for whom."""
         super().__init__()
-
-    @property
-    def run_inline(self) -> bool:  # type: ignore[override] # LangChain reads it, and nobody sets it on ours
-        """What LangChain is told of `is_inline`."""
-        return self.is_inline or would_be_passed_over(self)
 
     @property
     def views(self) -> Sequence[CallView]:

@@ -25,7 +25,7 @@ _START_HOOKS: Final = frozenset({"on_chat_model_start", "on_llm_start"})
 _HOOKS_MODULE: Final = "langchain_core.callbacks.manager"
 _PASSING_ON: Final = frozenset({"invoke", "ainvoke", "batch", "abatch", "generate_prompt", "agenerate_prompt"})
 """Methods that only hand a call on, to one that a subclass may have put its own in front of."""
-_TEXT_START: Final = "AsyncCallbackManager.on_llm_start"
+_TEXT_STARTS: Final = frozenset({"AsyncCallbackManager.on_llm_start", "ahandle_event"})
 _MODEL_MODULES: Final = ("langchain_core.language_models", "langchain_costguard.callbacks.embeddings")
 
 
@@ -93,7 +93,7 @@ def _is_in_start_task() -> bool:
     """Whether the running task is one that LangChain made to announce a text run, which ends before the run does."""
     loop = asyncio._get_running_loop()  # noqa: SLF001 - the same
     task = None if loop is None else asyncio.current_task(loop)
-    return task is not None and getattr(task.get_coro(), "__qualname__", "") == _TEXT_START
+    return task is not None and getattr(task.get_coro(), "__qualname__", "") in _TEXT_STARTS
 
 
 def here() -> tuple[object, int]:

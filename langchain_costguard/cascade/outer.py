@@ -7,14 +7,16 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from langchain_core.callbacks import BaseCallbackHandler, CallbackManager
+from langchain_core.callbacks import CallbackManager
 from langchain_core.runnables.config import ensure_config
+
+from langchain_costguard.callbacks.inline import PlacedHandler
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
     from uuid import UUID
 
-    from langchain_core.callbacks import Callbacks
+    from langchain_core.callbacks import BaseCallbackHandler, Callbacks
     from langchain_core.runnables import RunnableConfig
 
 
@@ -31,10 +33,8 @@ OUTER: Final[ContextVar[OuterRun | None]] = ContextVar("langchain_costguard_casc
 """The run whose stream is about to begin in this context."""
 
 
-class RunNoted(BaseCallbackHandler):
+class RunNoted(PlacedHandler):
     """A handler of one streamed run that notes which run it is."""
-
-    run_inline = True
 
     def __init__(self, handlers: list[BaseCallbackHandler]) -> None:
         """Wait for the run to begin.

@@ -12,7 +12,7 @@ import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from langchain_core.callbacks import BaseCallbackHandler
+from langchain_costguard.callbacks.inline import PlacedHandler
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,10 +67,8 @@ def text_of_content(content: Any) -> str:  # noqa: ANN401 - message content is o
     return "\n".join(text for text in texts if isinstance(text, str))
 
 
-class IdentityObserver(BaseCallbackHandler):
+class IdentityObserver(PlacedHandler):
     """Notes the chat runs that begin, in the context in which their lookups happen; it never waits for anything."""
-
-    run_inline = True
 
     def __init__(self) -> None:
         """Begin unknown to LangChain; `observe` registers it."""

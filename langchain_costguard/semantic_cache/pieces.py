@@ -6,10 +6,11 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
+
+from langchain_costguard.callbacks.inline import PlacedHandler
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _WORD: Final = re.compile(r"(?:\A\s+)?\S+\s*")
 
 
-class PieceHandler(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
+class PieceHandler(PlacedHandler, _StreamingCallbackHandler[Any]):
     """Has a model that is invoked stream, as LangGraph does, and passes its pieces on.
 
     Args:
@@ -27,7 +28,6 @@ class PieceHandler(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
             is cancelled instead.
     """
 
-    run_inline = True
     raise_error = True
 
     def __init__(self, put: Callable[[Any], None], *, ends_call: bool) -> None:

@@ -16,6 +16,7 @@ from langchain_costguard import (
     CostCallbackHandler,
     CostReport,
     InMemoryStore,
+    SemanticCache,
     install,
     open_store,
     track_costs,
@@ -265,14 +266,30 @@ def test_other_handlers_of_async_chat_models_hear_everything() -> None:
     assert witness.heard == ["start", "end"]
 
 
-def test_the_known_harm_of_inline_handlers_to_async_text_models() -> None:
-    """LangChain's own fault (langchain#39633): any inline handler hides the start from handlers that are not inline.
+async def _stream(model: Any, config: Any) -> None:
+    async for _ in model.astream("q", config):
+        pass
 
-    The documentation tells users of async text models; this test tells us when upstream has mended it.
-    """
+
+@pytest.mark.parametrize("ask", [lambda model, config: model.ainvoke("q", config), _stream])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_other_handlers_of_async_text_models_hear_everything(ask: Any, *, is_first: bool) -> None:
+    """In LangChain any inline handler hides the start from those that are not (langchain#39633); ours do not."""
+    SemanticCache(None, "memory")  # whoever makes one is observed from here on
+    witness = Witness(run_inline=False)
+    text_model = ScriptedLLM(responses=["x"], cycle=True, model_name="gpt-3.5-turbo-instruct", provider="openai")
+    handler = CostCallbackHandler()
+    with track_costs() as costs:
+        asyncio.run(ask(text_model, {"callbacks": [handler, witness] if is_first else [witness, handler]}))
+    assert handler.calls == costs.calls == 1
+    assert witness.heard == ["start", "end"]
+
+
+def test_the_known_harm_of_other_inline_handlers_to_async_text_models() -> None:
+    """It remains where somebody else's handler is inline; this test tells us when LangChain has mended it."""
     witness = Witness(run_inline=False)
     text_model = ScriptedLLM(responses=["x"], model_name="gpt-3.5-turbo-instruct", provider="openai")
     handler = CostCallbackHandler()
-    asyncio.run(text_model.ainvoke("q", config={"callbacks": [handler, witness]}))
+    asyncio.run(text_model.ainvoke("q", config={"callbacks": [Witness(run_inline=True), handler, witness]}))
     assert handler.calls == 1
     assert witness.heard == ["end"]
