@@ -37,7 +37,6 @@ USAGE = {"input_tokens": 1200, "output_tokens": 50, "total_tokens": 1250}
 LOGPROBS = {"content": [{"token": "x", "bytes": [120], "logprob": -0.01, "top_logprobs": []}] * 50}
 QUOTED = {
     "cascadeflow 1.2.0, accepted": {"without pre-router": 110, "with": 300, "1,900-character prompt": 15_300},
-    "langchain-core with_fallbacks": {"any": 40},
 }
 """Measured once on a machine of the same kind, over a bare model of 90 us; not run here."""
 

@@ -79,13 +79,14 @@ def show_part(part: str, rows: list[Row]) -> None:
 def show(table: list[dict[str, Any]]) -> None:
     """The table of all claims."""
     print(
-        f"\n{'claim':<21}{'claimed':<14}{'way':<58}{'sets':>5}{'median':>9}{'worst':>9}{'best':>8}{'worst quality':>15}"
+        f"\n{'claim':<21}{'claimed':<14}{'way':<58}{'sets':>5}{'median':>9}{'of all':>9}{'worst':>9}{'best':>8}"
+        f"{'worst quality':>15}"
     )
     for one in table:
         quality = "-" if one["worst_quality"] is None else f"{one['worst_quality']:.3f}"
         print(
             f"{CLAIMS[one['claim']].name:<21}{claimed(one['claim']):<14}{one['way']:<58}{one['data_sets']:>5}"
-            f"{one['median']:>9.1%}{one['worst']:>9.1%}{one['best']:>8.1%}{quality:>15}"
+            f"{one['median']:>9.1%}{one['median_of_all']:>9.1%}{one['worst']:>9.1%}{one['best']:>8.1%}{quality:>15}"
         )
 
 

@@ -19,7 +19,7 @@ CHARS_PER_TOKEN: Final = 4
 
 @dataclass(frozen=True)
 class Claim:
-    """A saving as the requirements claim it, as shares of a bill; `None` where no figure is claimed."""
+    """A round figure that is put to the test, as shares of a bill; `None` where none is claimed."""
 
     name: str
     condition: str

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 MODEL = "gpt-4o-mini"
 VERBOSE = {
-    "required verbose prompt, Chinese": "你是一个非常专业、非常有经验、非常有知识的助手。请你仔细地、认真地、全面地回答用户的问题。确保你的回答是准确的、有帮助的、详细的。用户的问题是：什么是机器学习？",  # noqa: E501, RUF001 - as it was asked for
-    "required verbose prompt, English": "You are a very professional, very experienced, very knowledgeable assistant. "
+    "a verbose prompt, Chinese": "你是一个非常专业、非常有经验、非常有知识的助手。请你仔细地、认真地、全面地回答用户的问题。确保你的回答是准确的、有帮助的、详细的。用户的问题是：什么是机器学习？",  # noqa: E501, RUF001 - as it was asked for
+    "a verbose prompt, English": "You are a very professional, very experienced, very knowledgeable assistant. "
     "Please answer the user's question carefully, seriously and comprehensively. Make sure the answer is accurate, "
     "helpful and detailed. The user's question is: What is machine learning?",
 }

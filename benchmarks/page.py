@@ -50,8 +50,10 @@ python benchmarks/run.py --only store   # one
 python benchmarks/rivals.py             # the environment of the other packages
 ```
 
-Rivals run beside this package, in the same run; one that could not be run is said to be absent. All figures are from
-the files in `benchmarks/results`; a test holds the page against them.
+Rivals run beside this package, in the same run, unless a section says that a figure is quoted or that a rule was run in
+a package's stead; one that is not in a table was not run. All figures are from files in `benchmarks/results`; a test
+holds the page against them. [Where the data comes from](benchmark-data.md) stands on a page of its own: without it most
+benchmarks say that nothing was measured.
 
 The machines are shared and small: compare the rows of a table with each other, and treat absolute times as an order of
 magnitude. The load beside a machine is that of one, five and fifteen minutes when the figures were written.

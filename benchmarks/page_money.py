@@ -14,13 +14,13 @@ def claims(found: dict[str, Any]) -> Section:
     for one in found["summary"]:
         claim = CLAIMS[one["claim"]]
         said = "varies" if claim.low is None or claim.high is None else f"{claim.low:.0%} to {claim.high:.0%}"
-        figures = (share(one[name]) for name in ("median", "worst", "best"))
+        figures = (share(one[name]) for name in ("median", "median_of_all", "worst", "best"))
         rows.append([f"{claim.name}: {one['way']}", said, one["data_sets"], *figures, number(one["worst_quality"])])
     return Section(
         "What is claimed of each technique, and what it took off the bill with its own costs: the median over the data "
-        "sets the claim is about, the worst and the best over all, and the worst quality (a share of the answers "
-        "without it, or as [savings](savings.md) says). Below zero it cost more than it saved.",
-        [Table("", ["claim, and how", "claimed", "sets", "median", "worst", "best", "worst quality"], rows)],
+        "sets the claim is about and over all of them, the worst and the best of all, and the worst quality (a share "
+        "of the answers without it, or as [savings](savings.md) says). Below zero it cost more than it saved.",
+        [Table("", ["claim, and how", "claimed", "sets", "median", "of all", "worst", "best", "worst quality"], rows)],
     )
 
 

@@ -1,8 +1,8 @@
-"""Whether routing before the call pays: the required tasks, nine models, two models, and the time a decision takes.
+"""Whether routing before the call pays: six named tasks, nine models, two models, and the time a decision takes.
 
     python benchmarks/routing.py [--quick] [--data FOLDER] [--rivals PYTHON] [--json FILE]
 
-(a) The six required tasks and an unknown one, and the model each reaches.
+(a) The six named tasks and an unknown one, and the model each reaches.
 (b) LLMRouter's questions: 14 tasks, nine models, 500 held out. A classifier of tasks is fitted to the training rows and
 each task gets a model by its mean score there less a price penalty: the smallest with which the training rows, each
 task weighing the same, cost half of the best single model. The bar: better than that model at 55 % of its price.
@@ -45,7 +45,7 @@ FOLDS = 5
 APGR_BARS = {"mmlu": 0.668, "gsm8k": 0.582}
 MOST_PRICE, AIMED_PRICE = 0.55, 0.5
 DECISION_MS = 2.5
-REQUIRED = {
+NAMED = {
     "simple_qa": "gpt-4o-mini",
     "classification": "gpt-4o-mini",
     "summarization": "gpt-4o-mini",
@@ -56,12 +56,12 @@ REQUIRED = {
 RESAMPLES = 2_000
 
 
-def required_tasks() -> dict[str, str]:
+def named_tasks() -> dict[str, str]:
     """The model each task reaches, an unknown one included."""
-    models = {name: ScriptedChatModel(model=name) for name in {*REQUIRED.values()}}
-    router = TaskRouter({task: models[name] for task, name in REQUIRED.items()}, default=models["gpt-4o-mini"])
+    models = {name: ScriptedChatModel(model=name) for name in {*NAMED.values()}}
+    router = TaskRouter({task: models[name] for task, name in NAMED.items()}, default=models["gpt-4o-mini"])
     found = {}
-    for task in (*REQUIRED, "poetry"):
+    for task in (*NAMED, "poetry"):
         before = {name: len(model.calls) for name, model in models.items()}
         router.invoke({"task_type": task, "query": "What is it?"})
         found[task] = next(name for name, model in models.items() if len(model.calls) > before[name])
@@ -237,10 +237,10 @@ def verdicts(document: dict[str, Any]) -> dict[str, bool]:
     """Which bars are met."""
     rows = document["nine"]["as published"]
     ours, single = rows["TaskRouter, tasks found"], rows["best single model"]
-    expected = {**REQUIRED, "poetry": "gpt-4o-mini"}
+    expected = {**NAMED, "poetry": "gpt-4o-mini"}
     medians = [mid for row in document["decisions"].values() for mid, _ in row.values()]
     return {
-        "required tasks reach their models": document["tasks"] == expected,
+        "the six named tasks reach their models": document["tasks"] == expected,
         "better than the best single model at 55 % of its price": ours["score"] > single["score"]
         and ours["price"] <= MOST_PRICE,
         **{
@@ -265,7 +265,7 @@ def main() -> None:
         print(without_rivals())
     document: dict[str, Any] = {
         **described(options, "langchain-core", "scikit-learn"),
-        "tasks": required_tasks(),
+        "tasks": named_tasks(),
         "nine": nine(folder),
         "two": two(folder, options.sets, options.rivals),
         "decisions": decisions(folder, options.timed),

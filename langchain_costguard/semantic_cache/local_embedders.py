@@ -33,7 +33,7 @@ _TOKEN_OUTPUT_RANK: Final = 3
 
 
 class WordLlamaEmbedder(Embedder):
-    """WordLlama: the mean of word vectors, 256 dimensions, 0.1 ms a question, English, MIT licence.
+    """WordLlama: the mean of word vectors, 256 dimensions, 0.03 ms a question, English, MIT licence.
 
     It knows no word order and no negation, so it needs the guards. The model comes with the package (extra
     `local-embeddings`, 19 MB); nothing is downloaded.

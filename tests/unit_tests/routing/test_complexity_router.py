@@ -57,7 +57,7 @@ def test_a_fitted_router_sends_each_where_it_belongs() -> None:
 
 
 def test_a_label_is_obeyed() -> None:
-    """REQUIREMENTS: complexity "low" goes to the local model; the caller's word is worth more than a score."""
+    """Complexity "low" goes to the local model; the caller's word is worth more than a score."""
     router = ComplexityRouter.fit(PROMPTS, NEEDS, **models())
     assert router.invoke({"query": HARD[0], "complexity": "low"}).text == "I am local"
     assert router.decide(EASY[0], {"metadata": {"complexity": "HIGH"}}).route == "cloud"
