@@ -64,6 +64,8 @@ def entry_of(row: Sequence[Any]) -> CacheEntry | None:
     nanos, hits, used, expected = rest
     if not (isinstance(partition, bytes) and isinstance(exact, bytes) and isinstance(answer, bytes)):
         return None
+    if not all(isinstance(count, int | None) for count in (created, expires, nanos, hits, used)):
+        return None
     if not isinstance(text, bytes | None) or _checksum(partition, exact, answer, text) != expected:
         return None
     return CacheEntry(
