@@ -19,8 +19,8 @@ IN_SDIST = ("langchain_costguard", "tests", "demo", "docs", "notebooks", "script
 """Folders that are in the sdist whole: what the package's tests read beside themselves."""
 
 FILES_IN_SDIST = ("pyproject.toml", "Makefile", "mkdocs.yml", "LICENSE", "benchmarks/cascade_replay.py")
-LITTER = ("__pycache__", ".pyc", "/.", ".git/", ".venv", "results/")
-RUN_FROM_SDIST = ("tests/unit_tests/test_cost.py", "tests/unit_tests/pricing/test_battery.py")
+LITTER = ("__pycache__", ".pyc", "/.", ".git/", ".venv", "results/quick")
+RUN_FROM_SDIST = ("tests/unit_tests/test_cost.py", "tests/unit_tests/pricing/test_battery.py", "tests/test_benchmarks.py")
 """What is run of the tests in an unpacked sdist; that it has all of them is seen by their names."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import re
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -58,14 +59,14 @@ def test_results_say_when_on_what_and_by_which_command_they_were_measured(path: 
     assert found["python"].count(".") == 2
     assert set(found["machine"]) == {"system", "architecture", "processors", "load"}
     assert found["versions"]
-    assert "/work" not in json.dumps(found)
+    assert not re.search(r"[ =\"]/(?!v1/)\w", json.dumps(found)), "a place of the machine that measured"
 
 
 def test_the_page_names_every_bar_that_was_missed(runner: ModuleType) -> None:
     """The missed ones stand at the top, where nobody can overlook them."""
     made = runner.page(ROOT / "benchmarks" / "results")
     listed = made.partition("Missed ones")[2].partition("\n## ")[0].count("\n- ")
-    assert listed == made.count("**missed**") > 0
+    assert listed == made.count("**missed**")
 
 
 def test_one_that_fails_does_not_stop_the_others_and_is_named(
@@ -124,10 +125,9 @@ def test_commands_are_written_down_without_places_of_this_machine(monkeypatch: p
     assert head["command"] == "python benchmarks/store.py --data data a=b.npz --rounds=3"
 
 
-def test_every_benchmark_that_can_be_run_has_a_place_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_benchmark_that_can_be_run_has_a_place_on_the_page(runner: ModuleType) -> None:
     """One that nobody runs with the others is one whose figures grow old unseen."""
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    order = set(importlib.import_module("run").ORDER)
+    order = set(importlib.reload(runner).ORDER)  # the fixture names three
     texts = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks").glob("*.py")}
     own = {name for name, text in texts.items() if "= parsed(" in text or "return parsed(" in text}
     assert own - {"harness"} == order

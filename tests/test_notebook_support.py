@@ -26,8 +26,8 @@ def readers(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def _imported(name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.syspath_prepend(str(FOLDER))
-    for known in [module for module in sys.modules if module.split(".")[0] == "support"]:
-        monkeypatch.delitem(sys.modules, known)
+    for known in {"support", "support.desk", "support.readers", *(m for m in sys.modules if m.startswith("support."))}:
+        monkeypatch.delitem(sys.modules, known, raising=False)  # so that what is imported here is not left behind
     return importlib.import_module(name)
 
 

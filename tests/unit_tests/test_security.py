@@ -57,9 +57,11 @@ class Stream:
         pytest.param(same_answers._NUMBER, "€" + "\n" * LONG + "x", id="a sign and blank lines"),
     ],
 )
+@pytest.mark.timeout(20)  # in linear time it takes milliseconds, in quadratic time minutes
 def test_a_hostile_text_does_not_keep_a_pattern_busy(pattern: re.Pattern[str], text: str) -> None:
     """A document or an answer that somebody else wrote must not stop the process that shortens or compares it."""
-    assert sum(1 for _ in pattern.finditer(text)) <= LONG
+    for _ in pattern.finditer(text):
+        pass
 
 
 @pytest.mark.parametrize(

@@ -24,21 +24,27 @@ NOW_US = 1_774_742_400_000_000
 
 
 def asked(
-    *budgets: Budget, facts: CallFacts | None = None, request: CallRequest = REQUEST, **held: tuple[int, int]
+    *budgets: Budget,
+    facts: CallFacts | None = None,
+    request: CallRequest = REQUEST,
+    spent_at_us: int = NOW_US,
+    **held: tuple[int, int],
 ) -> Headroom:
     """The headroom of a call whose budgets, by their names, have spent and reserved so much."""
-    store = InMemoryStore(clock=lambda: NOW_US)
+    clock = [spent_at_us]
+    store = InMemoryStore(clock=lambda: clock[0])
     for budget in budgets:
         spent, reserved = held.get(budget.name or "", (0, 0))
         for amount, is_settled in ((spent, True), (reserved, False)):
             if amount:
-                (claim,) = budget.claims(CallFacts(metadata={"user": "ada"}), amount, NOW_US)
+                (claim,) = budget.claims(CallFacts(metadata={"user": "ada"}), amount, spent_at_us)
                 reservation = make_reservation(claim)
                 assert store.reserve(reservation).is_admitted
                 if is_settled:
                     store.settle(settlement(reservation, amount))
         if f"{budget.name}_limit" in held:
             store.change(BudgetChange(budget.key, "set", 1, "ops", held[f"{budget.name}_limit"][0]))
+    clock[0] = NOW_US
     facts = CallFacts(metadata={"user": "ada"}) if facts is None else facts
     return headroom(Candidate(request, facts, None, lambda _: None), [BudgetGuard(budgets, store, PRICES)])
 
@@ -120,7 +126,9 @@ def test_only_the_users_own_counter_is_read() -> None:
     assert asked(budget, facts=bob, each=(30, 0)) == Headroom(40, 40)
 
 
-@pytest.mark.parametrize(("window", "left"), [("total", 10), ("day", 10)])
+@pytest.mark.parametrize(("window", "left"), [("total", 10), ("day", 40)])
 def test_the_window_of_now_is_read(window: str, left: int) -> None:
     """What a window before it has spent is over."""
-    assert asked(Budget(tokens=INPUT + 40, per=window, name="tokens"), tokens=(30, 0)) == Headroom(left, left)
+    budget, yesterday = Budget(tokens=INPUT + 40, per=window, name="tokens"), NOW_US - 86_400_000_000
+    assert asked(budget, tokens=(30, 0)) == Headroom(10, 10)
+    assert asked(budget, spent_at_us=yesterday, tokens=(30, 0)) == Headroom(left, left)
