@@ -20,7 +20,11 @@ IN_SDIST = ("langchain_costguard", "tests", "demo", "docs", "notebooks", "script
 
 FILES_IN_SDIST = ("pyproject.toml", "Makefile", "mkdocs.yml", "LICENSE", "benchmarks/cascade_replay.py")
 LITTER = ("__pycache__", ".pyc", "/.", ".git/", ".venv", "results/quick")
-RUN_FROM_SDIST = ("tests/unit_tests/test_cost.py", "tests/unit_tests/pricing/test_battery.py", "tests/test_benchmarks.py")
+RUN_FROM_SDIST = (
+    "tests/unit_tests/test_cost.py",
+    "tests/unit_tests/pricing/test_battery.py",
+    "tests/test_benchmarks.py",
+)
 """What is run of the tests in an unpacked sdist; that it has all of them is seen by their names."""
 
 
