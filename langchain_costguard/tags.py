@@ -42,11 +42,18 @@ BASELINE_BOOKED: Final = "costguard_baseline_booked_nano"
 """What earlier calls for the same answer have booked as its baseline, in nano-USD: this call books the difference, so
 that each answer is compared once."""
 
+BASELINE_ADDED: Final = "costguard_baseline_added_nano"
+"""What a technique adds to the prompt of this call would have cost of the baseline's model, in nano-USD: without the
+technique it would not have been sent. An answer from a cache is compared with no such price."""
+
 BASELINE_SERVED: Final = "costguard_baseline_served_nano"
 """How much of that answers from a cache have booked, in nano-USD, by the name of the step in `Savings`."""
 
 WRAPPER_TYPES: Final = frozenset({"costguard-cascade"})
 """Kinds (`_llm_type`) of chat models that only ask other models: their runs are parents, never priced or reserved."""
+
+CASCADE_RECORD: Final = "cascade"
+"""Where an answer's `response_metadata` says how it came about, and what its legs cost, if it is a cascade's."""
 
 BATCH: Final = "costguard_batch"
 """True for a call that went through a provider's Batch API."""

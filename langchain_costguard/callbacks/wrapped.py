@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING, Any, Final
 from langchain_costguard.callbacks.calls import close_call
 from langchain_costguard.callbacks.results import read_answer
 from langchain_costguard.cost import NANO_PER_USD
+from langchain_costguard.tags import CASCADE_RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from langchain_core.outputs import LLMResult
+    from langchain_core.outputs import Generation, LLMResult
 
     from langchain_costguard.recorder import StartedCall, View
 
 _MAX_RUNS: Final = 10_000
 """So many runs are waited for; a cancelled `ainvoke` never reports its end."""
-_RECORD: Final = "cascade"
-"""Where an answer says what its legs cost."""
 
 
 class WrapperRuns:
@@ -61,17 +60,27 @@ class WrapperRuns:
             return
         outcome = read_answer(run, response)
         if outcome.status == "cached":
-            close_call(run, outcome._replace(usage=None, response_model=None, avoided_nano=_cost_nano(response)))
+            avoided = recorded_nano(response.generations[0])
+            close_call(run, outcome._replace(usage=None, response_model=None, avoided_nano=avoided))
 
     def reset(self) -> None:
         """Begin anew, in a forked child: its parent may have held the lock."""
         self.__init__()  # type: ignore[misc] # the object is shared by reference, so it is reset in place
 
 
-def _cost_nano(response: LLMResult) -> int | None:
-    """What an answer cost when it was made, in nano-USD, but no more than its last model alone; `None` if not known."""
-    message: Any = getattr(response.generations[0][0], "message", None)
-    record = message.response_metadata.get(_RECORD) if message is not None else None
+def recorded_nano(generations: Sequence[Generation]) -> int | None:
+    """What a cascade's answer cost when it was made, in nano-USD, but no more than its last model alone.
+
+    Its usage is that of all its legs, and no one model's.
+
+    Args:
+        generations: the answer.
+
+    Returns:
+        Nano-USD; `None` if not known, as of an answer that is no cascade's.
+    """
+    message: Any = getattr(next(iter(generations), None), "message", None)
+    record = message.response_metadata.get(CASCADE_RECORD) if message is not None else None
     if not isinstance(record, dict) or record.get("cost_usd") is None:
         return None
     amounts = [record[name] for name in ("cost_usd", "baseline_usd") if record.get(name) is not None]

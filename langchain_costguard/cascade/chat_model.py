@@ -23,7 +23,6 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SkipValidation
 from langchain_costguard import tags
 from langchain_costguard.cascade.conducting import aconduct, aconduct_stream, conduct, conduct_stream
 from langchain_costguard.cascade.course import OnDraft, Question
-from langchain_costguard.cascade.legs import METADATA_KEY
 from langchain_costguard.cascade.making import make_plan, plan_with_tools
 from langchain_costguard.cascade.outer import OUTER, RunNoted, noted
 from langchain_costguard.cascade.runs import IsolatedRuns
@@ -366,7 +365,7 @@ async def _achunks(question: Question) -> AsyncGenerator[ChatGenerationChunk]:
 
 def _chunk(piece: AIMessageChunk, legs: Legs) -> ChatGenerationChunk:
     """A piece of the stream: the last one carries the usage of all legs, the others none."""
-    is_last = METADATA_KEY in piece.response_metadata
+    is_last = tags.CASCADE_RECORD in piece.response_metadata
     return ChatGenerationChunk(message=piece.model_copy(update={"usage_metadata": usage_of(legs) if is_last else None}))
 
 

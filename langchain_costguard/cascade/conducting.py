@@ -12,7 +12,7 @@ from langchain_core.runnables.config import get_executor_for_config
 from langchain_core.runnables.utils import gather_with_concurrency
 
 from langchain_costguard.cascade.course import Ask, Judge, Tell, ajudge, judge
-from langchain_costguard.cascade.legs import METADATA_KEY
+from langchain_costguard.tags import CASCADE_RECORD
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -193,7 +193,7 @@ def closing_chunk(answer: AIMessage, record: Any) -> AIMessageChunk:
     return AIMessageChunk(
         content="" if isinstance(answer.content, str) else [],
         id=answer.id,
-        response_metadata={METADATA_KEY: record},
+        response_metadata={CASCADE_RECORD: record},
         chunk_position="last",
     )
 

@@ -16,13 +16,14 @@ from langchain_core.prompt_values import PromptValue
 
 from langchain_costguard.cascade.asking import LegAsking
 from langchain_costguard.cascade.judging import ajudged, judged
-from langchain_costguard.cascade.legs import ANSWER, DRAFT, METADATA_KEY, Leg, Legs, confidence_text, usage_in
+from langchain_costguard.cascade.legs import ANSWER, DRAFT, Leg, Legs, confidence_text, usage_in
 from langchain_costguard.cascade.marks import without_values
 from langchain_costguard.cascade.structure import call_fault, value_fault
 from langchain_costguard.cascade.verdicts import Draft, Signal, Verdict
 from langchain_costguard.cascade.wording import is_empty
 from langchain_costguard.cost import nano_half_even
 from langchain_costguard.exceptions import BudgetExceededError, BudgetStoreError, UnknownPriceError
+from langchain_costguard.tags import CASCADE_RECORD
 from langchain_costguard.usage import TokenUsage
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class Question:
         sent = self._sent_to[tier] = self._given if is_shown else self._sent(tier)
         leg = self._leg(tier, ANSWER if is_shown else DRAFT)
         leg.baseline, leg.asked = self.plan.baseline, self.plan.asked[tier]
-        leg.booked_nano = self.legs.booked_nano + self._added_nano(leg, sent)
+        leg.booked_nano, leg.added_nano = self.legs.booked_nano, self._added_nano(leg, sent)
         leg.others_nano, leg.served_nano = self.legs.others_nano, self.legs.served_nano
         self.legs.open(leg)
         try:
@@ -359,7 +360,7 @@ def as_messages(given: Any) -> Sequence[BaseMessage]:
 
 def stamp(message: AIMessage, record: Mapping[str, Any]) -> AIMessage:
     """A copy of an answer that says how it came about."""
-    return message.model_copy(update={"response_metadata": {**message.response_metadata, METADATA_KEY: dict(record)}})
+    return message.model_copy(update={"response_metadata": {**message.response_metadata, CASCADE_RECORD: dict(record)}})
 
 
 def judge(command: Judge) -> Verdict:

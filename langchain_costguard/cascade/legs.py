@@ -28,15 +28,13 @@ if TYPE_CHECKING:
     from langchain_costguard.recorder import StartedCall
 
 TECHNIQUE: Final = "cascade"
-METADATA_KEY: Final = "cascade"
-"""Where an answer's `response_metadata` says how it came about."""
 DRAFT: Final = "draft"
 ANSWER: Final = "answer"
 HIDDEN_TAG: Final = "nostream"
 """LangGraph shows no messages of runs with this tag: nobody has judged them yet."""
 
 _DECIMALS: Final = 9
-SERVED_STEPS: Final = ("exact_cache", "semantic_cache")
+_SERVED_STEPS: Final = ("exact_cache", "semantic_cache")
 """The steps by which answers from a cache are claimed."""
 
 
@@ -97,7 +95,8 @@ class Leg:
         model: the name of the model that is asked.
         purpose: `"draft"`, `"answer"`, or what a signal asks for.
         baseline: the model that would have been asked without the cascade; empty where nobody would have been.
-        booked_nano: what is to be taken off its baseline, in nano-USD.
+        booked_nano: what earlier legs have booked, and is to be taken off its baseline, in nano-USD.
+        added_nano: what its baseline holds for what a signal adds to its prompt, in nano-USD.
         served_nano: how much of that earlier legs had from a cache, by the name of its step.
         others_nano: how much of that other techniques saved on earlier legs.
         watcher: what sees its lines, once it has begun.
@@ -114,6 +113,7 @@ class Leg:
     purpose: str
     baseline: str = ""
     booked_nano: int = 0
+    added_nano: int = 0
     others_nano: int = 0
     watcher: LegWatcher | None = None
     usage: UsageMetadata | None = None
@@ -138,10 +138,11 @@ class Leg:
         """What its runs tell the recorder, beside what the runs around them do."""
         found = tags.with_technique(outer, TECHNIQUE)
         if found.get(tags.BASELINE_MODEL) == "":  # all around is the cost of another technique, and saves nothing
-            return {**found, tags.BASELINE_BOOKED: None, tags.BASELINE_SERVED: None}
-        booked, served = self.booked_nano, self.served_nano
+            return {**found, tags.BASELINE_BOOKED: None, tags.BASELINE_ADDED: None, tags.BASELINE_SERVED: None}
+        booked, added, served = self.booked_nano, self.added_nano, self.served_nano
         if self.baseline:  # the cascade may itself be a tier of one around, whose drafts have booked as well
             booked += found.get(tags.BASELINE_BOOKED) or 0
+            added += found.get(tags.BASELINE_ADDED) or 0
             served = _added(served, found.get(tags.BASELINE_SERVED) or {})
         else:  # a signal's call is the cascade's cost, whatever stands around the cascade
             found[tags.TECHNIQUE] = [TECHNIQUE, *(name for name in found[tags.TECHNIQUE] if name != TECHNIQUE)]
@@ -149,6 +150,7 @@ class Leg:
             **found,
             tags.BASELINE_MODEL: self.baseline,
             tags.BASELINE_BOOKED: booked or None,
+            tags.BASELINE_ADDED: added or None,
             tags.BASELINE_SERVED: served or None,
         }
 
@@ -211,7 +213,7 @@ class Legs:
         """How much of it answers from a cache have booked, by the name of its step."""
         found: dict[str, int] = {}
         for line in (line for leg in self.legs for line in leg.lines if line.savings is not None):
-            steps = {step: getattr(line.savings, step) for step in SERVED_STEPS}
+            steps = {step: getattr(line.savings, step) for step in _SERVED_STEPS}
             found = _added(found, {step: nano for step, nano in steps.items() if nano})
         return found
 
@@ -227,13 +229,20 @@ class Legs:
 
 def usage_in(answer: AIMessage) -> UsageMetadata | None:
     """What a tier's answer reports; where the tier is itself a cascade, what all of its legs did."""
-    usage, inner = answer.usage_metadata, answer.response_metadata.get(METADATA_KEY)
+    usage, inner = answer.usage_metadata, answer.response_metadata.get(tags.CASCADE_RECORD)
     legs = inner.get("legs") if isinstance(inner, dict) else None
-    if usage is None or not isinstance(legs, list) or not all(isinstance(leg, dict) for leg in legs):
+    if usage is None or not isinstance(legs, list) or not legs or not all(map(_is_leg, legs)):
         return usage  # nothing, or something of the provider's own under this name
     given = sum(leg.get("input_tokens", 0) for leg in legs)
     answered = sum(leg.get("output_tokens", 0) for leg in legs)
     return {**usage, "input_tokens": given, "output_tokens": answered, "total_tokens": given + answered}
+
+
+def _is_leg(entry: Any) -> bool:  # noqa: ANN401 - whatever stands in an answer's metadata
+    """Whether this is what `Leg.as_dict` makes."""
+    if not isinstance(entry, dict) or "purpose" not in entry:
+        return False
+    return all(isinstance(entry.get(name, 0), int) for name in ("input_tokens", "output_tokens"))
 
 
 def usd_text(nano: int | None) -> str | None:

@@ -22,7 +22,7 @@ from langchain_costguard.output_limits.truncation import (
     partial_answer,
     would_fit_with_more,
 )
-from langchain_costguard.tags import BASELINE_BOOKED, BASELINE_MODEL, TECHNIQUE, with_technique
+from langchain_costguard.tags import BASELINE_ADDED, BASELINE_BOOKED, BASELINE_MODEL, TECHNIQUE, with_technique
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
@@ -249,5 +249,5 @@ def _for_retry(config: RunnableConfig) -> RunnableConfig:
     config = _with_tag(config, RETRY_TAG)
     metadata = dict(config.get("metadata") or {})
     others = [name for name in metadata[TECHNIQUE] if name != OUTPUT_LIMIT]
-    metadata |= {TECHNIQUE: [OUTPUT_LIMIT, *others], BASELINE_MODEL: "", BASELINE_BOOKED: None}
+    metadata |= {TECHNIQUE: [OUTPUT_LIMIT, *others], BASELINE_MODEL: "", BASELINE_BOOKED: None, BASELINE_ADDED: None}
     return {**config, "metadata": metadata}

@@ -291,20 +291,25 @@ def _follow_legs(entry: LedgerEntry, call: StartedCall, outcome: Outcome) -> Non
     """Take in what the legs of a cascade have booked before this one, or had cost when a cache kept their answer."""
     if outcome.avoided_nano is not None:
         entry.avoided_nano = outcome.avoided_nano
-    booked = call.metadata.get(keys.BASELINE_BOOKED)
-    if isinstance(booked, int):
-        _book_difference(entry, booked)
+    booked, added = call.metadata.get(keys.BASELINE_BOOKED), call.metadata.get(keys.BASELINE_ADDED)
+    if isinstance(booked, int) or isinstance(added, int):
+        _book_difference(entry, booked or 0, added or 0)
 
 
-def _book_difference(entry: LedgerEntry, booked: int) -> None:
+def _book_difference(entry: LedgerEntry, booked: int, added: int) -> None:
     """Leave of a baseline what earlier calls for the same answer have not booked; no longer one model's price.
 
     An answer from a cache has no baseline beside what it avoided: there it is only what is taken back.
+
+    Args:
+        entry: the line.
+        booked: what earlier calls have booked, in nano-USD.
+        added: what the baseline holds for a technique's own part of the prompt, in nano-USD.
     """
     if entry.status == "cached" and entry.avoided_nano is not None:
-        entry.baseline_nano = 0
+        entry.baseline_nano, added = 0, 0
     if entry.baseline_nano is not None:
-        entry.baseline_nano -= booked
+        entry.baseline_nano -= booked + added
         entry.baseline_model = None
 
 

@@ -10,6 +10,7 @@ from uuid import uuid4
 from langchain_costguard.callbacks.prompts import plain_text
 from langchain_costguard.callbacks.scopes import current_views
 from langchain_costguard.callbacks.watcher import CallView, CallWatcher
+from langchain_costguard.callbacks.wrapped import recorded_nano
 from langchain_costguard.cost import nano_half_even
 from langchain_costguard.exceptions import UnknownPriceError
 from langchain_costguard.pricing import PriceBook
@@ -44,6 +45,9 @@ def avoided_nanos(
     Returns:
         Billionths of a US dollar; `None` when not known.
     """
+    recorded = recorded_nano(generations)
+    if recorded is not None:
+        return recorded
     usage = _reported(generations) or (None if text is None or model is None else _counted(text, generations, model))
     named = model_of(generations) or model
     if usage is None or named is None:
@@ -95,7 +99,9 @@ def _report(call: StartedCall, generations: Sequence[Generation], model: str | N
     reported = _reported(generations)
     usage = reported or _counted(call.prompt, generations, model)
     technique = SEMANTIC_CACHE if is_near else None
-    outcome = Outcome("cached", usage, model_of(generations), technique=technique)
+    outcome = Outcome(
+        "cached", usage, model_of(generations), technique=technique, avoided_nano=recorded_nano(generations)
+    )
     for recorder in call.recorders:
         _book(recorder, call, outcome, is_counted=reported is None)
 

@@ -45,12 +45,14 @@ def question_and_answer(item: object) -> tuple[str, str]:
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:  # bytes of no text are no JSON either
+    with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
             try:
-                yield json.loads(line)
+                yield json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
             except (ValueError, RecursionError) as error:  # the second where it is nested deeper than Python reads
-                msg = f"line {number} of {path} is no JSON: write {{'question': '...', 'answer': '...'}} as JSON"
+                msg = (
+                    f"line {number} of {path} is no JSON in UTF-8: write {{'question': '...', 'answer': '...'}} as JSON"
+                )
                 raise ValueError(msg) from error

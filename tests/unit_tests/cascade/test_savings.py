@@ -6,9 +6,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from langchain_core.caches import InMemoryCache
 from langchain_core.runnables import RunnableLambda
 
-from langchain_costguard import Cascade, PriceBook, per_token, track_costs
+from langchain_costguard import Cascade, CascadeChatModel, PriceBook, per_token, track_costs
 from langchain_costguard.cascade import (
     Calls,
     Draft,
@@ -231,3 +232,24 @@ def test_rows_without_costs_are_refused() -> None:
     """Nothing can be said of what is saved."""
     with pytest.raises(ValueError, match="mini_cost"):
         Cascade.calibrated([model("gpt-4o-mini"), model("gpt-4o")], [Row(0.9, 1, 1)] * 200, signal=Says())
+
+
+@pytest.mark.parametrize("kind", [Cascade, lambda tiers: CascadeChatModel(tiers=tiers)])
+def test_a_drafts_hit_saves_what_its_own_model_charged_and_no_less(kind: Any) -> None:
+    """What the signal asks for was never sent to the large model again: taken off each hit, it made hits a loss."""
+    cache = InMemoryCache()
+    mini, full = (
+        ScriptedChatModel(responses=["Paris."], model_name=name, provider="openai", cache=cache)
+        for name in ("gpt-4o-mini", "gpt-4o")
+    )
+    cascade = kind([mini, full])
+    with track_costs() as costs:
+        for _ in range(3):
+            cascade.invoke("The capital of France?")
+    draft, *hits = costs.entries()
+    assert draft.billed_nano is not None
+    assert [(hit.avoided_nano, hit.baseline_nano) for hit in hits] == [(draft.billed_nano, 0)] * 2
+    steps = {step.technique: step.saved_cost for step in costs.report().savings().steps}
+    assert steps["exact_cache"] == Decimal(2 * draft.billed_nano) / 10**9
+    assert steps["cascade"] == Decimal((draft.baseline_nano or 0) - draft.billed_nano) / 10**9
+    assert Decimal(0) < costs.report().savings().saved_share < 1

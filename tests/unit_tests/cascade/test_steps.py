@@ -104,11 +104,28 @@ def test_every_way_ends_with_an_answer_that_was_given_or_an_error(tiers: int, on
             assert tried[-1] in {"failed", "refused"}
 
 
-@pytest.mark.parametrize("own", ["a word", {"of": "the provider"}, {"legs": "three"}, {"legs": [3]}, None])
+@pytest.mark.parametrize(
+    "own",
+    [
+        "a word",
+        {"of": "the provider"},
+        {"legs": "three"},
+        {"legs": [3]},
+        {"legs": []},
+        {"legs": [{"input_tokens": 12}]},
+        {"legs": [{"purpose": "walk", "input_tokens": "12"}]},
+        None,
+    ],
+)
 def test_what_a_provider_says_under_the_same_name_is_not_taken_for_a_cascades_own(own: object) -> None:
     """An answer's `response_metadata` is of any kind."""
     usage = UsageMetadata(input_tokens=3, output_tokens=2, total_tokens=5)
     assert usage_in(AIMessage("x", usage_metadata=usage, response_metadata={"cascade": own})) == usage
-    legs = {"legs": [{"input_tokens": 10, "output_tokens": 1}, {"input_tokens": 20}]}
+    legs = {
+        "legs": [
+            {"purpose": "draft", "input_tokens": 10, "output_tokens": 1},
+            {"purpose": "answer", "input_tokens": 20},
+        ]
+    }
     inner = usage_in(AIMessage("x", usage_metadata=usage, response_metadata={"cascade": legs}))
     assert inner == {"input_tokens": 30, "output_tokens": 1, "total_tokens": 31}

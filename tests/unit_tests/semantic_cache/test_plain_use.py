@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
 from langchain_core.vectorstores import InMemoryVectorStore
 
-from langchain_costguard import SemanticCache, track_costs
+from langchain_costguard import Cascade, CascadeChatModel, SemanticCache, track_costs
 from langchain_costguard.testing import ScriptedChatModel, ScriptedLLM
 from tests.unit_tests.semantic_cache.word_embeddings import WordEmbeddings
 
@@ -385,3 +385,35 @@ def test_a_hit_that_cannot_be_booked_is_served_and_costs_no_call(monkeypatch: py
     monkeypatch.setattr("langchain_costguard.semantic_cache.billing._report", broken)
     assert cache.query(RESET, model.invoke).text == text_model.invoke(RESET) == "one"
     assert cache.stats().failures == 2
+
+
+@pytest.mark.parametrize("is_chat_model", [True, False])
+def test_a_hit_in_front_of_a_cascade_avoided_what_its_answer_cost_and_no_more_than_the_large_model(
+    *, is_chat_model: bool
+) -> None:
+    """Its usage is that of all legs: at the large model's price that was about twice the truth."""
+    tiers = [
+        ScriptedChatModel(responses=[answer], model_name=name, provider="openai")
+        for name, answer in (("gpt-4o-mini", "UNCERTAIN"), ("gpt-4o", "Forty-two, as everybody knows."))
+    ]
+    cascade = CascadeChatModel(tiers=tiers) if is_chat_model else Cascade(tiers)
+    cache = near_cache()
+    with track_costs() as costs:
+        first = cache.query(RESET, cascade.invoke)
+        assert cache.query(RESET, cascade.invoke).text == first.text
+    record = first.response_metadata["cascade"]
+    avoided = min(Decimal(record["cost_usd"]), Decimal(record["baseline_usd"]))
+    steps = {step.technique: step.saved_cost for step in costs.report().savings().steps}
+    assert steps["exact_cache"] == cache.stats().avoided_cost == avoided
+
+
+def test_a_file_in_another_encoding_is_refused_and_not_kept_as_other_words(tmp_path: Path) -> None:
+    """A question that nobody can ask would be kept, with an answer that nobody can read."""
+    path = tmp_path / "answers.jsonl"
+    path.write_bytes('{"question": "Wo ist das Café?", "answer": "Rue Cassé 5"}\n'.encode("latin-1"))
+    cache = near_cache()
+    with pytest.raises(ValueError, match=r"line 1 of .*answers\.jsonl is no JSON in UTF-8"):
+        cache.warm(path)
+    path.write_bytes('{"question": "Wo ist das Café?", "answer": "Rue Cassé 5"}\r\n'.encode("utf-8-sig"))
+    assert cache.warm(path) == 1
+    assert cache.get("Wo ist das Café?") == "Rue Cassé 5"
