@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 from threading import RLock
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -25,6 +26,9 @@ _logger = logging.getLogger("langchain_costguard")
 
 WAITING_LIMIT: Final = 100_000
 """So many settlements wait for a store that does not answer; beyond that the oldest are left to their leases."""
+
+_PATIENCE_SECONDS: Final = 0.2
+"""So long what waits is gone through though two in a row were refused."""
 
 
 class Due(NamedTuple):
@@ -75,16 +79,29 @@ class Settler:
                     self._waiting.popleft()
 
     def retry(self) -> bool:
-        """Try again what waits; whether nothing waits any more."""
+        """Try again what waits, in its order; whether nothing waits any more.
+
+        What a store refuses keeps nothing else waiting; only where two in a row are refused, and slowly, it is down.
+        """
+        gives_up_at = time.monotonic() + _PATIENCE_SECONDS
+        refused: list[Due] = []
+        is_down = refused_before = False
         with self._lock:
-            while self._waiting:
-                due = self._waiting[0]
-                try:
-                    due.hold.guard.tell(due.carry_out())
-                except StoreError:
-                    return False
-                self._waiting.popleft()
-        return True
+            try:
+                while self._waiting and not is_down:
+                    due = self._waiting.popleft()
+                    refused.append(due)
+                    try:
+                        due.hold.guard.tell(due.carry_out())
+                    except StoreError:
+                        is_down = refused_before and time.monotonic() >= gives_up_at
+                        refused_before = True
+                    else:
+                        refused.pop()
+                        refused_before = False
+            finally:
+                self._waiting.extendleft(reversed(refused))
+            return not self._waiting
 
 
 def deliver_pending(ledger: OutboxStore, budgets: BudgetStore) -> int:

@@ -10,6 +10,7 @@ import warnings
 from collections import deque
 from contextlib import suppress
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
@@ -193,7 +194,7 @@ class Recorder:
             Whether nothing waits any more; `False` when the store still cannot be written.
         """
         done = COUNTER.drain(timeout_seconds) and WORKER.drain(timeout_seconds)
-        failure = self._write_unsaved()
+        failure = self._write_unsaved(timeout_seconds)
         if failure is not None:
             self._note_down(failure)
         return self._settler.retry() and done and not self._unsaved
@@ -290,7 +291,7 @@ class Recorder:
         assert self.store is not None  # noqa: S101 - `write` asked
         failure = None
         if not self._is_down():
-            failure = self._write_unsaved()
+            failure = self._write_unsaved(patience_seconds=0)
             if failure is None:
                 try:
                     self._save(entry, due)
@@ -307,22 +308,26 @@ class Recorder:
         if failure is not None:
             self._note_down(failure)
 
-    def _write_unsaved(self) -> StoreError | None:
-        """Write the lines that wait; one that the store refuses goes on waiting, and keeps no other from being written.
+    def _write_unsaved(self, patience_seconds: float | None) -> StoreError | None:
+        """Write the lines that wait; those that the store refuses go on waiting, behind the others.
+
+        Args:
+            patience_seconds: so long they are gone through though two in a row were refused; `None`: to the end.
 
         Returns:
-            Why the store seems to be down: it refused two lines in a row; `None` where it does not.
+            Why the store seems to be down: it refused two in a row, and patience is over; `None` where it does not.
         """
         if not self._unsaved or self.store is None:
             return None
         with self._unsaved_lock:
             refused_before = False
+            gives_up_at = inf if patience_seconds is None else time.monotonic() + patience_seconds
             for _ in range(len(self._unsaved)):
                 try:
                     self._save(*self._unsaved[0])
                 except StoreError as error:
                     self._unsaved.rotate(-1)
-                    if refused_before:
+                    if refused_before and time.monotonic() >= gives_up_at:
                         return error
                     refused_before = True
                 else:

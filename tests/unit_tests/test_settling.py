@@ -79,11 +79,19 @@ def due(store: Store, key: str = "call", *, step: Any = None, outbox: Any = None
     return Due(hold, Settlement(key, ()) if step is None else step, outbox)
 
 
-def test_a_settlement_is_told_to_its_store_its_guard_and_then_its_outbox() -> None:
+def test_a_settlement_is_told_to_its_store_then_its_outbox_and_its_guard() -> None:
     """In this order: what the outbox forgot before the store had it would be lost."""
-    store, outbox = Store(), Outbox()
+    store, known = Store(), []
+
+    class Watching(Outbox):
+        def settled(self, reservation_id: str) -> None:
+            known.append([*store.told])
+            super().settled(reservation_id)
+
+    outbox = Watching()
     one = due(store, outbox=outbox)
     Settler().carry_out(one)
+    assert known == [["call"]], "the store had it when the outbox was told"
     assert (store.told, outbox.done, one.hold.guard.told) == (["call"], ["call"], [CROSSING])
 
 
@@ -119,6 +127,24 @@ def test_what_a_store_would_not_take_waits_in_order_until_it_does() -> None:
     assert (settler.retry(), len(settler), store.told) == (True, 0, ["a", "b", "c"])
     assert outbox.done == ["a", "b", "c"]
     assert settler.retry() is True
+
+
+def test_a_settlement_that_its_store_always_refuses_keeps_no_other_waiting() -> None:
+    """The others' reservations would stay open until their leases end."""
+
+    class Picky(Store):
+        def settle(self, settlement: Settlement) -> Settled:
+            if settlement.reservation_id.startswith("bad"):
+                raise KeyError(settlement.reservation_id)
+            return super().settle(settlement)
+
+    store, settler = Picky(), Settler()
+    store.is_down = True
+    for key in ("bad 1", "bad 2", "a", "bad 3", "b"):
+        settler.carry_out(due(store, key))
+    store.is_down = False
+    assert settler.retry() is False
+    assert (store.told, len(settler)) == (["a", "b"], 3)
 
 
 def test_no_more_wait_than_the_limit_and_the_oldest_are_left_to_their_leases(monkeypatch: pytest.MonkeyPatch) -> None:
