@@ -196,7 +196,7 @@ def dollars(value: Dollars, name: str) -> Decimal:
     if not amount.is_finite() or amount < 0:
         msg = f"{name}={value!r} is no price: give zero or more US dollars, or leave the model out for 'unknown'"
         raise PriceFormatError(msg, path=name)
-    if amount and (abs(amount.adjusted()) > _MOST_DIGITS or len(amount.as_tuple().digits) > _MOST_DIGITS):
+    if abs(amount.adjusted()) > _MOST_DIGITS or len(amount.as_tuple().digits) > _MOST_DIGITS:
         msg = f"{name}={value!r:.60} has more digits than money has: round it, such as to 12 decimal places"
         raise PriceFormatError(msg, path=name)
     return amount

@@ -36,6 +36,7 @@ BAD: Any = "-1"
         (lambda: per_token("2." + "1" * 5000), "input_usd_per_mtok"),
         (lambda: per_call("1e9999999"), "usd_per_call"),
         (lambda: gpu_hour("1e-9999999"), "usd_per_gpu_hour"),
+        (lambda: per_token("2.5", "0e-400000"), "output_usd_per_mtok"),
         (lambda: per_token("0.0000001"), "input_usd_per_mtok"),
         (lambda: gpu_hour(1, usd_per_call="1e-13"), "usd_per_call"),
         (lambda: PriceBook(discount=2), "discount"),
