@@ -39,6 +39,7 @@ from langchain_costguard.middleware.labels import STEP, TOOL, labels
 from langchain_costguard.middleware.models import as_model
 from langchain_costguard.middleware.request_runs import deferred, is_escalation
 from langchain_costguard.middleware.shortening import shortened
+from langchain_costguard.middleware.stand_ins import instead
 from langchain_costguard.middleware.tool_calls import PaidToolCall, refused_tool
 from langchain_costguard.middleware.tool_prices import ToolPrices
 from langchain_costguard.middleware.watching import AGENTS, AgentRun, graph_run, handlers_of, identities, run_below
@@ -261,7 +262,7 @@ class BudgetMiddleware(AgentMiddleware[AllowanceState, Any, Any]):
             return
         if not run.is_downgraded:
             yield request
-        cheap = request if self.cheaper is None else request.override(model=self.cheaper)
+        cheap = request if self.cheaper is None else request.override(model=instead(self.cheaper))
         fewer = shortened(request.messages)
         is_shorter = len(fewer) < len(request.messages)
         if self.cheaper is not None or (run.is_downgraded and not is_shorter):

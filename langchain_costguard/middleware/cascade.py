@@ -12,7 +12,6 @@ from langchain_core.messages import AIMessage
 from langchain_costguard.cascade.acceptance import as_signal
 from langchain_costguard.cascade.conducting import aconduct, conduct
 from langchain_costguard.cascade.course import Question
-from langchain_costguard.cascade.legs import TECHNIQUE
 from langchain_costguard.cascade.making import make_plan
 from langchain_costguard.cascade.structure import ValidStructure
 from langchain_costguard.cascade.uncertainty import NotUncertain
@@ -27,9 +26,9 @@ from langchain_costguard.middleware.agents import (
     PrivateStateAttr,
 )
 from langchain_costguard.middleware.keeping import merged
-from langchain_costguard.middleware.models import as_model, instead, marked
+from langchain_costguard.middleware.models import as_model
 from langchain_costguard.middleware.request_runs import RequestRuns, is_deferred
-from langchain_costguard.tags import BASELINE_MODEL, with_technique
+from langchain_costguard.middleware.stand_ins import instead
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -123,7 +122,7 @@ class CascadeMiddleware(AgentMiddleware[EscalationState, Any, Any]):
         except BudgetExceededError as error:
             if not is_deferred(error):
                 raise
-            return handler(self._asked_again(request, runs))
+            return self._noted(handler(runs.asked_again(question.legs, question.plan.baseline)))
         return self._response(given, runs)
 
     async def awrap_model_call(
@@ -138,7 +137,7 @@ class CascadeMiddleware(AgentMiddleware[EscalationState, Any, Any]):
         except BudgetExceededError as error:
             if not is_deferred(error):
                 raise
-            return await handler(self._asked_again(request, runs))
+            return self._noted(await handler(runs.asked_again(question.legs, question.plan.baseline)))
         return self._response(given, runs)
 
     # -- the question ------------------------------------------------------------------------------------------------
@@ -173,7 +172,11 @@ class CascadeMiddleware(AgentMiddleware[EscalationState, Any, Any]):
         tier = given.record["tier"]
         found = runs.responses[tier]
         response = replace(found, result=[given.output if isinstance(one, AIMessage) else one for one in found.result])
-        if self.sticky and tier:
+        return self._noted(response) if tier else response
+
+    def _noted(self, response: ModelResponse[Any]) -> ModelCallResult[Any]:
+        """A response of the full model, with which a sticky cascade stays."""
+        if self.sticky:
             return ExtendedModelResponse(response, Command(update={"costguard_escalated": {self.name: True}}))
         return response
 
@@ -186,18 +189,6 @@ class CascadeMiddleware(AgentMiddleware[EscalationState, Any, Any]):
 
     def _to_full(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
         return request if self.full is None else request.override(model=instead(self.full))
-
-    def _asked_again(self, request: ModelRequest[Any], runs: RequestRuns) -> ModelRequest[Any]:
-        """The turn for the full model, which the allowance inside refused as a tier.
-
-        It refuses the turn again and ends the agent well; or it has room by now, and then the baseline is not booked
-        twice: the draft has booked it.
-        """
-        if not runs.responses:
-            return self._to_full(request)
-        model = instead(self.full or request.model)
-        metadata = {**with_technique(model.metadata, TECHNIQUE), BASELINE_MODEL: ""}
-        return request.override(model=marked(model, metadata=metadata))
 
 
 def answer_tools(response_format: Any) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from langchain_core.messages import SystemMessage
 from langchain_costguard import tags
 from langchain_costguard.compression.compressor import ContextCompressor
 from langchain_costguard.middleware.agents import AgentMiddleware, AgentState, ModelRequest, ModelResponse
-from langchain_costguard.middleware.models import marked
+from langchain_costguard.middleware.stand_ins import marked
 from langchain_costguard.prompt_caching.plan import CachePlan
 
 if TYPE_CHECKING:

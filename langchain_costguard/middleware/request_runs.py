@@ -10,10 +10,10 @@ from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_eve
 from langchain_core.messages import AIMessage, SystemMessage
 
 from langchain_costguard.callbacks.scopes import current_views
-from langchain_costguard.cascade.legs import ANSWER, DRAFT, Leg, LegWatcher, recorder_of, views_of
+from langchain_costguard.cascade.legs import ANSWER, DRAFT, Leg, Legs, LegWatcher, recorder_of, views_of
 from langchain_costguard.cascade.runs import DRAFT_EVENT
 from langchain_costguard.middleware.agents import ModelRequest, ModelResponse, get_config
-from langchain_costguard.middleware.models import instead, marked
+from langchain_costguard.middleware.stand_ins import instead, marked
 from langchain_costguard.middleware.watching import AGENTS, handlers_of, identities, running_below
 from langchain_costguard.tags import BASELINE_BOOKED
 
@@ -31,6 +31,8 @@ _OF_A_TIER: Final = (DRAFT, ANSWER)
 """What legs are for that ask the model of a tier; others are questions of a signal."""
 
 
+_ASKED_AGAIN: Final = "costguard_asked_again"
+"""In the metadata of a tier that the allowance has left to the cascade, which leaves the turn to it."""
 _FIRST_TIER: Final = Leg(0, "", DRAFT).tags()[0]
 _DEFERRED: Final = "A cascade around this allowance decides on the turn: put BudgetMiddleware first in `middleware`."
 
@@ -38,8 +40,8 @@ _DEFERRED: Final = "A cascade around this allowance decides on the turn: put Bud
 def is_escalation(model: object) -> bool:
     """Whether the model of a request is a tier of a cascade around, which has the draft of an earlier one."""
     of_model: Any = model
-    tags = getattr(of_model, "tags", None) or ()
-    return BASELINE_BOOKED in (getattr(of_model, "metadata", None) or {}) and _FIRST_TIER not in tags
+    tags, metadata = getattr(of_model, "tags", None) or (), getattr(of_model, "metadata", None) or {}
+    return BASELINE_BOOKED in metadata and _FIRST_TIER not in tags and _ASKED_AGAIN not in metadata
 
 
 def deferred(refusal: BudgetExceededError) -> BudgetExceededError:
@@ -124,6 +126,28 @@ class RequestRuns:
     async def atell(self, data: Mapping[str, Any]) -> None:
         """Dispatch the event of a draft without holding up the event loop."""
         await adispatch_custom_event(DRAFT_EVENT, dict(data))
+
+    def asked_again(self, legs: Legs, baseline: str) -> ModelRequest[Any]:
+        """The turn for the last tier, which the allowance inside has refused, and left to the cascade.
+
+        It refuses the turn again and ends the agent well; or it has room by now, and then the turn is an escalation
+        like any other.
+
+        Args:
+            legs: those that were run.
+            baseline: the model that would have been asked without the cascade.
+        """
+        leg = Leg(
+            len(self._tiers) - 1,
+            "",
+            ANSWER,
+            baseline=baseline,
+            booked_nano=legs.booked_nano,
+            served_nano=legs.served_nano,
+        )
+        metadata = {**self._metadata(leg), _ASKED_AGAIN: True}
+        model = marked(instead(self._tiers[-1]), metadata=metadata, tags=leg.tags())
+        return self._request.override(model=model)
 
     def _request_of(self, leg: Leg, given: Sequence[BaseMessage]) -> ModelRequest[Any]:
         """The turn with the leg's model, still of its own class, and what its signal adds."""

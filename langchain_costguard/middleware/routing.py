@@ -19,7 +19,7 @@ from langchain_costguard.middleware.agents import (
     ModelResponse,
     get_config,
 )
-from langchain_costguard.middleware.models import instead, marked
+from langchain_costguard.middleware.stand_ins import instead, marked
 from langchain_costguard.routing.answers import stamped
 from langchain_costguard.routing.router import Router
 

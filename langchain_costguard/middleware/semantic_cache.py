@@ -9,7 +9,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import ToolMessage
 
 from langchain_costguard.middleware.agents import AgentMiddleware, AgentState, ModelRequest, ModelResponse
-from langchain_costguard.middleware.models import answering_from
+from langchain_costguard.middleware.stand_ins import answering_from
 from langchain_costguard.semantic_cache.flights import ticketed
 from langchain_costguard.semantic_cache.streaming import WAIT_SECONDS
 

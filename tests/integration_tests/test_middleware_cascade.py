@@ -197,7 +197,7 @@ class Relief(AgentMiddleware[Any, Any, Any]):
 def test_an_escalation_that_is_admitted_when_asked_again_books_no_second_baseline(
     provider: LoopbackProvider, way: str
 ) -> None:
-    """One answer is compared once: with what the draft would have cost of the full model."""
+    """One answer is compared once: with what the full model alone would have cost."""
     provider.script("Perhaps sunny.", "It is sunny.")
     budget, store = Budget(tokens=1, scope=Scope.model(FULL), name="full"), InMemoryStore()
     allowance = BudgetMiddleware(budget, budget_store=store, on_alert=lambda _: None)
@@ -206,10 +206,12 @@ def test_an_escalation_that_is_admitted_when_asked_again_books_no_second_baselin
         state = ask(agent(full(provider, max_tokens=100), (), middleware=middleware), way)
     assert asked(provider) == [MINI, FULL]
     assert state["messages"][-1].text == "It is sunny."
-    draft, answer = costs.entries()
-    assert (draft.baseline_nano or 0) > (draft.billed_nano or 0)
-    assert answer.baseline_nano == 0
-    assert answer.techniques == ("cascade",)
+    tokens = provider.requests[-1].tokens
+    assert (
+        costs.report().savings().baseline_cost
+        == (tokens.input_tokens * Decimal("2.50") + tokens.output_tokens * Decimal("10.00")) / 10**6
+    )
+    assert [line.techniques for line in costs.entries()] == [("cascade",)] * 2
     assert costs.total_cost == provider.billed
 
 
