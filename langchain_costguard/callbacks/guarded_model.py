@@ -11,7 +11,7 @@ from langchain_core.runnables import Runnable, RunnableParallel, RunnableSequenc
 
 from langchain_costguard.callbacks.output_caps import capped, own_cap
 from langchain_costguard.callbacks.room import chat_model_of, room_for, unwrapped
-from langchain_costguard.callbacks.wrapping import closed_with
+from langchain_costguard.callbacks.streams import closed_with
 from langchain_costguard.exceptions import BudgetExceededError
 
 if TYPE_CHECKING:

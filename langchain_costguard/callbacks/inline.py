@@ -3,7 +3,8 @@
 LangChain's `AsyncCallbackManager.on_llm_start`, with which text models begin, tells handlers that are not inline only
 if no handler is (langchain#39633): beside a tracer, a budget in Redis would not be asked, and beside ours, a user's
 handler would not be told. It goes by `run_inline`, and so does what it calls next, which runs each handler where it
-belongs. So ours say there that they are what others are, and the truth to everybody else: nobody is passed over.
+belongs. So ours say there that they are what others are, and the truth to everybody else: nobody is passed over because
+of ours.
 """
 
 from __future__ import annotations

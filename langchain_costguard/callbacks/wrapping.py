@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from langchain_core.language_models import BaseChatModel
@@ -16,7 +15,7 @@ from langchain_core.runnables.configurable import DynamicRunnable
 from langchain_costguard.tags import WRAPPER_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from langchain_core.runnables import RunnableConfig
     from langchain_core.tools import BaseTool
@@ -63,17 +62,6 @@ class ModelWrapper(Runnable[Any, Any]):
         if name.startswith("__") or name == "model":  # not there yet while an instance is being copied
             raise AttributeError(name)
         return getattr(self.model, name)
-
-
-@asynccontextmanager
-async def closed_with(pieces: AsyncIterator[Any]) -> AsyncIterator[AsyncIterator[Any]]:
-    """A stream that is closed as soon as who reads it is, so that the call ends, and what it reserved is free."""
-    try:
-        yield pieces
-    finally:
-        close = getattr(pieces, "aclose", None)  # a generator has it; a Runnable may stream by any iterator
-        if close is not None:
-            await close()
 
 
 class InnerModel(NamedTuple):

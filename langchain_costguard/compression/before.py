@@ -11,7 +11,8 @@ from langchain_core.messages import HumanMessage
 from langchain_core.runnables.config import ensure_config
 
 from langchain_costguard import tags
-from langchain_costguard.callbacks.wrapping import ModelWrapper, closed_with
+from langchain_costguard.callbacks.streams import closed_with
+from langchain_costguard.callbacks.wrapping import ModelWrapper
 from langchain_costguard.compression.abstracting import TECHNIQUE
 from langchain_costguard.compression.inputs import opened
 

@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.runnables.config import ensure_config
 
-from langchain_costguard.callbacks.wrapping import (
-    ModelWrapper,
-    closed_with,
-    inner_models,
-    is_model,
-    where_else,
-    with_models,
-)
+from langchain_costguard.callbacks.streams import closed_with
+from langchain_costguard.callbacks.wrapping import ModelWrapper, inner_models, is_model, where_else, with_models
 from langchain_costguard.prompt_audit.lossless import Edit, slim_text
 from langchain_costguard.prompt_audit.reading import messages_of
 from langchain_costguard.tags import with_technique

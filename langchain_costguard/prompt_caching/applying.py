@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from langchain_core.runnables.config import ensure_config
 
 from langchain_costguard import tags
-from langchain_costguard.callbacks.wrapping import ModelWrapper, closed_with, inner_models, where_else
+from langchain_costguard.callbacks.streams import closed_with
+from langchain_costguard.callbacks.wrapping import ModelWrapper, inner_models, where_else
 from langchain_costguard.prompt_caching.asked import asked_model
 from langchain_costguard.prompt_caching.marking import BREAKPOINT, CACHE_CONTROL, Wanted, mark_request, matches
 from langchain_costguard.prompt_caching.rules import rules_for

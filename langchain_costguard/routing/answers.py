@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from langchain_core.messages import BaseMessage
 
 from langchain_costguard import tags
-from langchain_costguard.callbacks.wrapping import closed_with
+from langchain_costguard.callbacks.streams import closed_with
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping

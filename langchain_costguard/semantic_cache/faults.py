@@ -27,8 +27,7 @@ class Faults:
             error: what was raised.
             doing: what the cache did, such as `"lookup"`.
         """
-        self.count += 1
-        self.say_once(f"the cache failed in {doing} ({type(error).__name__}): models are asked instead")
+        self._count(error, f"the cache failed in {doing}", "models are asked instead")
 
     @contextmanager
     def booking(self) -> Iterator[None]:
@@ -36,8 +35,11 @@ class Faults:
         try:
             yield
         except Exception as error:  # noqa: BLE001 - a hit that cannot be booked must not cost a call
-            self.count += 1
-            self.say_once(f"a hit could not be booked ({type(error).__name__}): it is served, and on no line")
+            self._count(error, "a hit could not be booked", "it is served, and on no line")
+
+    def _count(self, error: Exception, happened: str, so: str) -> None:
+        self.count += 1
+        self.say_once(f"{happened} ({type(error).__name__}): {so}")
 
     def say_once(self, message: str) -> None:
         """Log something, if it was not said before."""
