@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from langchain_costguard._amounts import counted
 from langchain_costguard.callbacks import CostCallbackHandler, track_costs
-from langchain_costguard.reports.money import counted, dollars
+from langchain_costguard.reports.money import dollars
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
-from langchain_costguard.reports.money import counted, dollars, plain
+from langchain_costguard._amounts import counted
+from langchain_costguard.reports.money import dollars, plain
 from langchain_costguard.reports.view import Table
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
+from langchain_costguard._amounts import counted
 from langchain_costguard.advisor.advice import Advice
 from langchain_costguard.advisor.calls import US_PER_SECOND
 from langchain_costguard.advisor.findings import Finding, SavingRange
@@ -24,7 +25,6 @@ from langchain_costguard.advisor.waiting import waiting
 from langchain_costguard.advisor.words import MEASURE, QUALITY
 from langchain_costguard.cost import NANO_PER_USD, to_usd
 from langchain_costguard.ledger import LedgerEntry, LedgerQuery
-from langchain_costguard.reports.money import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from langchain_costguard._amounts import counted
 from langchain_costguard.advisor.calls import US_PER_SECOND
 from langchain_costguard.advisor.changes import SCENARIOS, Changes
 from langchain_costguard.advisor.proposals import Proposal
-from langchain_costguard.reports.money import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

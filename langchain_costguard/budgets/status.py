@@ -123,7 +123,7 @@ class BudgetStatus:
     def _shown(self, amount: Decimal | int) -> str:
         from langchain_costguard.pricing.plans.layout import volume
 
-        return volume(Decimal(amount), self.unit)
+        return volume(amount, self.unit)
 
 
 def statuses(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 from uuid import UUID
 
+from langchain_costguard._amounts import counted
 from langchain_costguard.callbacks.calls import CALLS
 from langchain_costguard.callbacks.runs import RUNS
 from langchain_costguard.callbacks.watcher import CallWatcher
@@ -202,7 +203,7 @@ class SeenCalls(CallWatcher):
         cost = sums.billed_cost
         shown = "unknown" if cost is None else f"${cost:f}"
         unpriced = f", {sums.unpriced_calls} unpriced" if sums.unpriced_calls else ""
-        return f"{type(self).__name__}({sums.calls} calls, {shown}{unpriced})"
+        return f"{type(self).__name__}({counted(sums.calls, 'call')}, {shown}{unpriced})"
 
     def _repr_html_(self) -> str:
         return self.report()._repr_html_()

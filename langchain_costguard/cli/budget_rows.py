@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import UTC
-from decimal import Decimal
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from langchain_costguard.budgets.limits import outside
 from langchain_costguard.budgets.windows import instant, window
-from langchain_costguard.reports.money import dollars, plain
+from langchain_costguard.pricing.plans.layout import volume
+from langchain_costguard.reports.money import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -126,7 +126,7 @@ def change_dict(change: BudgetChange, unit: Unit | None) -> dict[str, Any]:
 
 def amount(number: int, unit: Unit) -> str:
     """So much of a unit in words, such as `"$8.03"` or `"1,200 tokens"`."""
-    return dollars(Decimal(outside(number, unit))) if unit == "usd" else f"{number:,} {unit}"
+    return volume(outside(number, unit), unit)
 
 
 def safe(number: int | None, unit: Unit | None) -> str | int | None:

@@ -66,6 +66,7 @@ def clear(
     as_json: options.AsJson = False,
 ) -> None:
     """Delete cached answers, and the counts of their uses."""
+    from langchain_costguard._amounts import counted
     from langchain_costguard.reports.money import plain
 
     with closing(_existing(store)) as kept:
@@ -77,7 +78,7 @@ def clear(
     if as_json:
         print_json({"location": location, "deleted": deleted})
     else:
-        typer.echo(f"{deleted:,} cached answers deleted ({plain(location)}).")
+        typer.echo(f"{counted(deleted, 'cached answer')} deleted ({plain(location)}).")
 
 
 @app.command(epilog=EXPLAIN_EPILOG)

@@ -72,7 +72,7 @@ def _summary(done: ImportResult) -> dict[str, object]:
 
 
 def _tell(done: ImportResult, location: str) -> None:
-    from langchain_costguard.reports.money import counted
+    from langchain_costguard._amounts import counted
 
     typer.echo(f"Imported {counted(done.new, 'line')} into {location}; {done.known:,} were there already.")
     if done.skipped:

@@ -78,7 +78,8 @@ def _as_dict(done: Repricing) -> dict[str, Any]:
 
 
 def _print(done: Repricing) -> None:
-    from langchain_costguard.reports.money import counted, dollars
+    from langchain_costguard._amounts import counted
+    from langchain_costguard.reports.money import dollars
 
     if done.by_reason:
         rows = [

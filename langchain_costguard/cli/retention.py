@@ -26,7 +26,7 @@ def prune(
 
     Reports still count them; users, tags, chains and run ids are gone for good.
     """
-    from langchain_costguard.reports.money import counted
+    from langchain_costguard._amounts import counted
 
     with existing_ledger(store) as ledger:
         lines = ledger.prune(options.required_moment(before, "--before"))
@@ -45,7 +45,8 @@ def erase(
     as_json: options.AsJson = False,
 ) -> None:
     """Delete every line of a user; it asks first, and cannot be undone."""
-    from langchain_costguard.reports.money import counted, plain
+    from langchain_costguard._amounts import counted
+    from langchain_costguard.reports.money import plain
 
     with existing_ledger(store) as ledger:
         place = ledger.location

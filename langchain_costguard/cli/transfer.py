@@ -73,8 +73,8 @@ def export(
 
     Prompts and answers are in no ledger, so they are in no export.
     """
+    from langchain_costguard._amounts import counted
     from langchain_costguard.ledger import LedgerQuery
-    from langchain_costguard.reports.money import counted
 
     begin, end = options.period(since, until, timezone)
     query = LedgerQuery(since=begin, until=end, user=user, model=model, provider=provider, tag=tag)
@@ -168,8 +168,8 @@ def import_(
     The whole file is checked before its first line is written. A ledger that is not there is begun. Calls of another
     system are priced at the moment they were made; lines of `export` keep their costs.
     """
+    from langchain_costguard._amounts import counted
     from langchain_costguard.exports import import_entries, read_jsonl
-    from langchain_costguard.reports.money import counted
     from langchain_costguard.stores import open_store
 
     place = lasting_place(store)

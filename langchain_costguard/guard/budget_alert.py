@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from langchain_costguard.budgets.claims import PPM
@@ -15,6 +14,7 @@ from langchain_costguard.pricing.plans.layout import volume
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from decimal import Decimal
 
     from langchain_costguard.budgets import Budget
     from langchain_costguard.budgets.claims import Crossing, CrossingKind, Unit
@@ -112,13 +112,13 @@ def _whose(parts: str) -> str | None:
 def _message(alert: BudgetAlert) -> str:
     name = alert.budget if alert.counter is None else f"{alert.budget} ({alert.counter})"
     happened = _happened(alert, _printable(name))
-    figures = f"{_shown(alert.spent, alert.unit)} spent, {_shown(alert.reserved, alert.unit)} reserved"
+    figures = f"{volume(alert.spent, alert.unit)} spent, {volume(alert.reserved, alert.unit)} reserved"
     resets = "" if alert.resets_at is None else f"; it resets at {alert.resets_at:%Y-%m-%d %H:%M} UTC"
     return f"{happened}: {figures}{resets}."
 
 
 def _happened(alert: BudgetAlert, name: str) -> str:
-    limit = _shown(alert.limit, alert.unit)
+    limit = volume(alert.limit, alert.unit)
     if alert.kind == "threshold":
         return f"Budget {name} has reached {_percent(alert.threshold)} of its {limit}"
     if alert.kind == "overrun":
@@ -128,10 +128,6 @@ def _happened(alert: BudgetAlert, name: str) -> str:
 
 def _percent(share: Decimal) -> str:
     return f"{tidy(share * 100):f} %"
-
-
-def _shown(amount: Decimal | int, unit: Unit) -> str:
-    return volume(Decimal(amount), unit)
 
 
 def _printable(text: str) -> str:

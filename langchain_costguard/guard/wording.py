@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from langchain_costguard.cost import NANO_PER_USD, to_usd
+from langchain_costguard._amounts import in_unit
+from langchain_costguard.budgets.limits import outside
 from langchain_costguard.exceptions import BudgetExceededError, BudgetStoreError
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from langchain_costguard.budgets import Budget
     from langchain_costguard.budgets.claims import Refusal, Unit
     from langchain_costguard.budgets.identity import MissingIdentityError
@@ -25,6 +24,16 @@ def moment(time_us: int | None) -> datetime | None:
     return None if time_us is None else _EPOCH + timedelta(microseconds=time_us)
 
 
+def shown(amount: int, unit: Unit) -> str:
+    """An amount as a refusal says it: every digit, so that a nano-dollar too much can be seen.
+
+    Args:
+        amount: nano-USD, or so many tokens or calls.
+        unit: which of them.
+    """
+    return in_unit(outside(amount, unit), unit)
+
+
 def not_admitted(refusal: Refusal, budget: Budget, bound: CallBound, request: CallRequest) -> BudgetExceededError:
     """The error of a call that does not fit, or whose budget is frozen."""
     claim = refusal.claim
@@ -33,9 +42,9 @@ def not_admitted(refusal: Refusal, budget: Budget, bound: CallBound, request: Ca
     typical = bound.typical_nano_usd if claim.unit == "usd" else None
     waiting_helps = refusal.reason == "full" and claim.amount <= left
     msg = (
-        f"budget {_name(budget)!r} refuses this call to {request.model}: limit {_shown(refusal.limit, claim.unit)}"
-        f"{_of_counter(budget, refusal)}, spent {_shown(refusal.spent, claim.unit)}, "
-        f"reserved {_shown(refusal.reserved, claim.unit)}; the call reserves {_shown(claim.amount, claim.unit)}"
+        f"budget {_name(budget)!r} refuses this call to {request.model}: limit {shown(refusal.limit, claim.unit)}"
+        f"{_of_counter(budget, refusal)}, spent {shown(refusal.spent, claim.unit)}, "
+        f"reserved {shown(refusal.reserved, claim.unit)}; the call reserves {shown(claim.amount, claim.unit)}"
         f"{_typically(typical)}"
     )
     msg += f": {_remedy(refusal, budget, bound, waiting_helps=waiting_helps)}"
@@ -46,11 +55,11 @@ def not_admitted(refusal: Refusal, budget: Budget, bound: CallBound, request: Ca
         budget=_name(budget),
         reason="frozen" if refusal.reason == "frozen" else "limit",
         unit=claim.unit,
-        limit=_public(refusal.limit, claim.unit),
-        spent=_public(refusal.spent, claim.unit),
-        reserved=_public(refusal.reserved, claim.unit),
-        requested=_public(claim.amount, claim.unit),
-        typical=None if typical is None else _public(typical, "usd"),
+        limit=outside(refusal.limit, claim.unit),
+        spent=outside(refusal.spent, claim.unit),
+        reserved=outside(refusal.reserved, claim.unit),
+        requested=outside(claim.amount, claim.unit),
+        typical=None if typical is None else outside(typical, "usd"),
         resets_at=resets_at,
         waiting_helps=waiting_helps,
     )
@@ -141,15 +150,4 @@ def _of_counter(budget: Budget, refusal: Refusal) -> str:
 
 
 def _typically(nano_usd: int | None) -> str:
-    return "" if nano_usd is None else f" (typically {_shown(nano_usd, 'usd')})"
-
-
-def _public(amount: int, unit: Unit) -> Decimal | int:
-    return to_usd(amount, NANO_PER_USD) if unit == "usd" else amount
-
-
-def _shown(amount: int, unit: Unit) -> str:
-    if unit != "usd":
-        return f"{amount:,} {unit}"
-    sign = "-" if amount < 0 else ""
-    return f"{sign}${to_usd(abs(amount), NANO_PER_USD):f}"
+    return "" if nano_usd is None else f" (typically {shown(nano_usd, 'usd')})"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
+from langchain_costguard._amounts import in_unit
 from langchain_costguard.middleware.allowance import AgentBudget
 
 if TYPE_CHECKING:
@@ -146,9 +147,7 @@ def _short(text: str) -> str:
 
 
 def _shown(amount: Decimal | int | None, unit: str) -> str:
-    if amount is None:
-        return "an unknown amount"
-    return f"${amount:f}" if unit == "usd" else f"{amount:,} {unit}"
+    return "an unknown amount" if amount is None else in_unit(amount, unit)
 
 
 def _text(amount: Decimal | int | None) -> str | None:

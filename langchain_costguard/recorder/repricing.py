@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from langchain_costguard._amounts import counted
 from langchain_costguard._progress import watched
 from langchain_costguard.cost import NANO_PER_USD, to_usd
 from langchain_costguard.pricing.book import PriceBook
@@ -104,8 +105,8 @@ class Repricing:
 
     def __repr__(self) -> str:
         """The figures in one line."""
-        mark = ", dry run" if self.is_dry_run else ""
-        return f"Repricing({self.lines} lines, {self.changed} changed: ${self.old_cost} -> ${self.new_cost}{mark})"
+        lines, mark = counted(self.lines, "line"), ", dry run" if self.is_dry_run else ""
+        return f"Repricing({lines}, {self.changed:,} changed: ${self.old_cost} -> ${self.new_cost}{mark})"
 
     @property
     def _total(self) -> RepricedLines:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC
-from decimal import Decimal
 from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
-from langchain_costguard.reports.money import counted, dollars, plain
+from langchain_costguard._amounts import counted
+from langchain_costguard.pricing.plans.layout import volume
+from langchain_costguard.reports.money import plain
 from langchain_costguard.reports.notes import Note
 from langchain_costguard.reports.view import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
+    from decimal import Decimal
 
     from langchain_costguard.budgets.claims import Unit
     from langchain_costguard.budgets.status import BudgetStatus
@@ -48,7 +50,7 @@ def budget_table(statuses: Sequence[BudgetStatus], *, now: datetime, tz: str = "
         (
             _name(each),
             each.per,
-            *(_amount(amount, each.unit) for amount in (each.limit, each.spent, each.remaining)),
+            *(volume(amount, each.unit) for amount in (each.limit, each.spent, each.remaining)),
             "; ".join(_remarks(each, now, zone)),
         )
         for each in shown
@@ -119,25 +121,21 @@ def _remarks(status: BudgetStatus, now: datetime, zone: ZoneInfo) -> Iterator[st
     if status.resets_at is not None:
         yield f"resets {status.resets_at.astimezone(zone):{_MOMENT}}"
     if status.reserved:
-        yield f"{_amount(status.reserved, status.unit)} reserved"
+        yield f"{volume(status.reserved, status.unit)} reserved"
     if status.refused:
         yield f"{status.refused:,} refused"
     if status.uncounted:
         yield f"{status.uncounted:,} not counted"
     if status.overrun:
-        yield f"{_amount(status.overrun, status.unit)} above what was reserved"
+        yield f"{volume(status.overrun, status.unit)} above what was reserved"
     if status.unsettled:
-        yield f"{_amount(status.unsettled, status.unit)} unsettled"
+        yield f"{volume(status.unsettled, status.unit)} unsettled"
 
 
 def _when(moment: datetime, now: datetime, zone: ZoneInfo) -> str:
     """The time of day alone where it is today."""
     local = moment.astimezone(zone)
     return f"{local:{_TIME if local.date() == now.astimezone(zone).date() else _MOMENT}}"
-
-
-def _amount(amount: Decimal | int, unit: Unit) -> str:
-    return dollars(Decimal(amount)) if unit == "usd" else f"{amount:,} {unit}"
 
 
 def _plain_amount(amount: Decimal | int, unit: Unit) -> str | int:

@@ -6,9 +6,10 @@ from decimal import Decimal
 from functools import reduce
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from langchain_costguard._amounts import counted
 from langchain_costguard.cost import NANO_PER_USD, to_usd
 from langchain_costguard.reports.drivers import DRIVERS, Parts, divided
-from langchain_costguard.reports.money import counted, dollar_column, dollars, plain
+from langchain_costguard.reports.money import dollar_column, dollars, plain
 from langchain_costguard.reports.rows import ReportRow, as_text, regrouped
 from langchain_costguard.reports.shown import Shown
 from langchain_costguard.reports.view import Table

@@ -7,10 +7,11 @@ from datetime import UTC, date, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from langchain_costguard._amounts import counted
 from langchain_costguard.cost import NANO_PER_USD, to_usd
 from langchain_costguard.reports.forecast_period import HISTORY_DAYS
 from langchain_costguard.reports.forecasting import FEWEST_DAYS, WEEKDAY_DAYS, cost_ahead, has_weekdays
-from langchain_costguard.reports.money import counted, dollars, plain
+from langchain_costguard.reports.money import dollars, plain
 from langchain_costguard.reports.rows import as_text, regrouped
 from langchain_costguard.reports.shown import Shown
 from langchain_costguard.reports.view import Table

@@ -43,11 +43,6 @@ def short_dollars(amount: Decimal) -> str:
     return dollars(amount.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN), places=0)
 
 
-def counted(number: int, noun: str) -> str:
-    """A number and its noun: `"1 call"`, `"1,200 calls"`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def plain(text: str) -> str:
     """Text that came from outside; what could steer a terminal is spelled out, such as an escape as `x1b`."""
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from langchain_costguard._amounts import counted
 from langchain_costguard.ledger import LedgerTotals
-from langchain_costguard.reports.money import counted, dollar_column, dollars, plain
+from langchain_costguard.reports.money import dollar_column, dollars, plain
 from langchain_costguard.reports.rows import ReportRow, as_text
 from langchain_costguard.reports.shown import Shown
 from langchain_costguard.reports.view import Table
@@ -103,8 +104,9 @@ class OutcomeCosts(Shown):
             return ()
         named = f"metadata={{{self.key!r}: ...}}"
         kept = f"; kept only in sums, without it: {self.forgotten_calls:,}" if self.forgotten_calls else ""
-        without = f"Without {counted(self.unnamed.calls, 'call')} ({self.unnamed.cost}) that name none: {named}{kept}."
-        return (plain(without),)
+        verb = "names" if self.unnamed.calls == 1 else "name"
+        without = f"Without {counted(self.unnamed.calls, 'call')} ({self.unnamed.cost}) that {verb} none"
+        return (plain(f"{without}: {named}{kept}."),)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON-safe values: money as decimal strings, `None` where it is unknown."""

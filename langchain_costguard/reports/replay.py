@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from langchain_costguard._amounts import counted
 from langchain_costguard.cost import NANO_PER_USD, to_usd
-from langchain_costguard.reports.money import counted, dollars, plain
+from langchain_costguard.reports.money import dollars, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from langchain_costguard._amounts import counted
 from langchain_costguard.reports.answers import ReportAnswers
 from langchain_costguard.reports.budgets import budget_dict, budget_table
-from langchain_costguard.reports.money import counted
 from langchain_costguard.reports.rows import as_text
 
 if TYPE_CHECKING:

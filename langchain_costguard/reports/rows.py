@@ -7,9 +7,10 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
+from langchain_costguard._amounts import counted
 from langchain_costguard.cost import NANO_PER_USD, to_usd
 from langchain_costguard.ledger import LedgerTotals
-from langchain_costguard.reports.money import counted, dollars, plain
+from langchain_costguard.reports.money import dollars, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

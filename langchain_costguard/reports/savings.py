@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from langchain_costguard._amounts import counted
 from langchain_costguard.cost import NANO_PER_USD, to_usd
-from langchain_costguard.reports.money import UNKNOWN, counted, dollar_column, dollars
+from langchain_costguard.reports.money import UNKNOWN, dollar_column, dollars
 from langchain_costguard.reports.view import Table
 from langchain_costguard.savings import Savings
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from langchain_costguard.reports.money import counted, dollar_column, dollars, plain
+from langchain_costguard._amounts import counted
+from langchain_costguard.reports.money import dollar_column, dollars, plain
 from langchain_costguard.reports.rows import shortened
 
 if TYPE_CHECKING:

@@ -489,7 +489,7 @@ def test_an_inner_allowance_ends_the_inner_agent_alone(provider: LoopbackProvide
     provider.script(calls("research"), calls("search"))
     state = ask(agent(model(provider), [research], middleware=[allowance]), "invoke")
     told = next(message for message in state["messages"] if isinstance(message, ToolMessage))
-    assert told.text.startswith("I stopped here: of the allowance of 1 calls per run")
+    assert told.text.startswith("I stopped here: of the allowance of 1 call per run")
     assert state["messages"][-1].text == "An answer from the loopback provider."
     assert allowance.costs.total_cost == provider.billed
     assert pocket.costs.calls == 1

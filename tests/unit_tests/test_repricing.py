@@ -85,7 +85,7 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(store: LedgerStore
     store.append(line)
     done = reprice(store, DOUBLE, dry_run=True)
     assert (done.changed, done.new_cost, done.is_dry_run) == (1, Decimal("0.00042"), True)
-    assert repr(done) == "Repricing(1 lines, 1 changed: $0.00021 -> $0.00042, dry run)"
+    assert repr(done) == "Repricing(1 line, 1 changed: $0.00021 -> $0.00042, dry run)"
     assert list(store.entries()) == [line]
 
 

@@ -13,12 +13,12 @@ from uuid import uuid4
 from langchain_costguard.batching.jobs.places import has_ended, place_of, store_at
 from langchain_costguard.budgets.claims import Charge, Claim, Reservation, Settlement
 from langchain_costguard.budgets.identity import MissingIdentityError
-from langchain_costguard.cost import NANO_PER_USD, to_usd
+from langchain_costguard.budgets.limits import outside
 from langchain_costguard.exceptions import BudgetExceededError, StoreError
 from langchain_costguard.guard.contradictions import contradict
 from langchain_costguard.guard.guard import run_counters
 from langchain_costguard.guard.leases import LEASE_SECONDS, LEASES
-from langchain_costguard.guard.wording import contradicting, no_bound, no_identity, store_failed
+from langchain_costguard.guard.wording import contradicting, no_bound, no_identity, shown, store_failed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -227,22 +227,14 @@ def _too_small(
     else:
         how = f"the first {fitting:,} items fit: submit those, set max_tokens on the model, or raise the limit"
     msg = (
-        f"budget {name!r} refuses the batch: it reserves up to {_shown(claim.amount, claim.unit)}, and "
-        f"{_shown(left, claim.unit)} of {_shown(claim.limit, claim.unit)} are left; nothing was sent; {how}"
+        f"budget {name!r} refuses the batch: it reserves up to {shown(claim.amount, claim.unit)}, with "
+        f"{shown(left, claim.unit)} of {shown(claim.limit, claim.unit)} left; nothing was sent; {how}"
     )
     return BudgetExceededError(
         msg,
         budget=name,
         reason="frozen" if refusal is not None and refusal.reason == "frozen" else "limit",
         unit=claim.unit,
-        limit=_public(claim.limit, claim.unit),
-        requested=_public(claim.amount, claim.unit),
+        limit=outside(claim.limit, claim.unit),
+        requested=outside(claim.amount, claim.unit),
     )
-
-
-def _public(amount: int, unit: Unit) -> Any:  # noqa: ANN401 - dollars as Decimal, or a whole number
-    return to_usd(amount, NANO_PER_USD) if unit == "usd" else amount
-
-
-def _shown(amount: int, unit: Unit) -> str:
-    return f"${to_usd(amount, NANO_PER_USD):f}" if unit == "usd" else f"{amount:,} {unit}"

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from langchain_costguard._amounts import counted
 from langchain_costguard.batching.many.errors import ItemsFailedError
 from langchain_costguard.cost import NANO_PER_USD, to_usd
-from langchain_costguard.reports.money import counted, dollars
+from langchain_costguard.reports.money import dollars
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from html import escape
 from textwrap import fill
 from typing import TYPE_CHECKING, Final
 
+from langchain_costguard._amounts import in_unit
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
-    from decimal import Decimal
     from zoneinfo import ZoneInfo
 
 _CENTS: Final = 2
 _NARROWEST: Final = 80
-_WORDS: Final = {"usd": "", "tokens": " tokens", "calls": " calls", "gpu_hours": " GPU-hours"}
 
 
 def money(amount: Decimal) -> str:
@@ -24,9 +25,9 @@ def money(amount: Decimal) -> str:
     return f"{'-' if amount < 0 else ''}${whole}.{fraction.rstrip('0').ljust(_CENTS, '0')}"
 
 
-def volume(amount: Decimal, unit: str) -> str:
-    """So much of a unit in words: `"$20.00"`, `"2,000 calls"`."""
-    return money(amount) if unit == "usd" else f"{amount:,f}{_WORDS[unit]}"
+def volume(amount: Decimal | int, unit: str) -> str:
+    """So much of a unit in words: `"$20.00"`, `"1 call"`, `"2,000 calls"`."""
+    return money(Decimal(amount)) if unit == "usd" else in_unit(amount, unit)
 
 
 def days(start: datetime, end: datetime, zone: ZoneInfo) -> str:

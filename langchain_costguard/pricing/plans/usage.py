@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from langchain_costguard._amounts import counted
 from langchain_costguard.pricing.amounts import Exact, decimal_of, exact, moment, nano_of, quantity, usd, whole
 from langchain_costguard.pricing.rates import NS_PER_HOUR
 
@@ -92,9 +93,10 @@ class UsageRecord:
     def __repr__(self) -> str:
         """What was used, in one line."""
         cost = "cost unknown" if self.cost is None else f"${self.cost}"
-        tokens = "tokens unknown" if self.tokens is None else f"{self.tokens} tokens"
-        hours = f", {self.gpu_hours} GPU-hours" if self.gpu_hours else ""
-        return f"UsageRecord({self.at.isoformat()}, {cost}, {self.calls} calls, {tokens}{hours}, user={self.user!r})"
+        tokens = "tokens unknown" if self.tokens is None else counted(self.tokens, "token")
+        hours = f", {counted(self.gpu_hours, 'GPU-hour')}" if self.gpu_hours else ""
+        calls = counted(self.calls, "call")
+        return f"UsageRecord({self.at.isoformat()}, {cost}, {calls}, {tokens}{hours}, user={self.user!r})"
 
     def measured(self, measure: str) -> Exact | None:
         """How much of one of `MEASURES` this is; dollars count in nano-USD; `None` when unknown."""

@@ -251,7 +251,7 @@ def test_the_handler_answers_for_what_it_saw() -> None:
     gpt_4o().invoke("q", config={"callbacks": [handler]})
     assert (handler.calls, handler.input_tokens, handler.output_tokens) == (1, 1000, 500)
     assert handler.total_cost == COST
-    assert repr(handler) == "CostCallbackHandler(1 calls, $0.0075)"
+    assert repr(handler) == "CostCallbackHandler(1 call, $0.0075)"
     assert "$0.0075" in str(handler.report())
     assert "<" in handler._repr_html_()
 

@@ -135,9 +135,9 @@ def test_ranges_are_said_in_words() -> None:
 
 def test_usage_shows_what_is_known_of_it() -> None:
     """Unknown is said, and not shown as nothing."""
-    assert repr(on(1)) == "UsageRecord(2026-01-01T12:00:00+00:00, $1, 1 calls, tokens unknown, user=None)"
+    assert repr(on(1)) == "UsageRecord(2026-01-01T12:00:00+00:00, $1, 1 call, tokens unknown, user=None)"
     assert repr(on(1, None, tokens=5, gpu_hours=2, user="ada")) == (
-        "UsageRecord(2026-01-01T12:00:00+00:00, cost unknown, 1 calls, 5 tokens, 2 GPU-hours, user='ada')"
+        "UsageRecord(2026-01-01T12:00:00+00:00, cost unknown, 1 call, 5 tokens, 2 GPU-hours, user='ada')"
     )
 
 

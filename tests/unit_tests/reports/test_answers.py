@@ -112,7 +112,7 @@ def test_an_outcome_bears_the_calls_that_failed_to_reach_it(store: InMemoryStore
     assert found.cost_per("given up") == Decimal("0.025")
     assert found.cost_per("never") is None
     assert (found.total.calls, found.unnamed.calls, found.unnamed.billed_cost) == (3, 1, Decimal(9))
-    assert "Without 1 call ($9.00) that name none" in str(found)
+    assert "Without 1 call ($9.00) that names none" in str(found)
 
 
 def test_a_third_of_a_dollar_is_rounded_and_not_floated(store: InMemoryStore, book: Book) -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from langchain_costguard.reports.money import counted, dollar_column, dollars, plain, short_dollars
+from langchain_costguard.reports.money import dollar_column, dollars, plain, short_dollars
 
 
 @pytest.mark.parametrize(
@@ -47,11 +47,6 @@ def test_amounts_in_a_column_have_the_same_decimals() -> None:
 def test_the_axis_of_a_figure_shows_three_digits(amount: Decimal, text: str) -> None:
     """An axis needs round figures; the tables have the exact ones."""
     assert short_dollars(amount) == text
-
-
-def test_one_call_is_singular() -> None:
-    """A report that says `1 calls` looks careless about numbers."""
-    assert [counted(1, "call"), counted(1200, "call")] == ["1 call", "1,200 calls"]
 
 
 def test_control_characters_are_spelled_out() -> None:

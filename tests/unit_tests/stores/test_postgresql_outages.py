@@ -5,26 +5,18 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import psycopg
 import pytest
 
 from langchain_costguard.exceptions import StoreError
 from langchain_costguard.stores import SQLStore
 from langchain_costguard.testing.claims import admit, ask, held, make_claim, make_reservation, settlement
 from langchain_costguard.testing.stores import make_entry
-from tests.faults.wire import Wire
+from tests.faults.wire import Wire, refused_by_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.required
-
-_REFUSING = (
-    """CREATE OR REPLACE FUNCTION costguard.refuse() RETURNS trigger LANGUAGE plpgsql AS
-    $$ BEGIN RAISE EXCEPTION 'deadlock detected' USING ERRCODE = '40P01'; END $$""",
-    "CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON costguard.counters EXECUTE FUNCTION costguard.refuse()",
-)
-"""Have every change of a counter end in a deadlock."""
 
 
 @pytest.fixture
@@ -112,16 +104,13 @@ def test_an_outage_before_the_end_of_a_step_leaves_nothing_to_release(wire: Wire
 
 def test_a_step_that_broke_off_leaves_a_connection_that_goes_on(postgresql_url: str) -> None:
     """What stood behind the failure was never prepared; a driver that thinks it was would ask for it for ever."""
-    with (
-        SQLStore(postgresql_url, timeout_seconds=1) as store,
-        psycopg.connect(postgresql_url, autocommit=True) as other,
-    ):
+    with SQLStore(postgresql_url, timeout_seconds=1) as store:
         admit(store, make_claim(1))
         for calls in range(2, 12):
-            for statement in _REFUSING:
-                other.execute(statement)
-            with pytest.raises(StoreError, match=r"others changed the same counters.*40P01.*make fewer calls at once"):
+            refused = pytest.raises(
+                StoreError, match=r"others changed the same counters.*40P01.*make fewer calls at once"
+            )
+            with refused_by_rows(postgresql_url), refused:
                 ask(store, make_claim(1))
-            other.execute("DROP TRIGGER refuse ON costguard.counters")
             admit(store, make_claim(1))
             assert held(store) == (0, calls)

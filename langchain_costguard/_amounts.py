@@ -1,0 +1,40 @@
+"""How much of something, in words: a number with its noun, or an amount in the unit of a budget or a plan."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+_NOUNS: Final = {"tokens": "token", "calls": "call", "gpu_hours": "GPU-hour"}
+
+
+def counted(number: Decimal | int, noun: str) -> str:
+    """A number and its noun.
+
+    Args:
+        number: how many.
+        noun: what they are, when it is one.
+
+    Example:
+        >>> counted(1, "call"), counted(1200, "call")
+        ('1 call', '1,200 calls')
+    """
+    figure = f"{number:,f}" if isinstance(number, Decimal) else f"{number:,}"
+    return f"{figure} {noun}" if number == 1 else f"{figure} {noun}s"
+
+
+def in_unit(amount: Decimal | int, unit: str) -> str:
+    """An amount in its unit, with the digits it has and no others.
+
+    Args:
+        amount: how much; US dollars for `"usd"`.
+        unit: `"usd"`, `"tokens"`, `"calls"` or `"gpu_hours"`.
+
+    Example:
+        >>> in_unit(Decimal("0.05"), "usd"), in_unit(1, "tokens"), in_unit(Decimal("2.5"), "gpu_hours")
+        ('$0.05', '1 token', '2.5 GPU-hours')
+    """
+    if unit != "usd":
+        return counted(amount, _NOUNS[unit])
+    dollars = Decimal(amount)
+    return f"{'-' if dollars < 0 else ''}${dollars.copy_abs():f}"
