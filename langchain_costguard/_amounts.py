@@ -8,19 +8,20 @@ from typing import Final
 _NOUNS: Final = {"tokens": "token", "calls": "call", "gpu_hours": "GPU-hour"}
 
 
-def counted(number: Decimal | int, noun: str) -> str:
+def counted(number: Decimal | int, noun: str, plural: str | None = None) -> str:
     """A number and its noun.
 
     Args:
         number: how many.
         noun: what they are, when it is one.
+        plural: what they are otherwise, where that is not the noun with an s.
 
     Example:
         >>> counted(1, "call"), counted(1200, "call")
         ('1 call', '1,200 calls')
     """
     figure = f"{number:,f}" if isinstance(number, Decimal) else f"{number:,}"
-    return f"{figure} {noun}" if number == 1 else f"{figure} {noun}s"
+    return f"{figure} {noun if number == 1 else plural or noun + 's'}"
 
 
 def in_unit(amount: Decimal | int, unit: str) -> str:

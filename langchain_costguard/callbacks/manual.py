@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID, uuid4
 
+from langchain_costguard._amounts import counted
 from langchain_costguard.callbacks.afterwards import charge_unreserved
 from langchain_costguard.callbacks.results import reported_cost
 from langchain_costguard.cost import NANO_PER_USD, PICO_PER_USD, Cost, PriceSource, to_usd
@@ -236,7 +237,7 @@ def _given_cost(
     if usd_per_call is not None:
         price = usd(usd_per_call, "usd_per_call")
         total += calls * Fraction(price)
-        factors.append(f"{calls} calls x ${price:f}")
+        factors.append(f"{counted(calls, 'call')} x ${price:f}")
     return Cost(_pico(total), source=_GIVEN._replace(context=" + ".join(factors)))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from langchain_costguard._amounts import counted
 from langchain_costguard.cli import options
 from langchain_costguard.cli.console import EXIT_CODES, epilog, fail, print_json, warn
 
@@ -266,7 +267,7 @@ def _summary(results: BatchResults) -> str:
 def _failures(results: BatchResults) -> str:
     counts = Counter(error.cause for error in results.errors.values())
     told = ", ".join(f"{count:,} {cause}" for cause, count in sorted(counts.items()))
-    return f"{len(results.errors):,} inputs have no output ({told}); the lines say why"
+    return f"without an output: {counted(len(results.errors), 'input')} ({told}); the lines say why"
 
 
 def _sums(results: BatchResults) -> dict[str, Any]:

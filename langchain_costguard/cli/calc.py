@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, TypeVar
 
 import typer
 
+from langchain_costguard._amounts import counted
 from langchain_costguard.cli import options  # noqa: TC001 - typer reads the annotations
 from langchain_costguard.cli.console import epilog, print_json
 
@@ -146,7 +147,7 @@ def _as_text(bill: _Bill) -> str:
     exact = "" if rounded == total else f" (exactly ${total:,f})"
     return (
         f"{bill.gpu_hours:f} GPU hours x {dollars(bill.usd_per_gpu_hour)} + "
-        f"{bill.calls:,} calls x {dollars(bill.usd_per_call)}\n"
+        f"{counted(bill.calls, 'call')} x {dollars(bill.usd_per_call)}\n"
         f"Total: ${rounded:,f}{exact}"
     )
 

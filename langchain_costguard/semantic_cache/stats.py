@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from langchain_costguard._amounts import counted
 from langchain_costguard.cost import NANO_PER_USD, to_usd
 
 if TYPE_CHECKING:
@@ -102,21 +103,24 @@ class CacheStats:
 
     def __str__(self) -> str:
         """A few lines to read."""
-        rate = "" if self.hit_rate is None else f" ({self.hit_rate:.0%} of {self.lookups:,} lookups)"
+        rate = "" if self.hit_rate is None else f" ({self.hit_rate:.0%} of {counted(self.lookups, 'lookup')})"
         saved = "unknown" if self.avoided_cost is None else f"${self.avoided_cost:f}"
-        unpriced = f", {self.unpriced_hits:,} hits of unknown price" if self.unpriced_hits else ""
+        unpriced = f", {counted(self.unpriced_hits, 'hit')} of unknown price" if self.unpriced_hits else ""
         lines = [
-            f"{self.hits:,} hits{rate}: {self.exact:,} by words, {self.semantic:,} by meaning",
-            f"{self.misses:,} misses, {self.vetoed:,} near entries refused by a guard",
+            f"{counted(self.hits, 'hit')}{rate}: {self.exact:,} by words, {self.semantic:,} by meaning",
+            (
+                f"{counted(self.misses, 'miss', 'misses')}, "
+                f"{counted(self.vetoed, 'near entry', 'near entries')} refused by a guard"
+            ),
             f"avoided cost {saved}{unpriced}",
-            f"{self.entries:,} entries, {self.bytes / _KIB:,.0f} KiB in {self.location}",
+            f"{counted(self.entries, 'entry', 'entries')}, {self.bytes / _KIB:,.0f} KiB in {self.location}",
         ]
         if self.nearest_miss is not None:
             lines.append(f"nearest miss: {self.nearest_miss}")
         if self.shadow is not None:
             lines.append(f"shadow mode: {self.shadow}")
         if self.failures:
-            lines.append(f"the cache itself failed {self.failures:,} times: see the log")
+            lines.append(f"the cache itself failed {counted(self.failures, 'time')}: see the log")
         return "\n".join(lines)
 
 

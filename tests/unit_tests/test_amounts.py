@@ -25,6 +25,11 @@ def test_one_call_is_singular(number: Decimal | int, text: str) -> None:
     assert counted(number, "call") == text
 
 
+def test_a_plural_of_its_own_is_given() -> None:
+    """Not every noun takes an s."""
+    assert [counted(number, "miss", "misses") for number in (1, 2)] == ["1 miss", "2 misses"]
+
+
 @pytest.mark.parametrize(
     ("amount", "unit", "text"),
     [

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from langchain_costguard._amounts import counted
+
 if TYPE_CHECKING:
     from decimal import Decimal
 
@@ -48,9 +50,9 @@ class BatchEstimate:
     def __str__(self) -> str:
         """The job and its range in two lines, with the reasons below."""
         range_now = f"{_shown(self.synchronous_low)} to {_shown(self.synchronous_high)}"
-        files = f"{self.files:,} file{'' if self.files == 1 else 's'}"
+        requests, files = counted(self.requests, "request"), counted(self.files, "file")
         lines = [
-            f"{self.requests:,} requests to {', '.join(self.models)} in {files}, {self.input_tokens:,} input tokens",
+            f"{requests} to {', '.join(self.models)} in {files}, {self.input_tokens:,} input tokens",
             f"{_shown(self.low)} to {_shown(self.high)} as a batch, {range_now} at once",
         ]
         if self.expected is not None:

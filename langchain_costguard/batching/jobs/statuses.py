@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from langchain_costguard._amounts import counted
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -73,10 +75,11 @@ class BatchStatus(NamedTuple):
         step = f", step {self.step + 1} of {self.steps}" if self.steps > 1 else ""
         counts = f"{self.succeeded:,} answered, {self.failed:,} failed, {self.pending:,} pending"
         lines = [
-            f"{self.job_id}{name}: {self.state}{step}; {self.items:,} items: {counts}",
+            f"{self.job_id}{name}: {self.state}{step}; {counted(self.items, 'item')}: {counts}",
         ]
         lines += [
-            f"  part {part.number}: {part.requests:,} requests to {part.model}: {part.provider_state or part.state}"
+            f"  part {part.number}: {counted(part.requests, 'request')} to {part.model}: "
+            + (part.provider_state or part.state)
             + "".join(f"\n    {error}" for error in part.errors)
             for part in self.parts
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from langchain_costguard._amounts import counted
 from langchain_costguard.cost import NANO_PER_USD, to_usd
 from langchain_costguard.pricing.plans import layout
 from langchain_costguard.pricing.plans.missing import NOTHING_MISSING, OnlyInSums
@@ -175,9 +176,7 @@ class Bill:
         if self.remaining_credit is not None:
             notes.append(f"{layout.money(self.remaining_credit)} of credit is left.")
         if self.unpriced_calls:
-            notes.append(
-                f"{self.unpriced_calls:,} calls are not in this bill: their price or their usage is not known."
-            )
+            notes.append(f"Not in this bill: {counted(self.unpriced_calls, 'call')} whose price or usage is not known.")
         return [*notes, *self.only_in_sums.notes("bill")]
 
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from langchain_costguard._amounts import counted
 from langchain_costguard.cost import NANO_PER_USD, to_usd
 from langchain_costguard.pricing.amounts import nano_of
 from langchain_costguard.pricing.plans.layout import money
@@ -42,7 +43,10 @@ class OnlyInSums(NamedTuple):
             return []
         worth = "of unknown price" if self.list_cost is None else f"worth {money(self.list_cost)} at list price"
         return [
-            f"{self.calls:,} calls {worth} are not in this {of}: the ledger keeps only their sums. Next time {_FIX}."
+            (
+                f"Not in this {of}: {counted(self.calls, 'call')} {worth}, of which the ledger keeps only sums. "
+                f"Next time {_FIX}."
+            )
         ]
 
 

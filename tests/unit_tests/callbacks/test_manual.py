@@ -191,7 +191,7 @@ def test_the_receipt_of_stated_prices_shows_their_factors() -> None:
     """Hours times their price plus calls times theirs."""
     handler = CostCallbackHandler()
     entry = handler.record(gpu_hours=10, usd_per_gpu_hour="0.1", calls=1000, usd_per_call="0.01")
-    assert "10 GPU-hours x $0.1 + 1000 calls x $0.01" in str(handler.explain(entry.run_id))
+    assert "10 GPU-hours x $0.1 + 1,000 calls x $0.01" in str(handler.explain(entry.run_id))
 
 
 def test_the_receipt_shows_the_hours_exactly_as_they_were_given() -> None:

@@ -140,7 +140,7 @@ def test_failures_are_told_and_the_rest_is_written(shell: Callable[..., Any], pr
     rows = [json.loads(line) for line in ended.out.splitlines()]
     (failed,) = [row for row in rows if row["error"]]
     assert (failed["output"], failed["error"]["cause"], failed["error"]["http_status"]) == (None, "failed", 400)
-    assert "1 inputs have no output (1 failed); the lines say why" in ended.err
+    assert "without an output: 1 input (1 failed); the lines say why" in ended.err
 
 
 def test_a_job_is_cancelled(shell: Callable[..., Any], provider: LoopbackProvider) -> None:

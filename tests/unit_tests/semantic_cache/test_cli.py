@@ -42,7 +42,7 @@ def test_stats_tell_hits_and_money(place: Path) -> None:
     told = json.loads(run("stats", "--store", place, "--json").output)
 
     assert shown.exit_code == 0
-    assert "1 hits (25% of 4 lookups): 1 by words, 0 by meaning" in shown.output
+    assert "1 hit (25% of 4 lookups): 1 by words, 0 by meaning" in shown.output
     assert (told["exact"], told["misses"], told["entries"]) == (1, 3, 3)
     assert told["avoided_cost"] == "0.0000625"
     assert [(row["tenant"], row["entries"]) for row in told["by"]] == [("alice", 1), ("bob", 2)]
