@@ -70,10 +70,12 @@ class CheckpointFile:
         self._file = _opened(path)
         try:
             _lock(self._file, path)
-            self._end = self._read_all()
-            if self._lines:
+            torn = self._read_all()
+            if self._header:
                 self._check_header(identity)
-            else:
+            if torn:
+                self._mend(torn)
+            if not self._lines:
                 self._append(_line({"costguard_checkpoint": VERSION, "chain": identity}))
         except BaseException:  # closed whatever happens, and raised again
             os.close(self._file)
@@ -144,29 +146,31 @@ class CheckpointFile:
         self._end += len(line)
         self._lines += 1
 
-    def _read_all(self) -> int:
-        """Note where each item's line lies; where the last whole line ends."""
-        offset = 0
+    def _read_all(self) -> bytes:
+        """Note where each item's line lies; what a dead process left of a line behind them. Nothing is changed."""
         with os.fdopen(os.dup(self._file), "rb") as lines:
             for number, line in enumerate(lines, start=1):
                 if not line.endswith(b"\n"):
-                    return self._end_of_torn(line, offset, number)
-                self._note(line, offset, number)
-                offset += len(line)
+                    if number == 1:
+                        self._note_torn_header(line)
+                    return line
+                self._note(line, self._end, number)
+                self._end += len(line)
                 self._lines = number
-        return offset
+        return b""
 
-    def _end_of_torn(self, line: bytes, offset: int, number: int) -> int:
-        """Cut off what a dead process left of a line."""
-        if number == 1 and not (_BEGINNING.startswith(line) or line.startswith(_BEGINNING)):
+    def _note_torn_header(self, line: bytes) -> None:
+        if not (_BEGINNING.startswith(line) or line.startswith(_BEGINNING)):
             raise self._foreign()
-        os.ftruncate(self._file, offset)
+        with suppress(CheckpointError):
+            self._header = self._parsed(line, 1)
+
+    def _mend(self, torn: bytes) -> None:
+        """Cut off what a dead process left of a line, or add its end where only that is missing."""
+        os.ftruncate(self._file, self._end)
         with suppress(CheckpointError):  # only its end is missing: the item was paid, and is kept
-            self._note(line, offset, number)
-            self._end = offset
-            self._append(line + b"\n")
-            return self._end
-        return offset
+            self._note(torn, self._end, self._lines + 1)
+            self._append(torn + b"\n")
 
     def _note(self, line: bytes, offset: int, number: int) -> None:
         if number == 1:

@@ -153,6 +153,19 @@ def test_a_newer_format_is_refused(many: Many, file: Path) -> None:
         many(RunnableLambda(Asked()), ["a"], checkpoint=file)
 
 
+@pytest.mark.parametrize("torn", [b'{"key": "k", "ind', b'{"key": "k", "index": 1, "output": "x", "cost": null}'])
+@pytest.mark.parametrize(
+    "header", [b'{"costguard_checkpoint": 2, "chain": "x"}', b'{"costguard_checkpoint": 1, "chain": "x"}']
+)
+def test_a_refused_checkpoint_is_left_as_it_is(many: Many, file: Path, header: bytes, torn: bytes) -> None:
+    """Whose it is may still be writing in it, or come back for what it holds: nothing is cut off, and nothing added."""
+    for data in (header + b"\n" + torn, header):
+        file.write_bytes(data)
+        with pytest.raises(CheckpointError):
+            many(RunnableLambda(Asked()), ["a"], checkpoint=file)
+        assert file.read_bytes() == data
+
+
 def test_a_path_that_cannot_be_written_is_refused_before_anything_is_paid(many: Many, tmp_path: Path) -> None:
     """A folder, and a folder that is not there."""
     asked = Asked()
