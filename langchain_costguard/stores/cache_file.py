@@ -230,6 +230,7 @@ class CacheFile:
             self._enter_wal(connection)
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute("PRAGMA secure_delete=ON")
+            connection.execute("PRAGMA cell_size_check=ON")
             connection.execute(f"PRAGMA wal_autocheckpoint={_PAGES_PER_CHECKPOINT}")
             connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
             self._lay_out(connection)

@@ -71,6 +71,7 @@ class SQLiteFile(Backend):
             self._enter_wal(connection)
             connection.execute(f"PRAGMA synchronous={self._synchronous}")
             connection.execute("PRAGMA secure_delete=ON")
+            connection.execute("PRAGMA cell_size_check=ON")  # of a damaged page no row is found, and no error raised
             connection.execute(f"PRAGMA wal_autocheckpoint={_PAGES_PER_CHECKPOINT}")
         except BaseException:  # closed whatever happens, and raised again
             connection.close()
