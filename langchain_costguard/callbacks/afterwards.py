@@ -8,6 +8,7 @@ from langchain_costguard.budgets.claims import Charge
 from langchain_costguard.budgets.facts import CallFacts
 from langchain_costguard.budgets.identity import MissingIdentityError
 from langchain_costguard.exceptions import StoreError
+from langchain_costguard.stores.foreign_errors import foreign_errors_explained
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,7 +44,9 @@ def charge_unreserved(views: Iterable[CallView], entry: LedgerEntry) -> None:
             if claim is None or not claim.amount:
                 continue
             try:
-                view.guard.tell(store.charge([Charge(claim, claim.amount)]))
+                with foreign_errors_explained(store):
+                    crossings = store.charge([Charge(claim, claim.amount)])
+                view.guard.tell(crossings)
             except StoreError as error:
                 view.recorder.note_fault(error)
 

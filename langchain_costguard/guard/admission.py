@@ -17,6 +17,7 @@ from langchain_costguard.guard.holds import Hold
 from langchain_costguard.guard.leases import LEASE_SECONDS, LEASES
 from langchain_costguard.guard.wording import contradicting, no_bound, no_identity, not_admitted, store_failed
 from langchain_costguard.stores.budget_base import JointStore
+from langchain_costguard.stores.foreign_errors import foreign_errors_explained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -93,7 +94,8 @@ def release(holds: Iterable[Hold]) -> None:
     for hold in holds:
         if hold.reservation_id and hold.charged is None:
             try:
-                hold.store.settle(hold.release())
+                with foreign_errors_explained(hold.store):
+                    hold.store.settle(hold.release())
             except StoreError:  # the lease gives it back, or charges it: never less than what was spent
                 hold.guard.unchecked += 1
 
@@ -243,9 +245,10 @@ def _ask(candidate: Candidate, group: Sequence[Watching], hold: Hold, *, is_tent
     store = hold.store
     try:
         opening = candidate.opening(store)
-        if opening is not None and isinstance(store, JointStore):
-            return store.reserve_opening(reservation, opening, wait_seconds=candidate.wait_seconds)
-        return store.reserve(reservation, wait_seconds=candidate.wait_seconds)
+        with foreign_errors_explained(store):
+            if opening is not None and isinstance(store, JointStore):
+                return store.reserve_opening(reservation, opening, wait_seconds=candidate.wait_seconds)
+            return store.reserve(reservation, wait_seconds=candidate.wait_seconds)
     except StoreError as error:
         strict = next((one for one in group if one.budget.refuses and one.guard.on_store_error == "block"), None)
         if strict is not None:
