@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from sqlalchemy.exc import DBAPIError
 
 from langchain_costguard.exceptions import StoreError
-from langchain_costguard.stores.fair_lock import OWN_THREADS_SECONDS, FairLock
+from langchain_costguard.stores.fair_lock import FairLock, patience_of
 from langchain_costguard.stores.forks import watch_forks
 from langchain_costguard.stores.sql_budgets_step import Done, Step, UnansweredError
 from langchain_costguard.stores.statements import statements_for
@@ -101,9 +101,8 @@ class Connections:
     def step(self, step: Step[_T], *, wait_seconds: float) -> Done[_T]:
         """Run one step on the budgets as one transaction; threads come in the order in which they asked.
 
-        A step that is to wait for less than `OWN_THREADS_SECONDS` is one that an event loop waits for: it comes before
-        the others. It waits so long for this process's own threads, and then as long as it was asked to for other
-        processes.
+        A step that an event loop waits for, as its short patience says, comes before the others. It waits longer for
+        this process's own threads, see `OWN_THREADS_SECONDS`, and then as long as it was asked to for other processes.
 
         Args:
             step: what to do.
@@ -116,12 +115,11 @@ class Connections:
             StoreError: it could not be done in time; nothing was changed.
             UnansweredError: it failed at its end; it was done in whole or not at all.
         """
-        is_urgent = wait_seconds < OWN_THREADS_SECONDS
-        queueing_seconds = max(wait_seconds, OWN_THREADS_SECONDS)
+        queueing_seconds, is_urgent = patience_of(wait_seconds)
         deadline = time.monotonic() + wait_seconds
         if not self._writing.acquire(queueing_seconds, is_urgent=is_urgent):
             msg = (
-                f"The ledger {self._place} was in use by other threads for more than {queueing_seconds:g} seconds: "
+                f"The ledger {self._place} was in use by other threads for more than {queueing_seconds:g} s: "
                 "make fewer calls at once, or wait longer with SQLStore(..., timeout_seconds=)"
             )
             raise StoreError(msg)

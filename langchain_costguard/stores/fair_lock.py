@@ -10,13 +10,27 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from types import TracebackType
 
-OWN_THREADS_SECONDS: Final = 0.05
-"""The least that a budget's step waits for threads of its own process, even one that an event loop waits for.
+OWN_THREADS_SECONDS: Final = 1.0
+"""So long a budget's step that an event loop waits for waits for threads of its own process.
 
-Each of them is done in a fraction of a millisecond, or in some milliseconds when a file's log is moved into it; with a
-thousand calls at once, the interpreter takes longer than that to let them go on. For other processes a step waits as
-long as it was asked to.
+Each of them is done in a fraction of a millisecond, or in some milliseconds when a file's log is moved into it. But a
+collection of garbage stops all of them for half a second where millions of objects live, and on a busy machine the
+holder may not run for as long: a call must not be refused for that. For other processes a step waits as long as it was
+asked to.
 """
+
+_URGENT_SECONDS: Final = 0.05
+"""Who asks for less patience than that waits on an event loop."""
+
+
+def patience_of(wait_seconds: float) -> tuple[float, bool]:
+    """How long a budget's step waits for threads of its own process, and whether it comes before the others.
+
+    Args:
+        wait_seconds: how long it was asked to wait.
+    """
+    is_urgent = wait_seconds < _URGENT_SECONDS
+    return (OWN_THREADS_SECONDS if is_urgent else wait_seconds), is_urgent
 
 
 class FairLock:

@@ -20,7 +20,7 @@ from weakref import finalize
 from langchain_costguard.budgets.claims import PPM, Admission, Reservation, Settled
 from langchain_costguard.exceptions import StoreError
 from langchain_costguard.stores.budget_base import BudgetStore
-from langchain_costguard.stores.fair_lock import OWN_THREADS_SECONDS
+from langchain_costguard.stores.fair_lock import patience_of
 from langchain_costguard.stores.headroom_leases import Leases
 from langchain_costguard.stores.headroom_pools import Hold, end, take
 
@@ -221,11 +221,11 @@ class HeadroomStore(BudgetStore):
         if wait_seconds is None:
             self._leases.lock.acquire()
             return
-        seconds = max(wait_seconds, OWN_THREADS_SECONDS)
-        if not self._leases.lock.acquire(seconds, is_urgent=wait_seconds < OWN_THREADS_SECONDS):
+        seconds, is_urgent = patience_of(wait_seconds)
+        if not self._leases.lock.acquire(seconds, is_urgent=is_urgent):
             msg = (
-                f"Another thread of this process has been waiting for {self.location} for more than {seconds:g} "
-                "seconds: check the store, or wait longer"
+                f"Another thread of this process has been waiting for {self.location} for more than {seconds:g} s: "
+                "check the store, or wait longer"
             )
             raise StoreError(msg)
 
