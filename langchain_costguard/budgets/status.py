@@ -8,6 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
+from langchain_costguard._amounts import volume
 from langchain_costguard.budgets.identity import unescaped
 from langchain_costguard.budgets.limits import outside
 from langchain_costguard.budgets.windows import instant
@@ -121,8 +122,6 @@ class BudgetStatus:
         return f"{self.name}{whose}: {', '.join(figures)}"
 
     def _shown(self, amount: Decimal | int) -> str:
-        from langchain_costguard.pricing.plans.layout import volume
-
         return volume(amount, self.unit)
 
 

@@ -7,9 +7,9 @@ from datetime import UTC
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from langchain_costguard._amounts import volume
 from langchain_costguard.budgets.limits import outside
 from langchain_costguard.budgets.windows import instant, window
-from langchain_costguard.pricing.plans.layout import volume
 from langchain_costguard.reports.money import plain
 
 if TYPE_CHECKING:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from langchain_costguard._amounts import volume
 from langchain_costguard.budgets.claims import PPM
 from langchain_costguard.budgets.identity import unescaped
 from langchain_costguard.budgets.limits import outside
 from langchain_costguard.budgets.windows import instant
 from langchain_costguard.cost import to_usd
 from langchain_costguard.pricing.amounts import tidy
-from langchain_costguard.pricing.plans.layout import volume
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from langchain_costguard._amounts import money
 from langchain_costguard.cost import NANO_PER_USD, to_usd
 from langchain_costguard.exceptions import PriceFormatError
 from langchain_costguard.pricing.amounts import decimal_of, half_even, quantity, sum_of_products, usd, whole
-from langchain_costguard.pricing.plans.layout import as_html, as_text, money
+from langchain_costguard.pricing.plans.layout import as_html, as_text
 from langchain_costguard.pricing.rates import NS_PER_HOUR
 from langchain_costguard.pricing.shares import ShareRule, share_cost
 

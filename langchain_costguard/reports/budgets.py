@@ -7,8 +7,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
-from langchain_costguard._amounts import counted
-from langchain_costguard.pricing.plans.layout import volume
+from langchain_costguard._amounts import counted, volume
 from langchain_costguard.reports.money import plain
 from langchain_costguard.reports.notes import Note
 from langchain_costguard.reports.view import Table

@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final
 
+from langchain_costguard._amounts import money
+
 UNKNOWN: Final = "unknown"
 """What stands where an amount is not known."""
 
@@ -24,9 +26,7 @@ def dollars(amount: Decimal | None, *, places: int = _CENTS) -> str:
     """
     if amount is None:
         return UNKNOWN
-    whole, _, fraction = f"{abs(amount):,f}".partition(".")
-    fraction = fraction.rstrip("0").ljust(places, "0")
-    return f"{'-' if amount < 0 else ''}${whole}{'.' if fraction else ''}{fraction}"
+    return money(amount, places=places)
 
 
 def dollar_column(amounts: list[Decimal | None]) -> list[str]:

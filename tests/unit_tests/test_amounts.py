@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from langchain_costguard._amounts import counted, in_unit
+from langchain_costguard._amounts import counted, in_unit, money
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,12 @@ def test_a_plural_of_its_own_is_given() -> None:
 def test_amounts_show_the_digits_they_have(amount: Decimal | int, unit: str, text: str) -> None:
     """A refusal names a nano-dollar, which no cents could show."""
     assert in_unit(amount, unit) == text
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [("0", "$0.00"), ("-1.5", "-$1.50"), ("1234.5", "$1,234.50"), ("0.0001", "$0.0001"), ("2.10", "$2.10")],
+)
+def test_money_is_shown_with_all_of_its_digits_and_at_least_the_cents(amount: str, shown: str) -> None:
+    """A refund has its sign before the dollar."""
+    assert money(Decimal(amount)) == shown

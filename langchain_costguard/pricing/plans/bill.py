@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from langchain_costguard._amounts import counted
+from langchain_costguard._amounts import counted, money
 from langchain_costguard.cost import NANO_PER_USD, to_usd
 from langchain_costguard.pricing.plans import layout
 from langchain_costguard.pricing.plans.missing import NOTHING_MISSING, OnlyInSums
@@ -169,19 +169,19 @@ class Bill:
         local = zone(self.tz)
         rows = [(layout.days(line.start, line.end, local), line.text, *_figures(line)) for line in self.lines]
         calls = sum(line.calls for line in self.lines)
-        return [*rows, ("Total", "", f"{calls:,}", *map(layout.money, _costs(self)))]
+        return [*rows, ("Total", "", f"{calls:,}", *map(money, _costs(self)))]
 
     def _notes(self) -> list[str]:
         notes = []
         if self.remaining_credit is not None:
-            notes.append(f"{layout.money(self.remaining_credit)} of credit is left.")
+            notes.append(f"{money(self.remaining_credit)} of credit is left.")
         if self.unpriced_calls:
             notes.append(f"Not in this bill: {counted(self.unpriced_calls, 'call')} whose price or usage is not known.")
         return [*notes, *self.only_in_sums.notes("bill")]
 
 
 def _figures(line: BillLine) -> tuple[str, ...]:
-    return f"{line.calls:,}" if line.calls else "", *map(layout.money, _costs(line))
+    return f"{line.calls:,}" if line.calls else "", *map(money, _costs(line))
 
 
 def _costs(priced: Bill | BillLine) -> tuple[Decimal, Decimal, Decimal]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
+from langchain_costguard._amounts import money, volume
 from langchain_costguard.cost import NANO_PER_USD, to_usd
 from langchain_costguard.pricing.amounts import Exact, decimal_of, half_even, unrounded
 from langchain_costguard.pricing.plans import layout
@@ -61,10 +62,10 @@ class VolumeRange:
     def __str__(self) -> str:
         """The range in words."""
         if self.up_to is None:
-            return f"above {layout.volume(self.above, self.unit)} a month" if self.above else "any volume"
+            return f"above {volume(self.above, self.unit)} a month" if self.above else "any volume"
         if not self.above:
-            return f"up to {layout.volume(self.up_to, self.unit)} a month"
-        return f"{layout.volume(self.above, self.unit)} to {layout.volume(self.up_to, self.unit)} a month"
+            return f"up to {volume(self.up_to, self.unit)} a month"
+        return f"{volume(self.above, self.unit)} to {volume(self.up_to, self.unit)} a month"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +109,9 @@ class PlanComparison:
     def advice(self) -> str:
         """What to do, in words."""
         best = self.best
-        volume, cost = layout.volume(self.monthly_volume, self.unit), layout.money(best.monthly_cost)
+        used, cost = volume(self.monthly_volume, self.unit), money(best.monthly_cost)
         sentences = [
-            f"At {volume} a month, {best.plan} is the cheapest: {cost} a month{self._saving()}. It suits {best.suits}."
+            f"At {used} a month, {best.plan} is the cheapest: {cost} a month{self._saving()}. It suits {best.suits}."
         ]
         if len(self.ranges) > 1:
             sentences += [f"{str(each).capitalize()}: {each.plan}." for each in self.ranges]
@@ -159,9 +160,9 @@ class PlanComparison:
             (
                 row.plan,
                 ", ".join(str(each) for each in self.ranges if each.plan == row.plan) or "-",
-                layout.money(row.cost),
-                layout.money(row.monthly_cost),
-                "" if row.remaining_credit is None else layout.money(row.remaining_credit),
+                money(row.cost),
+                money(row.monthly_cost),
+                "" if row.remaining_credit is None else money(row.remaining_credit),
                 f"{row.unpriced_calls:,}",
             )
             for row in self.ranked
@@ -172,7 +173,7 @@ class PlanComparison:
             return ""
         second = self.ranked[1]
         difference = second.monthly_cost - self.best.monthly_cost
-        return f", {layout.money(difference)} less than {second.plan}" if difference else f", as is {second.plan}"
+        return f", {money(difference)} less than {second.plan}" if difference else f", as is {second.plan}"
 
 
 def compare_plans(

@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from decimal import Decimal
 from html import escape
 from textwrap import fill
 from typing import TYPE_CHECKING, Final
-
-from langchain_costguard._amounts import in_unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-_CENTS: Final = 2
 _NARROWEST: Final = 80
-
-
-def money(amount: Decimal) -> str:
-    """An amount in US dollars with all of its digits, and at least the cents."""
-    whole, _, fraction = f"{abs(amount):,f}".partition(".")
-    return f"{'-' if amount < 0 else ''}${whole}.{fraction.rstrip('0').ljust(_CENTS, '0')}"
-
-
-def volume(amount: Decimal | int, unit: str) -> str:
-    """So much of a unit in words: `"$20.00"`, `"1 call"`, `"2,000 calls"`."""
-    return money(Decimal(amount)) if unit == "usd" else in_unit(amount, unit)
 
 
 def days(start: datetime, end: datetime, zone: ZoneInfo) -> str:

@@ -6,10 +6,9 @@ from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from langchain_costguard._amounts import counted
+from langchain_costguard._amounts import counted, money
 from langchain_costguard.cost import NANO_PER_USD, to_usd
 from langchain_costguard.pricing.amounts import nano_of
-from langchain_costguard.pricing.plans.layout import money
 from langchain_costguard.pricing.plans.usage import NOT_USAGE, Usage, UsageRecord, lines_of, record_of
 
 if TYPE_CHECKING:

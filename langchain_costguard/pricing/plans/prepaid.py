@@ -7,10 +7,10 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
+from langchain_costguard._amounts import money
 from langchain_costguard.cost import NANO_PER_USD, to_usd
 from langchain_costguard.exceptions import PriceFormatError
 from langchain_costguard.pricing.amounts import Exact, moment, nano_usd
-from langchain_costguard.pricing.plans.layout import money
 from langchain_costguard.pricing.plans.periods import PeriodName, Periods, Span
 from langchain_costguard.pricing.plans.plan import Frame, Part, Plan, Settlement, within
 

@@ -6,10 +6,10 @@ from datetime import timedelta
 from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
+from langchain_costguard._amounts import money, volume
 from langchain_costguard.cost import NANO_PER_USD
 from langchain_costguard.exceptions import PriceFormatError
 from langchain_costguard.pricing.amounts import Exact, exact, nano_usd, quantity, tidy, usd
-from langchain_costguard.pricing.plans.layout import money, volume
 from langchain_costguard.pricing.plans.pay_as_you_go import NANO_PER_TOKEN
 from langchain_costguard.pricing.plans.periods import PeriodName, Periods, Span
 from langchain_costguard.pricing.plans.plan import Frame, Part, Plan, Settlement, within
