@@ -13,7 +13,7 @@ import pytest
 
 from langchain_costguard import Budget, BudgetStoreError, CostCallbackHandler, SemanticCache
 from langchain_costguard.batching import BatchError, list_batches
-from langchain_costguard.exceptions import CostGuardError, StoreError, StoreVersionError
+from langchain_costguard.exceptions import StoreError, StoreVersionError
 from langchain_costguard.stores import SQLStore
 from langchain_costguard.stores.migrations import VERSION_TABLE
 from tests.faults.asking import ask
@@ -41,10 +41,10 @@ def _remove(path: Path) -> None:
 
 
 def overwritten(path: Path) -> None:
-    """Somebody else's bytes are in the middle of every page."""
+    """Somebody else's bytes are in every page behind its header, where a page that is not full has its rows."""
     content = bytearray(path.read_bytes())
     for page in range(0, len(content), 4096):
-        content[page + 100 : page + 600] = b"\x5a" * len(content[page + 100 : page + 600])
+        content[page + 100 : page + 4096] = b"\x5a" * len(content[page + 100 : page + 4096])
     path.write_bytes(content)
 
 
@@ -94,26 +94,51 @@ def test_a_ledger_damaged_while_closed_is_refused_with_the_way_out(
     assert len(provider.requests) == 1
 
 
+@pytest.mark.parametrize("moment", ["before", "served"], ids=["before a call", "during a call"])
+@pytest.mark.parametrize("is_in_log", [True, False], ids=["rows in the log", "rows in the file"])
 @pytest.mark.parametrize("damage", _DAMAGES)
 def test_a_ledger_damaged_while_in_use_refuses_or_knows_and_loses_no_line(
-    provider: LoopbackProvider, tmp_path: Path, damage: Callable[[Path], None]
+    provider: LoopbackProvider, tmp_path: Path, damage: Callable[[Path], None], moment: str, is_in_log: bool
 ) -> None:
-    """A call is refused, or answered and known; once the file is moved away, what waited is written to a new one."""
+    """A call is refused, or answered and known; once the file is moved away, what waited is written to a new one.
+
+    As long as all rows are in the write-ahead log beside the file, SQLite reads nothing of the file: the damage is not
+    felt, the line is written to the log, and goes with it. Otherwise no step goes through any more: before a call it is
+    refused and there is no line; during one the line cannot be written and waits.
+    """
     path = tmp_path / "costs.db"
-    store = SQLStore(path, timeout_seconds=0.3)
+    store = SQLStore(path)
     handler = CostCallbackHandler(store, budgets=[Budget("1.00")])
     chat(provider).invoke("hello", {"callbacks": [handler]})
-    damage(path)
-    store._connections._writer.execute("PRAGMA shrink_memory")  # type: ignore[union-attr] # it is open
+    to_break = [moment]
+
+    def break_it(now: str, *_: str) -> None:
+        if now not in to_break:
+            return
+        to_break.clear()
+        writer: Any = store._connections._writer
+        if not is_in_log:
+            assert writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+        damage(path)
+        writer.execute("PRAGMA shrink_memory")  # nothing is kept of what was read before
+
+    provider.on_request(break_it)
+    break_it("before")
     asked = ask(chat(provider), "invoke", callbacks=[handler])
-    assert asked.error is None or isinstance(asked.error, CostGuardError)
-    assert len(provider.requests) == 1 + (asked.error is None)
+    is_refused = moment == "before" and not is_in_log
+    assert (type(asked.error) is BudgetStoreError) is is_refused, asked.error
+    assert (asked.error is None) is not is_refused
+    assert len(provider.requests) == 1 + (not is_refused)
     assert handler.total_cost == provider.billed
+    waiting = handler.recorder.unsaved_lines
+    assert waiting == (0 if is_in_log or is_refused else 1)
     _remove(path)
     assert ask(chat(provider), "invoke", callbacks=[handler]).error is None
-    handler.flush()
+    assert handler.flush()
     assert handler.total_cost == provider.billed
     store.close()
+    with SQLStore(path) as anew:
+        assert list(anew.entries()) == handler.entries()[-waiting - 1 :]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not delete files that are open")
@@ -147,23 +172,38 @@ def test_a_ledger_deleted_while_closed_is_a_new_one(provider: LoopbackProvider, 
 
 @pytest.mark.parametrize("moment", ["closed", "in use", "locked", "deleted"])
 def test_a_cache_in_trouble_never_breaks_a_call(provider: LoopbackProvider, tmp_path: Path, moment: str) -> None:
-    """A cache saves money; without it calls cost what they cost."""
+    """A cache saves money; without it calls cost what they cost, and each is answered with its own answer.
+
+    What is damaged is moved aside and begins anew, and so does what was deleted: the cache works again at once, and
+    has failed nobody. Only what is locked stays as it is, and is counted as failed.
+    """
     path = tmp_path / "cache.db"
     cache = SemanticCache(embedder=False, store=path)
     model = chat(provider, cache=cache)
-    assert model.invoke("hello").text == model.invoke("hello").text
+    provider.next(text="the answer to hello")
+    assert model.invoke("hello").text == model.invoke("hello").text == "the answer to hello"
     assert len(provider.requests) == 1
     other = sqlite3.connect(path, isolation_level=None)
-    if moment == "locked":
-        other.execute("BEGIN EXCLUSIVE")
-    elif moment == "deleted":
-        _remove(path)
-    else:
-        overwritten(path)
     if moment == "closed":
+        other.close()
         cache.store.close()
+        overwritten(path)
+    elif moment == "in use":  # as long as its rows are in its log, nothing is read of the file
+        assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+        overwritten(path)
+    elif moment == "locked":
+        other.execute("BEGIN EXCLUSIVE")
+    else:
+        _remove(path)
     for number in range(3):
-        assert model.invoke(f"hello {number}").text
+        provider.next(text=f"answer {number}")
+        assert model.invoke(f"hello {number}").text == f"answer {number}"
+    assert len(provider.requests) == 4
+    assert (cache.stats().failures > 0) is (moment == "locked")
+    assert bool(list(tmp_path.glob("cache.db.damaged-*"))) is (moment in {"closed", "in use"})
+    again = [model.invoke(question).text for question in ("hello", "hello 2")]
+    usual = "An answer from the loopback provider."  # what is locked can be read, and has kept nothing new
+    assert again == (["the answer to hello", usual] if moment == "locked" else [usual, "answer 2"])
     other.close()
     cache.store.close()
 

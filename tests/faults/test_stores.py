@@ -22,7 +22,7 @@ from langchain_costguard.stores import SQLStore
 from langchain_costguard.stores.headroom import HeadroomStore
 from langchain_costguard.stores.redis import RedisBudgetStore
 from tests.faults.asking import ask, check_books
-from tests.faults.wire import Wire
+from tests.faults.wire import Wire, refused_by_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 IS_LONG = os.environ.get("LONG") == "1"
 LIMIT = Decimal("1.00")
-PATIENCE = 0.3
+PATIENCE = 1.0
+"""How long a store waits: the faults outlast it, and a healthy step on a loaded machine does not."""
 _PADDED = {"tags": [f"{number} {'x' * 200}" for number in range(40)]}
 """Tags that need pages of their own, so that a full disk is full."""
 pytestmark = [
@@ -184,22 +185,6 @@ def postgresql_place(name: str, request: pytest.FixtureRequest) -> Iterator[Plac
     with SQLStore(wire.url, timeout_seconds=PATIENCE) as store:
         yield Place({"store": store}, lambda: _OF_WIRES[name](wire))
     wire.close()
-
-
-@contextmanager
-def refused_by_rows(url: str) -> Iterator[None]:
-    """Every change of a counter ends in a deadlock, or so the server says."""
-    with psycopg.connect(url, autocommit=True) as other:
-        other.execute(
-            "CREATE FUNCTION costguard.refuse() RETURNS trigger LANGUAGE plpgsql AS "
-            "$$ BEGIN RAISE EXCEPTION 'deadlock detected' USING ERRCODE = '40P01'; END $$"
-        )
-        other.execute(
-            "CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON costguard.counters EXECUTE FUNCTION costguard.refuse()"
-        )
-        yield
-        other.execute("DROP TRIGGER refuse ON costguard.counters")
-        other.execute("DROP FUNCTION costguard.refuse")
 
 
 @contextmanager

@@ -1,12 +1,18 @@
-"""The way to a server on this machine, which a test can cut, stall, slow down or hang up on, at a commit if need be."""
+"""Servers that go wrong: the way to one can be cut, stalled or slowed down, and PostgreSQL can refuse every change."""
 
 from __future__ import annotations
 
 import socket
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from threading import Event, Thread
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+import psycopg
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _COMMIT = b"COMMIT\x00"
 _IDLE = b"Z\x00\x00\x00\x05I"
@@ -92,3 +98,20 @@ class Wire:
                     client.sendall(data)
         with suppress(OSError):
             client.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def refused_by_rows(url: str) -> Iterator[None]:
+    """Every change of a counter ends in a deadlock, or so the PostgreSQL server of this URL says."""
+    with psycopg.connect(url, autocommit=True) as other:
+        other.execute(
+            "CREATE FUNCTION costguard.refuse() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'deadlock detected' USING ERRCODE = '40P01'; END $$"
+        )
+        other.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON costguard.counters EXECUTE FUNCTION costguard.refuse()"
+        )
+        try:
+            yield
+        finally:
+            other.execute("DROP FUNCTION costguard.refuse CASCADE")  # and with it the trigger

@@ -10,8 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
+from langchain_costguard.testing.lines import make_entry
+from langchain_costguard.usage import TokenUsage
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from langchain_costguard.ledger import LedgerEntry
 
 IS_LONG: Final = os.environ.get("LONG") == "1"
 _TIMES: Final = int(os.environ.get("FUZZ_TIMES", "400")) if IS_LONG else 1
@@ -122,6 +127,27 @@ values: Final = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3), max_leaves=6
 )
 """Anything JSON could hold, and what Python's own reader takes for it."""
+
+
+def entries_of(
+    names: st.SearchStrategy[str], *, counts: st.SearchStrategy[int] | None = None, **more: st.SearchStrategy[Any]
+) -> st.SearchStrategy[LedgerEntry]:
+    """Lines of a ledger in which a user or a provider has chosen every name.
+
+    Args:
+        names: the names.
+        counts: how many tokens of each kind there are, where they are known.
+        **more: further fields, or other values for those named here.
+    """
+    named = ("chain", "user", "session", "request_model", "error")
+    tokens = st.integers(0, 10**30) if counts is None else counts
+    fields = {
+        **dict.fromkeys(named, names),
+        "tags": st.lists(names, max_size=3).map(tuple),
+        "metadata": st.dictionaries(names, names, max_size=2),
+        "usage": st.none() | st.builds(TokenUsage, *[tokens] * 8, flags=st.lists(names, max_size=2).map(tuple)),
+    }
+    return st.builds(make_entry, **{**fields, **more})
 
 
 @st.composite

@@ -14,7 +14,7 @@ from langchain_costguard import CostCallbackHandler
 from langchain_costguard.stores import InMemoryStore, SQLStore
 from langchain_costguard.stores.rows import to_row
 from tests.fuzz.strategies import deep, fuzz, mutated, texts, values
-from tests.fuzz.test_usage_reports import SHAPES, check
+from tests.fuzz.test_usage_reports import SHAPES, check, usages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +91,7 @@ answers: Final = st.builds(
     st.just(AIMessage),
     content=mutated(CONTENT) | st.just("hello"),
     tool_calls=mutated(TOOL_CALLS).filter(lambda found: isinstance(found, list)) | st.just([]),
-    usage_metadata=st.none() | st.sampled_from(SHAPES).flatmap(mutated).filter(lambda found: isinstance(found, dict)),
+    usage_metadata=st.none() | usages,
     response_metadata=mutated(METADATA, most=5).filter(lambda found: isinstance(found, dict)),
 )
 
@@ -187,13 +187,7 @@ def test_each_prompt_is_one_line(content: Any, depth: int, calls: Any) -> None:
 
 
 @fuzz(60)
-@given(
-    reports=st.lists(
-        st.none() | st.sampled_from(SHAPES).flatmap(mutated).filter(lambda found: isinstance(found, dict)),
-        min_size=1,
-        max_size=4,
-    )
-)
+@given(reports=st.lists(st.none() | usages, min_size=1, max_size=4))
 def test_each_stream_is_one_line(reports: list[Any]) -> None:
     """A hook that raises ends the user's stream in the middle of an answer."""
     costs, run_id = handler(), uuid4()

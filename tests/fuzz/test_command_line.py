@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 import typer
@@ -14,6 +16,7 @@ from typer.testing import CliRunner
 
 from langchain_costguard.cli.batch_lines import open_inputs
 from langchain_costguard.cli.program import app
+from langchain_costguard.stores import SQLStore
 from tests.fuzz.strategies import fuzz, json_files, mutated_bytes, texts
 
 if TYPE_CHECKING:
@@ -29,12 +32,29 @@ ZONES: Final = st.sampled_from(
 )
 
 
-def run(*arguments: str) -> None:
+LIMITS: Final = (
+    WORDS
+    | st.decimals(0, 10**10, places=9).map(str)
+    | st.integers(0, 10**20).map(str)
+    | st.sampled_from(
+        ["25", "1_000", "1,000", "1e3", "2.5e-8", "0.000000001", "0.0000000001", " 12 ", "+5", "$5", "0x10"]
+    )
+)
+
+
+def run(*arguments: str) -> int:
     """Run a command; it may refuse, and must not fail."""
     done = RUNNER.invoke(app, list(arguments))
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     assert done.exit_code in {0, 1, 2}
     assert "Traceback" not in done.output
+    return done.exit_code
+
+
+def limits_in(path: Path) -> dict[str, int | None]:
+    """What operators have set, in nano-dollars, tokens or calls."""
+    with SQLStore(path) as store:
+        return {setting.budget: setting.limit for setting in store.settings()}
 
 
 @fuzz(12)
@@ -44,11 +64,19 @@ def test_any_period_is_reported_or_refused(since: str, until: str, tz: str, tmp_
     run("report", "--store", str(tmp_path / "a.db"), "--since", since, "--until", until, "--tz", tz)
 
 
-@fuzz(12)
-@given(key=WORDS, limit=WORDS, unit=st.sampled_from([[], ["--tokens"], ["--calls"]]))
+@fuzz(30)
+@given(
+    key=WORDS | st.sampled_from(["usd/day", "checkout", "team 1"]),
+    limit=LIMITS,
+    unit=st.sampled_from([[], ["--tokens"], ["--calls"]]),
+)
 def test_any_limit_is_set_or_refused(key: str, limit: str, unit: list[str], tmp_path: Path) -> None:
-    """A limit that was mistyped must not become one of another size."""
-    run("budgets", "set", key, limit, *unit, "--new", "--store", str(tmp_path / "a.db"))
+    """A limit that was mistyped must not become one of another size; one that is refused leaves what was set before."""
+    path = tmp_path / "a.db"
+    expected: dict[str, Fraction | int | None] = {**limits_in(path)}
+    if run("budgets", "set", key, limit, *unit, "--new", "--store", str(path)) == 0:
+        expected[key] = Fraction(Decimal(limit.strip())) * (1 if unit else 10**9)
+    assert limits_in(path) == expected
 
 
 @fuzz(8)

@@ -15,9 +15,7 @@ from hypothesis import strategies as st
 from langchain_costguard.exports.cells import FORMULA_STARTS, as_json, row
 from langchain_costguard.reports import CostReport
 from langchain_costguard.stores import InMemoryStore
-from langchain_costguard.testing.stores import make_entry
-from langchain_costguard.usage import TokenUsage
-from tests.fuzz.strategies import fuzz, texts, values
+from tests.fuzz.strategies import entries_of, fuzz, texts, values
 
 if TYPE_CHECKING:
     from langchain_costguard.ledger import LedgerEntry
@@ -27,20 +25,12 @@ NAMES: Final = texts | st.sampled_from(
 )
 _TAGS: Final = frozenset({"script", "img", "iframe", "object", "embed"})
 
-lines: Final = st.builds(
-    make_entry,
-    chain=NAMES,
-    user=NAMES,
-    session=NAMES,
-    request_model=NAMES,
+lines: Final = entries_of(
+    NAMES,
+    counts=st.integers(0, 10**12),
     response_model=NAMES,
     provider=NAMES,
     unpriced_reason=st.none() | NAMES,
-    error=NAMES,
-    tags=st.lists(NAMES, max_size=2).map(tuple),
-    metadata=st.dictionaries(NAMES, NAMES, max_size=2),
-    usage=st.none()
-    | st.builds(TokenUsage, *[st.integers(0, 10**12)] * 8, flags=st.lists(NAMES, max_size=1).map(tuple)),
     billed_nano=st.none() | st.integers(0, 10**16),
 )
 

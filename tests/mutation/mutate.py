@@ -82,11 +82,16 @@ def main() -> int:
     arguments = _arguments()
     work: Path = arguments.work
     mutants = _make(work, is_read_only=arguments.report)
-    chosen = [
-        mutant
-        for mutant in mutants
-        if not arguments.names or any(fnmatch.fnmatch(mutant.name, pattern) for pattern in arguments.names)
-    ]
+    named = {pattern: fnmatch.filter([mutant.name for mutant in mutants], pattern) for pattern in arguments.names}
+    nothing = [pattern for pattern, names in named.items() if not names]
+    if nothing or not mutants:  # what was meant is not tried, and a share of nothing would look like all
+        given = " and ".join(nothing) or "only_mutate in [tool.mutmut]"
+        sys.exit(
+            f"mutation: {given} names none of {len(mutants)} mutants: patterns are of whole names, such as "
+            "'langchain_costguard.cost.*'"
+        )
+    wanted = {name for names in named.values() for name in names}
+    chosen = [mutant for mutant in mutants if not named or mutant.name in wanted]
     if arguments.sample and arguments.sample < len(chosen):
         chosen = sorted(chosen, key=lambda mutant: mutant.draw(arguments.seed))[: arguments.sample]
     _try(work, chosen, arguments)
@@ -97,6 +102,11 @@ def main() -> int:
                 print(f"### `{mutant.file}` `{mutant.function}` {status[mutant.name]}: {mutant.name}")
                 print("\n".join(mutant.diff), "\n")
     share = _report(chosen, status, len(mutants))
+    untried = sum(found == "not tried" for found in status.values())
+    if untried:  # of these nothing is known, so the share is not that of what was asked for
+        sys.exit(
+            f"mutation: {untried} of {len(chosen)} mutants have not been tried as they are now: leave out --report"
+        )
     return 0 if share >= arguments.at_least else 1
 
 
@@ -108,7 +118,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=10.0, help="of tests a mutant is given at most, fastest first")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--show", action="store_true", help="print what survived")
-    parser.add_argument("--report", action="store_true", help="count what was tried before, and try nothing")
+    parser.add_argument("--report", action="store_true", help="count what was tried before; fail if something was not")
     parser.add_argument("--at-least", type=float, default=0.9, help="fail below this share, equivalents excluded")
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "mutation")
     return parser.parse_args()
@@ -256,7 +266,9 @@ def _report(mutants: list[Mutant], status: dict[str, str], of: int) -> float:
 def _share(counts: Counter[str], *, with_equivalent: bool = False) -> float:
     noticed = counts["killed"] + counts["timeout"]
     tried = noticed + counts["survived"] + counts["no tests"] + (counts[EQUIVALENT] if with_equivalent else 0)
-    return noticed / tried if tried else 1.0
+    if not tried:  # nothing is missed where there is nothing to notice, and nothing is known where nothing was tried
+        return 0.0 if counts["not tried"] else 1.0
+    return noticed / tried
 
 
 if __name__ == "__main__":

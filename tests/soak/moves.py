@@ -33,12 +33,11 @@ _WORDINGS = ("How do I change my {}?", "How can I change my {}?", "Where is the 
 _FAULTS = ("drop", "reset", "slow", "json", "html", "usage", "dirty", "empty", "end")
 _STATUSES = (429, 500, 503, 400)
 _PATIENCE_SECONDS = 0.15
-_EXPECTED = (
-    *(BudgetExceededError, BudgetStoreError, openai.OpenAIError, httpx.HTTPError),
-    *(ValueError, TypeError, KeyError, IndexError, AttributeError),
-)
-"""What a call may end with: a refusal, a budget that could not be checked (a hook on an event loop waits 50 ms for this
-process's threads), what the client says of a provider's fault, what LangChain says of an answer in shreds."""
+_EXPECTED = (BudgetExceededError, BudgetStoreError, openai.OpenAIError, httpx.HTTPError)
+"""What a call may end with: a refusal, a budget that could not be checked (a hook on an event loop waits a second for
+this process's threads), what the client says of a provider's fault."""
+_OF_SHREDS = (ValueError, TypeError, KeyError, IndexError, AttributeError)
+"""What LangChain says of an answer in shreds; of a whole one nobody has a reason to say it."""
 
 
 class Load:
@@ -72,7 +71,7 @@ class Load:
             try:
                 move(self, dice)
                 self.outcomes[move.__name__] += 1
-            except _EXPECTED as error:
+            except _expected_of(move) as error:
                 self.outcomes[f"{move.__name__} {type(error).__name__}"] += 1
             except Exception as error:  # noqa: BLE001 - whatever else comes is what a soak looks for
                 self.surprises.append(f"{move.__name__}: {error!r}")
@@ -85,11 +84,15 @@ class Load:
             try:
                 await move(self, dice)
                 self.outcomes[move.__name__] += 1
-            except _EXPECTED as error:
+            except _expected_of(move) as error:
                 self.outcomes[f"{move.__name__} {type(error).__name__}"] += 1
                 await asyncio.sleep(0.01)  # a refused task must not starve the loop
             except Exception as error:  # noqa: BLE001 - whatever else comes is what a soak looks for
                 self.surprises.append(f"{move.__name__}: {error!r}")
+
+
+def _expected_of(move: Callable[[Load, random.Random], object]) -> tuple[type[Exception], ...]:
+    return (*_EXPECTED, *_OF_SHREDS) if move in (a_fault, afault) else _EXPECTED
 
 
 def told(dice: random.Random, kind: str = "told") -> tuple[str, Any]:
@@ -116,7 +119,10 @@ def a_stream(load: Load, dice: random.Random) -> None:
 def a_batch(load: Load, dice: random.Random) -> None:
     """Several at once, on threads of LangChain's."""
     questions, configs = zip(*(told(dice) for _ in range(3)), strict=True)
-    load.chat.batch(list(questions), list(configs), return_exceptions=True)
+    answers: list[Any] = load.chat.batch(list(questions), list(configs), return_exceptions=True)
+    errors = [answer for answer in answers if isinstance(answer, Exception)]
+    for error in sorted(errors, key=lambda error: isinstance(error, _EXPECTED)):  # what nobody expects is told first
+        raise error
 
 
 def fitted(load: Load, dice: random.Random) -> None:
@@ -228,3 +234,5 @@ _ASYNC: tuple[Callable[[Load, random.Random], Awaitable[None]], ...] = (
     *(athrough_cascade, cancelled, aclosed_early, afault),
 )
 _ASYNC_WEIGHTS = (4, 3, 4, 2, 1, 2, 2, 2)
+SUCCEEDING = frozenset(move.__name__ for move in (*_SYNC, *_ASYNC)) - {an_error.__name__}
+"""The moves that get an answer, sometimes or always; under these names their successes are counted."""

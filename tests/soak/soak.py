@@ -53,6 +53,8 @@ class Verdict:
     outcomes: dict[str, int] = field(default_factory=dict)
     billed: Decimal = Decimal(0)
     """What the provider billed, in US dollars."""
+    compared: int = 0
+    """How many sums of the ledger were compared with the provider's bill, each of the calls under one mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,9 @@ def soak(
         verdict.alerts, verdict.outcomes = len(alerts), dict(sorted(load.outcomes.items()))
         verdict.billed = Decimal(bill["total_nano"]) / _NANO
         verdict.faults += [*load.surprises, *faults_of(verdict.measures)]
-        verdict.faults += _money_faults(handler, bill, began)
+        told = {mark: nano for mark, nano in bill["by_mark"].items() if mark.split(":")[0] in _TOLD}
+        verdict.compared = len(told)
+        verdict.faults += _money_faults(handler, told, verdict.billed, began)
         load.cache.store.close()
     return verdict
 
@@ -162,20 +166,19 @@ def _sample(handler: CostCallbackHandler, verdict: Verdict) -> None:
             verdict.faults.append(f"{status.counter}: {status.spent} + {status.reserved} > {status.limit}")
 
 
-def _money_faults(handler: CostCallbackHandler, bill: dict[str, Any], began: datetime) -> list[str]:
-    """Where ledger and budgets say anything else than the provider."""
+def _money_faults(handler: CostCallbackHandler, told: dict[str, int], billed: Decimal, began: datetime) -> list[str]:
+    """Where ledger and budgets say anything else than the provider: by mark in nano-dollars, and in all."""
     faults = []
     booked: Counter[str] = Counter()
     for entry in handler.store.entries(LedgerQuery()):
         booked[str(entry.metadata.get("mark"))] += entry.billed_nano or 0
         if entry.status == "open":
             faults.append(f"the line {entry.run_id} is open")
-    for mark, nano in bill["by_mark"].items():
-        if mark.split(":")[0] in _TOLD and booked[mark] != nano:
+    for mark, nano in told.items():
+        if booked[mark] != nano:
             faults.append(f"{mark}: the ledger says {booked[mark]}, the provider billed {nano} nano-dollars")
     guard = _guard(handler)
     spent = next(status.spent for status in guard.status() if status.name == "everything")
-    billed = Decimal(bill["total_nano"]) / _NANO
     if spent < billed:
         faults.append(f"the budget has {spent} spent, the provider billed {billed}")
     if guard.unchecked:
@@ -275,6 +278,7 @@ def main() -> int:
         )
     told = [f"{count:>8} {what}" for what, count in verdict.outcomes.items()]
     told.append(f"{verdict.billed} USD billed, {verdict.alerts} alerts, {verdict.samples} looks at the budgets")
+    told.append(f"{verdict.compared} sums compared with the bill")
     told.append(f"{(time.monotonic() - began) / 60:.1f} minutes on {asked.stores}")
     told += [f"FAULT {fault}" for fault in verdict.faults[:50]] or ["flat, and every cent accounted for"]
     print("\n".join(told))  # noqa: T201 - the report of the run

@@ -10,6 +10,7 @@ import pytest
 
 from langchain_costguard.callbacks import calls
 from tests.soak.measures import Measure, faults_of
+from tests.soak.moves import SUCCEEDING
 from tests.soak.soak import places_for, soak
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ def test_nothing_is_left_over_and_no_budget_is_ever_exceeded(
     assert verdict.faults == []
     assert verdict.billed > 0
     assert verdict.samples >= ROUNDS
+    assert verdict.compared > 0
+    assert set(verdict.outcomes) >= SUCCEEDING, "a kind of call never got its answer"
+    assert "an_error" not in verdict.outcomes, "the provider refuses every one of them"
 
 
 def still(**changes: int) -> Measure:
