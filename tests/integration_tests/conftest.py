@@ -6,25 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from langchain_costguard.callbacks.calls import CALLS
 from langchain_costguard.stores import InMemoryStore
-from langchain_costguard.testing import LoopbackProvider
+from tests.providers import provider
 from tests.servers import postgresql, postgresql_url, valkey, valkey_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["postgresql", "postgresql_url", "valkey", "valkey_url"]
-
-
-@pytest.fixture
-def provider() -> Iterator[LoopbackProvider]:
-    """A provider that answers and bills; no call may be left open behind it."""
-    with LoopbackProvider() as served:
-        yield served
-    CALLS.sweep()
-    assert len(CALLS) == 0, "a call was left open"
+__all__ = ["postgresql", "postgresql_url", "provider", "valkey", "valkey_url"]
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -24,15 +23,28 @@ from langchain_costguard.middleware import (
 )
 from langchain_costguard.stores import InMemoryStore
 from langchain_costguard.testing.loopback.behaviour import Behaviour
-from tests.integration_tests.everything import ROOMS, RULES, Provider, left_out, plan, price
+from tests.integration_tests.everything import (
+    ROOMS,
+    RULES,
+    WAYS,
+    Provider,
+    left_out,
+    left_out_tokens,
+    pieces_of,
+    plan,
+    price,
+    without_any,
+)
 from tests.integration_tests.middleware_agents import agent, calls, is_valid, search, search_later
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from langchain_costguard.testing import LoopbackProvider
+    from langchain_costguard.testing.loopback.records import LoopbackRequest
 
-WAYS = ("invoke", "stream", "batch", "ainvoke", "astream", "abatch")
+PROVIDER = Provider
+TOOL_PRICE = Decimal("0.0001")
 
 
 class Weather(BaseModel):
@@ -41,22 +53,14 @@ class Weather(BaseModel):
     city: str
 
 
-@pytest.fixture
-def provider() -> Iterator[LoopbackProvider]:
-    """A provider that remembers what it was asked."""
-    with Provider() as served:
-        yield served
-
-
 def everything(provider: LoopbackProvider, cache: SemanticCache, tools: Sequence[Any], **settings: Any) -> Any:
     """An agent with all five middleware, in the order of the guide, and its allowance."""
     small, full = (
         provider.chat_model(model=name, max_tokens=80, max_retries=0, stream_usage=True)
         for name in ("gpt-4o-mini", "gpt-4o")
     )
-    allowance = BudgetMiddleware(
-        Budget(50, per="total", name="all"), tool_prices={"search": "0.0001"}, store=InMemoryStore()
-    )
+    tool_prices = {one.name: TOOL_PRICE for one in (search, search_later)}
+    allowance = BudgetMiddleware(Budget(50, per="total", name="all"), tool_prices=tool_prices, store=InMemoryStore())
     middleware = [
         allowance,
         SemanticCacheMiddleware(cache),
@@ -70,55 +74,60 @@ def everything(provider: LoopbackProvider, cache: SemanticCache, tools: Sequence
 def ask(graph: Any, way: str, text: str, config: Any) -> dict[str, Any]:
     """The state with which an agent ends, in one of six ways."""
     given = {"messages": [("user", text)]}
-
-    async def astreamed() -> Any:
-        return [state async for state in graph.astream(given, config, stream_mode="values")][-1]
-
-    ways: dict[str, Any] = {
-        "invoke": lambda: graph.invoke(given, config),
-        "stream": lambda: list(graph.stream(given, config, stream_mode="values"))[-1],
-        "batch": lambda: graph.batch([given], config)[0],
-        "ainvoke": lambda: asyncio.run(graph.ainvoke(given, config)),
-        "astream": lambda: asyncio.run(astreamed()),
-        "abatch": lambda: asyncio.run(graph.abatch([given], config))[0],
-    }
-    state: dict[str, Any] = ways[way]()
+    state: dict[str, Any] = pieces_of(way, graph, given, config, stream_mode="values")[-1]
     return state
+
+
+def instruction_tokens(asked: LoopbackRequest, without: LoopbackRequest) -> int:
+    """The tokens of what a cascade tells its small model, of four bytes each, as it estimates them itself."""
+    told, plain = ((request.body or {})["messages"][0]["content"] for request in (asked, without))
+    assert told.startswith(plain)
+    assert "UNCERTAIN" in told.removeprefix(plain)
+    return len(told.removeprefix(plain)) // 4
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_an_agent_with_everything_is_exact(provider: LoopbackProvider, way: str) -> None:
     """A tool's turn, a rejected draft, its escalation: each one line, one saving, and nothing left reserved."""
     cache = SemanticCache(store="memory", embedder=False, tenant="user")
-    later = way.startswith("a")
-    graph, allowance = everything(provider, cache, [search_later if later else search])
-    provider.script(calls("search_later" if later else "search"), "UNCERTAIN", "It is sunny.")
+    tool = search_later if way.startswith("a") else search
+    graph, allowance = everything(provider, cache, [tool])
+    provider.script(calls(tool.name), "UNCERTAIN", "It is sunny.")
     other, usage = CostCallbackHandler(InMemoryStore()), UsageMetadataCallbackHandler()
     config = {"metadata": {"user": "ann"}, "callbacks": [other, usage]}
-    state = ask(graph, way, f"Read this.\n{ROOMS}\nWhat is the weather in Paris?", config)
+    question = f"Read this.\n{ROOMS}\nWhat is the weather in Paris?"
+    state = ask(graph, way, question, config)
     assert state["messages"][-1].text == "It is sunny."
     assert is_valid(state["messages"])
     turn, draft, final = provider.requests
     assert [one.model for one in provider.requests] == ["gpt-4o-mini", "gpt-4o-mini", "gpt-4o"]
     lines = [line for line in allowance.costs.entries() if line.kind == "chat"]
     assert [line.billed_cost for line in lines] == [turn.billed, draft.billed, final.billed]
-    tools = Decimal("0.0001") * sum(line.kind == "tool" for line in allowance.costs.entries())
-    assert allowance.costs.total_cost == other.total_cost == provider.billed + tools
+    (used,) = (line for line in allowance.costs.entries() if line.kind == "tool")
+    assert used.billed_cost == TOOL_PRICE
+    assert allowance.costs.total_cost == other.total_cost == provider.billed + TOOL_PRICE
     (standing,) = allowance.costs.budgets()
     assert (standing.spent, standing.reserved) == (allowance.costs.total_cost, 0)
     assert sum(one["total_tokens"] for one in usage.usage_metadata.values()) == sum(
         one.tokens.total_tokens for one in provider.requests
     )
-    saved = [line.saved_input_tokens or 0 for line in lines]
+    saved = [left_out_tokens(request, question) for request in provider.requests]
+    assert [line.saved_input_tokens for line in lines] == saved
     assert min(saved) > 0
-    steps = {step.technique: step.saved_cost or Decimal(0) for step in allowance.costs.report().savings().steps}
+    added = left_out(instruction_tokens(turn, final), "gpt-4o")  # of the large model nobody would ask it
+    instead = price(turn, "gpt-4o", cached=True) - added - turn.billed  # the tool's turn was the small model's
+    rejected = price(draft, "gpt-4o-mini", cached=False) + left_out(saved[1], "gpt-4o-mini")
     asked = list(zip(provider.requests, saved, strict=True))
-    assert steps["compression"] == sum((left_out(tokens, str(one.model)) for one, tokens in asked), Decimal(0))
-    discounts = [price(one, str(one.model), cached=False) - one.billed for one in provider.requests]
-    assert steps["prompt_caching"] == sum(discounts, Decimal(0)) > 0
     waterfall = allowance.costs.report().savings()
-    assert waterfall.baseline_cost == waterfall.billed_cost + sum(steps.values())
-    assert set(steps) == {"cascade", "compression", "prompt_caching"}
+    steps = {step.technique: step.saved_cost or Decimal(0) for step in waterfall.steps}
+    assert steps == {
+        "cascade": instead - rejected,
+        "compression": sum(left_out(tokens, str(one.model)) for one, tokens in asked),
+        "prompt_caching": sum(price(one, str(one.model), cached=False) - one.billed for one in provider.requests),
+    }
+    assert min(steps.values()) > 0
+    assert waterfall.baseline_cost == without_any(turn, saved[0]) - added + without_any(final, saved[2]) + TOOL_PRICE
+    assert waterfall.billed_cost == allowance.costs.total_cost
 
 
 def test_agents_on_threads_and_tasks_keep_their_tenants_apart(provider: LoopbackProvider) -> None:
@@ -164,13 +173,15 @@ def test_a_cascade_outside_of_the_allowance_keeps_its_draft(
     small, full = (provider.chat_model(model=name, max_tokens=80, max_retries=0) for name in ("gpt-4o-mini", "gpt-4o"))
     ends = []
     for is_first in (True, False):
-        provider.script(*([calls("search"), "It is sunny."] if text == "a tool" and on_refused == "best" else [text]))
+        goes_on = text == "a tool" and on_refused == "best"
+        provider.script(calls("search") if text == "a tool" else text, *["It is sunny."] * goes_on)
         budget = Budget(tokens=1, per="run", scope=Scope.model("gpt-4o"), name="full")
         allowance = BudgetMiddleware(budget, on_alert=lambda _: None)
         cascade = CascadeMiddleware(small, accept=lambda _: False, on_refused=on_refused)
         graph = agent(full, [search], middleware=[allowance, cascade] if is_first else [cascade, allowance])
         state = ask(graph, way, "What is the weather in Paris?", {})
         assert is_valid(state["messages"])
+        assert any(message.type == "tool" for message in state["messages"]) is goes_on
         ends.append([message.text for message in state["messages"]])
     assert ends[0] == ends[1]
     assert ("I stopped here" in ends[0][-1]) is (on_refused == "raise")

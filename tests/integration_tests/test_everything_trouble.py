@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from langchain_core.globals import set_llm_cache
@@ -15,23 +15,20 @@ from langchain_costguard.budgets import Scope
 from langchain_costguard.callbacks.calls import CALLS
 from langchain_costguard.stores import InMemoryStore
 from langchain_costguard.testing import Behaviour
-from tests.integration_tests.everything import PROMPT, Asked, Provider, compressed, is_sure, router, tiers
-from tests.integration_tests.test_everything import aask, ask
+from tests.integration_tests.everything import (
+    PROMPT,
+    WAYS,
+    Asked,
+    Provider,
+    compressed,
+    is_sure,
+    pieces_of,
+    router,
+    tiers,
+)
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-WAYS = ("invoke", "stream", "batch", "ainvoke", "astream", "abatch")
+PROVIDER = Provider
 HARD = Asked("What is hard about room 41?", "ann", "lookup", has_context=True)
-
-
-@pytest.fixture
-def provider() -> Iterator[Provider]:
-    """A provider whose small model is unsure of what is hard; no call may be left open behind it."""
-    with Provider() as served:
-        yield served
-    CALLS.sweep()
-    assert len(CALLS) == 0, "a call was left open"
 
 
 @pytest.fixture
@@ -47,10 +44,7 @@ def watched(*budgets: Budget) -> CostCallbackHandler:
 
 def answered(chain: Any, way: str, costs: CostCallbackHandler, one: Asked = HARD) -> str:
     """The answer to one question, in one of six ways."""
-    config = {"callbacks": [costs]}
-    if way.startswith("a"):
-        return asyncio.run(aask(chain, way, [one], config))[0]
-    return ask(chain, way, [one], config)[0]
+    return "".join(piece.text for piece in pieces_of(way, chain, one.given, {**one.config, "callbacks": [costs]}))
 
 
 def settled(costs: CostCallbackHandler, lines: int) -> None:
@@ -61,6 +55,8 @@ def settled(costs: CostCallbackHandler, lines: int) -> None:
     deadline = time.monotonic() + 10
     while (len(costs.entries()) < lines or len(CALLS)) and time.monotonic() < deadline:
         time.sleep(0.01)  # its thread notices a closed stream with the next piece
+    assert len(costs.entries()) == lines
+    assert len(CALLS) == 0, "a call goes on"
     for standing in costs.budgets():
         if standing.limit is not None and standing.name != "full":
             is_whole = all(line.status != "cancelled" for line in costs.entries())
