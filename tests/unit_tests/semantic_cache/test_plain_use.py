@@ -410,10 +410,10 @@ def test_a_hit_in_front_of_a_cascade_avoided_what_its_answer_cost_and_no_more_th
 def test_a_file_in_another_encoding_is_refused_and_not_kept_as_other_words(tmp_path: Path) -> None:
     """A question that nobody can ask would be kept, with an answer that nobody can read."""
     path = tmp_path / "answers.jsonl"
-    path.write_bytes('{"question": "Wo ist das Café?", "answer": "Rue Cassé 5"}\n'.encode("latin-1"))
+    path.write_bytes('{"question": "Où est le café ?", "answer": "Rue Cassé 5"}\n'.encode("latin-1"))
     cache = near_cache()
     with pytest.raises(ValueError, match=r"line 1 of .*answers\.jsonl is no JSON in UTF-8"):
         cache.warm(path)
-    path.write_bytes('{"question": "Wo ist das Café?", "answer": "Rue Cassé 5"}\r\n'.encode("utf-8-sig"))
+    path.write_bytes('{"question": "Où est le café ?", "answer": "Rue Cassé 5"}\r\n'.encode("utf-8-sig"))
     assert cache.warm(path) == 1
-    assert cache.get("Wo ist das Café?") == "Rue Cassé 5"
+    assert cache.get("Où est le café ?") == "Rue Cassé 5"
