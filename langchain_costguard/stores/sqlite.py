@@ -15,6 +15,7 @@ from langchain_costguard.exceptions import StoreError
 from langchain_costguard.stores.backends import Backend
 from langchain_costguard.stores.filesystems import refuse_network_filesystem
 from langchain_costguard.stores.new_files import create_missing
+from langchain_costguard.stores.write_ahead import enter_write_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -221,23 +222,13 @@ class SQLiteFile(Backend):
         )
 
     def _enter_wal(self, connection: sqlite3.Connection) -> None:
-        """Switch the file to write-ahead logging, waiting for others: SQLite itself does not wait here."""
-        deadline = time.monotonic() + self._timeout_seconds
-        while True:
-            try:
-                mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                    raise
-                time.sleep(_RETRY_SECONDS)  # asked again soon
-                continue
-            if mode != "wal":
-                msg = (
-                    f"{self._path} is on a filesystem that cannot share memory between processes, which SQLite's "
-                    "write-ahead log needs: keep the ledger on a local disk, or in PostgreSQL"
-                )
-                raise StoreError(msg)
-            return
+        """Switch the file to write-ahead logging, waiting for others."""
+        if not enter_write_ahead(connection, self._timeout_seconds):
+            msg = (
+                f"{self._path} is on a filesystem that cannot share memory between processes, which SQLite's "
+                "write-ahead log needs: keep the ledger on a local disk, or in PostgreSQL"
+            )
+            raise StoreError(msg)
 
 
 def _patiently(connection: RawConnection, sql: str, row: Sequence[Any], seconds: float) -> RawCursor:

@@ -22,6 +22,7 @@ from langchain_costguard.stores.filesystems import refuse_network_filesystem
 from langchain_costguard.stores.location import parse_location
 from langchain_costguard.stores.new_files import create_missing
 from langchain_costguard.stores.owners import Owner, is_gone, this_process
+from langchain_costguard.stores.write_ahead import enter_write_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -295,7 +296,7 @@ class JobFile:
         return sqlite3.connect(self.path, timeout=_PATIENCE_SECONDS, isolation_level=None, check_same_thread=False)
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        connection.execute("PRAGMA journal_mode = WAL")
+        enter_write_ahead(connection, _PATIENCE_SECONDS)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("BEGIN IMMEDIATE")
         (identity,) = connection.execute("PRAGMA application_id").fetchone()

@@ -6,6 +6,8 @@ Real processes killed by a signal are in the integration tests; here every singl
 from __future__ import annotations
 
 import shutil
+import sqlite3
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -167,3 +169,16 @@ def test_a_batch_of_somebody_else_is_not_taken_for_ours(tmp_path: Path) -> None:
         wait(job)
         assert list(job.collect()) == ["Say ours."]
         assert len(provider.batches) == 2
+
+
+def test_who_opens_a_new_file_that_another_is_making_waits_for_it(tmp_path: Path) -> None:
+    """SQLite does not wait where a file gets its log: one of three submits failed with `database is locked`."""
+    other = sqlite3.connect(tmp_path / "b.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("CREATE TABLE made (x)")
+    other.execute("DROP TABLE made")
+    end = threading.Timer(0.3, other.execute, ["COMMIT"])
+    end.start()
+    assert JobFile(tmp_path / "b.db").jobs() == []
+    end.join()
+    other.close()
