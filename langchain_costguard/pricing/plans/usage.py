@@ -50,7 +50,7 @@ class UsageRecord:
     Example:
         >>> from datetime import UTC, datetime
         >>> UsageRecord(datetime(2026, 1, 31, tzinfo=UTC), "0.02", tokens=1_500, user="u1")
-        UsageRecord(2026-01-31T00:00:00+00:00, $0.02, 1 calls, 1500 tokens, user='u1')
+        UsageRecord(2026-01-31T00:00:00+00:00, $0.02, 1 call, 1,500 tokens, user='u1')
     """
 
     __slots__ = ("at", "calls", "cost", "gpu_hours", "tags", "tokens", "user")
