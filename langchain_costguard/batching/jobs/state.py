@@ -12,10 +12,11 @@ import sqlite3
 import time
 from contextlib import closing, contextmanager
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain_costguard.batching.jobs.job_errors import BatchNotFoundError, BatchStateError
 from langchain_costguard.batching.jobs.rows import ItemRow, JobRow, PartRow
+from langchain_costguard.batching.jobs.state_cells import Row, columns_of, insert, row_of, update
 from langchain_costguard.batching.jobs.state_schema import APPLICATION_ID, TABLES, VERSION
 from langchain_costguard.exceptions import StoreError
 from langchain_costguard.stores.filesystems import refuse_network_filesystem
@@ -37,10 +38,6 @@ _PATIENCE_SECONDS: Final = 30.0
 _LOOK_AGAIN_SECONDS: Final = 0.2
 _LEASE_US: Final = 900_000_000
 """How long a job is held by a process of which it cannot be seen whether it lives."""
-_JSON: Final = frozenset({"options", "betas", "outputs", "errors", "holds", "foreign"})
-_FLAGS: Final = frozenset({"is_ready", "is_cancelled", "is_collected", "is_held", "is_settled", "is_booked"})
-
-_Row = TypeVar("_Row", JobRow, PartRow, ItemRow)
 
 
 def default_batches_location() -> str:
@@ -101,7 +98,7 @@ class JobFile:
     def add_job(self, job: JobRow) -> None:
         """Note a job that is being made."""
         with self._transaction() as connection:
-            _insert(connection, "jobs", [job], owner=json.dumps(this_process()), owned_until_us=_until())
+            insert(connection, "jobs", [job], owner=json.dumps(this_process()), owned_until_us=_until())
 
     def job(self, id_or_name: str) -> JobRow:
         """A job that is ready.
@@ -132,7 +129,7 @@ class JobFile:
     def update_job(self, job: str, **columns: object) -> None:
         """Change columns of a job."""
         with self._transaction() as connection:
-            _update(connection, "jobs", columns, "id = ?", (job,))
+            update(connection, "jobs", columns, "id = ?", (job,))
 
     def drop_job(self, job: str) -> None:
         """Forget a job that was not submitted, with its files."""
@@ -186,7 +183,7 @@ class JobFile:
     def add_part(self, part: PartRow) -> None:
         """Note a part that is being made."""
         with self._transaction() as connection:
-            _insert(connection, "parts", [part])
+            insert(connection, "parts", [part])
 
     def parts(self, job: str) -> list[PartRow]:
         """The parts of a job, in order."""
@@ -201,7 +198,7 @@ class JobFile:
     def update_part(self, part: PartRow, **columns: Any) -> PartRow:  # noqa: ANN401 - of the column's type
         """Change columns of a part, and renew the hold on its job; the part as it is then."""
         with self._transaction() as connection:
-            _update(connection, "parts", columns, "job = ? AND number = ?", (part.job, part.number))
+            update(connection, "parts", columns, "job = ? AND number = ?", (part.job, part.number))
             connection.execute(
                 "UPDATE jobs SET owned_until_us = ? WHERE id = ? AND owner IS NOT NULL", (_until(), part.job)
             )
@@ -218,20 +215,20 @@ class JobFile:
     def add_items(self, items: Iterable[ItemRow]) -> None:
         """Note items of a step."""
         with self._transaction() as connection:
-            _insert(connection, "items", items)
+            insert(connection, "items", items)
 
     def items(self, where: str, values: Sequence[object]) -> Iterator[ItemRow]:
         """Items that meet a condition of ours, read a few hundred at a time."""
-        return self.select(f"SELECT {_columns(ItemRow)} FROM items WHERE {where}", values)  # noqa: S608 - conditions of ours
+        return self.select(f"SELECT {columns_of(ItemRow)} FROM items WHERE {where}", values)  # noqa: S608 - conditions of ours
 
     def select(self, statement: str, values: Sequence[object]) -> Iterator[ItemRow]:
         """Items that a statement of ours selects, as they were at its beginning; `{columns}` stands for theirs."""
         self._connect()
         with self._explained(), closing(self._opened()) as connection:
-            cursor = connection.execute(statement.replace("{columns}", _columns(ItemRow)), values)
+            cursor = connection.execute(statement.replace("{columns}", columns_of(ItemRow)), values)
             while rows := cursor.fetchmany(_ROWS_AT_ONCE):
                 for row in rows:
-                    yield _row(ItemRow, row)
+                    yield row_of(ItemRow, row)
 
     def one(self, statement: str, values: Sequence[object]) -> tuple[Any, ...]:
         """The first row of a statement of ours."""
@@ -278,10 +275,10 @@ class JobFile:
             finally:
                 self._depth -= 1
 
-    def _read(self, kind: type[_Row], table: str, where: str, values: Sequence[object]) -> list[_Row]:
+    def _read(self, kind: type[Row], table: str, where: str, values: Sequence[object]) -> list[Row]:
         with self._lock, self._explained():
-            statement = f"SELECT {_columns(kind)} FROM {table} WHERE {where}"  # noqa: S608 - conditions of ours
-            return [_row(kind, row) for row in self._connect().execute(statement, values).fetchall()]
+            statement = f"SELECT {columns_of(kind)} FROM {table} WHERE {where}"  # noqa: S608 - conditions of ours
+            return [row_of(kind, row) for row in self._connect().execute(statement, values).fetchall()]
 
     def _connect(self) -> sqlite3.Connection:
         if self._connection is not None and self._pid == os.getpid():
@@ -358,44 +355,3 @@ def _is_kept(owner: Owner, until_us: int) -> bool:
         return False
     gone = is_gone(owner)
     return until_us > now_us() if gone is None else not gone
-
-
-def _columns(kind: type[NamedTuple]) -> str:
-    return ", ".join(f'"{name}"' for name in kind._fields)
-
-
-def _stored(name: str, value: object) -> object:
-    return json.dumps(value) if name in _JSON else int(bool(value)) if name in _FLAGS else value
-
-
-def _row(kind: type[_Row], values: Sequence[Any]) -> _Row:
-    fields = dict(zip(kind._fields, values, strict=True))
-    for name, value in fields.items():
-        if name in _JSON:
-            known = json.loads(value)
-            fields[name] = (
-                tuple(tuple(one) if isinstance(one, list) else one for one in known)
-                if isinstance(known, list)
-                else known
-            )
-        elif name in _FLAGS:
-            fields[name] = bool(value)
-    return kind(**fields)
-
-
-def _insert(connection: sqlite3.Connection, table: str, rows: Iterable[NamedTuple], **more: object) -> None:
-    """Insert rows, with further columns that the row classes do not have."""
-    lists = [{**{name: _stored(name, value) for name, value in row._asdict().items()}, **more} for row in rows]
-    if not lists:
-        return
-    names = ", ".join(f'"{name}"' for name in lists[0])
-    places = ", ".join("?" * len(lists[0]))
-    connection.executemany(f"INSERT INTO {table} ({names}) VALUES ({places})", [tuple(one.values()) for one in lists])  # noqa: S608 - names of ours
-
-
-def _update(
-    connection: sqlite3.Connection, table: str, columns: dict[str, Any], where: str, values: Sequence[object]
-) -> None:
-    sets = ", ".join(f'"{name}" = ?' for name in columns)
-    stored = [_stored(name, value) for name, value in columns.items()]
-    connection.execute(f"UPDATE {table} SET {sets} WHERE {where}", (*stored, *values))  # noqa: S608 - names of ours
