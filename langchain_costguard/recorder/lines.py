@@ -69,9 +69,8 @@ class LineMaker:
     ) -> None:
         """Keep what lines are made with."""
         self.prices = prices
-        self.baseline_model: str | None = (
-            baseline_model or None
-        )  # empty stands for a call of our own, and only a tag says that
+        # empty stands for a call of our own, and only a tag says that
+        self.baseline_model: str | None = baseline_model or None
         self._digest_key = digest_key
         self._keyed: hashlib.blake2b | None = None
 
@@ -291,9 +290,9 @@ def _follow_legs(entry: LedgerEntry, call: StartedCall, outcome: Outcome) -> Non
     """Take in what the legs of a cascade have booked before this one, or had cost when a cache kept their answer."""
     if outcome.avoided_nano is not None:
         entry.avoided_nano = outcome.avoided_nano
-    booked, added = call.metadata.get(keys.BASELINE_BOOKED), call.metadata.get(keys.BASELINE_ADDED)
+    booked, added = (call.metadata.get(key) for key in (keys.BASELINE_BOOKED, keys.BASELINE_ADDED))
     if isinstance(booked, int) or isinstance(added, int):
-        _book_difference(entry, booked or 0, added or 0)
+        _book_difference(entry, booked if isinstance(booked, int) else 0, added if isinstance(added, int) else 0)
 
 
 def _book_difference(entry: LedgerEntry, booked: int, added: int) -> None:

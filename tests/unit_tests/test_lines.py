@@ -255,6 +255,15 @@ def test_what_earlier_legs_have_booked_is_left_out_of_the_baseline() -> None:
     assert cached.baseline_nano == -400_000
 
 
+def test_what_a_technique_adds_is_left_out_of_the_baseline_and_of_no_hit() -> None:
+    """An answer from a cache is compared with no price; and what is no number under our key takes nothing off."""
+    named = {tags.BASELINE_MODEL: "gpt-4o-mini", tags.BASELINE_ADDED: 50_000}
+    assert finished(metadata=named).baseline_nano == 400_000
+    assert finished(metadata={**named, tags.BASELINE_BOOKED: "much"}).baseline_nano == 400_000
+    cached = finished(Outcome("cached", USAGE), metadata={tags.BASELINE_ADDED: 50_000, tags.BASELINE_BOOKED: 1_000})
+    assert cached.baseline_nano == -1_000
+
+
 def test_prices_are_those_of_the_region_and_of_the_moment_of_the_call() -> None:
     """Asked at another moment, a repricing would find a difference where there is none."""
     asked: list[dict[str, Any]] = []
