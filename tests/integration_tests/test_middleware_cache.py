@@ -183,3 +183,19 @@ def test_a_cache_of_nodes_is_refused(provider: LoopbackProvider) -> None:
     with pytest.raises(TypeError, match=r"create_agent\(cache=\.\.\.\)\): give cache=SemanticCache\(\)"):
         SemanticCacheMiddleware(NodeCache())  # type: ignore[arg-type] # that is what is tested
     assert QUESTION
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_turn_of_the_cheaper_model_is_answered_from_the_cache_as_well(
+    provider: LoopbackProvider, cache: SemanticCache, way: str
+) -> None:
+    """The cache answers for the turn, whichever model is asked in the end; a downgraded turn was paid each time."""
+    provider.script("It is sunny.", "It rains.")
+    full, cheap = (provider.chat_model(model=name, max_tokens=100, max_retries=0) for name in ("gpt-4o", "gpt-4o-mini"))
+    texts = []
+    for _ in range(2):
+        allowance = BudgetMiddleware(Budget("0.0005", per="run"), on_exceeded="downgrade", cheaper=cheap)
+        graph = agent(full, (), middleware=[SemanticCacheMiddleware(cache), allowance])
+        texts.append(ask(graph, way)["messages"][-1].text)
+    assert texts == ["It is sunny."] * 2
+    assert [request.model for request in provider.requests] == ["gpt-4o-mini"]
